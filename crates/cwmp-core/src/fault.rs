@@ -1,0 +1,90 @@
+//! Fault codes of both sides (TR-069a6 A.5).
+
+use std::fmt;
+
+use serde::{Deserialize, Serialize};
+
+/// A CWMP fault code: 9000 to 9899 from a CPE, 8000 to 8899 from an ACS.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
+pub struct FaultCode(pub u32);
+
+impl FaultCode {
+    /// Method not supported.
+    pub const METHOD_NOT_SUPPORTED: Self = Self(9000);
+    /// Request denied, no reason given.
+    pub const REQUEST_DENIED: Self = Self(9001);
+    /// Internal error.
+    pub const INTERNAL_ERROR: Self = Self(9002);
+    /// Invalid arguments.
+    pub const INVALID_ARGUMENTS: Self = Self(9003);
+    /// Resources exceeded.
+    pub const RESOURCES_EXCEEDED: Self = Self(9004);
+    /// Invalid parameter name.
+    pub const INVALID_PARAMETER_NAME: Self = Self(9005);
+    /// Invalid parameter type.
+    pub const INVALID_PARAMETER_TYPE: Self = Self(9006);
+    /// Invalid parameter value.
+    pub const INVALID_PARAMETER_VALUE: Self = Self(9007);
+    /// Attempt to set a non-writable parameter.
+    pub const NOT_WRITABLE: Self = Self(9008);
+    /// Notification request rejected.
+    pub const NOTIFICATION_REJECTED: Self = Self(9009);
+    /// ACS: method not supported.
+    pub const ACS_METHOD_NOT_SUPPORTED: Self = Self(8000);
+    /// ACS: request denied.
+    pub const ACS_REQUEST_DENIED: Self = Self(8001);
+    /// ACS: internal error.
+    pub const ACS_INTERNAL_ERROR: Self = Self(8002);
+    /// ACS: invalid arguments.
+    pub const ACS_INVALID_ARGUMENTS: Self = Self(8003);
+    /// ACS: resources exceeded.
+    pub const ACS_RESOURCES_EXCEEDED: Self = Self(8004);
+    /// ACS: repeat the same request.
+    pub const ACS_RETRY_REQUEST: Self = Self(8005);
+    /// ACS: CWMP version incompatible.
+    pub const ACS_VERSION_INCOMPATIBLE: Self = Self(8006);
+
+    /// Whether the SOAP `faultcode` is `Client` (the requester is at fault) rather than `Server` (TR-069a6 A.5.1).
+    #[must_use]
+    pub fn blames_client(self) -> bool {
+        matches!(self.0, 9003 | 9005..=9008 | 8003 | 8006)
+    }
+}
+
+impl fmt::Display for FaultCode {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.0.fmt(f)
+    }
+}
+
+/// Why a call is refused: a code for the machine and a sentence for the operator.
+///
+/// The text must never hold a secret: it leaves the box and is logged.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, thiserror::Error)]
+#[error("{code}: {text}")]
+pub struct CwmpFault {
+    /// FaultCode.
+    pub code: FaultCode,
+    /// FaultString: what and where.
+    pub text: String,
+    /// SetParameterValuesFault entries; only in answers to SetParameterValues.
+    pub parameters: Vec<SetParameterValuesFault>,
+}
+
+impl CwmpFault {
+    /// A fault without entries for single parameters.
+    pub fn new(code: FaultCode, text: impl Into<String>) -> Self {
+        Self { code, text: text.into(), parameters: Vec::new() }
+    }
+}
+
+/// One refused parameter of a SetParameterValues (TR-069a6 A.5.1).
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct SetParameterValuesFault {
+    /// ParameterName as the ACS wrote it.
+    pub name: String,
+    /// FaultCode of this parameter: 9001, 9002 or 9005 to 9008.
+    pub code: FaultCode,
+    /// FaultString.
+    pub text: String,
+}

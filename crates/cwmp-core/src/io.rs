@@ -1,0 +1,336 @@
+//! Inputs and effects: everything that passes between the agent and the world.
+//!
+//! Both are serde types, so that a trace can be recorded and replayed, and the program can be split into processes.
+
+use serde::{Deserialize, Serialize};
+
+use crate::{
+    event::EventCode,
+    fault::CwmpFault,
+    rpc::{
+        AddObjectResponse, CwmpVersion, DeviceId, Header, ParameterKey, ParameterValueStruct,
+        SetParameterAttributesStruct, Status,
+    },
+    settings::{AgentSettings, ConnectionRequestSettings, Secret},
+    stored::Stored,
+    url::HttpUrl,
+};
+
+/// Names a [`Effect::Persist`] until it is answered for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+pub struct Ticket(pub u32);
+
+/// Names a [`Effect::Data`] until it is answered for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+pub struct OpId(pub u32);
+
+/// Names a snapshot of the tree that the data model holds until [`Effect::ReleaseSnapshot`].
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+pub struct SnapshotId(pub u32);
+
+/// What happens to the agent.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub enum Input {
+    /// The program runs. Comes first, once.
+    Started(Box<Start>),
+    /// A [`Effect::Persist`] is on stable storage.
+    Persisted(Ticket),
+    /// A [`Effect::Persist`] could not be written; the text names file and reason.
+    PersistFailed(Ticket, String),
+    /// [`Effect::OpenSession`] has a connection.
+    Connected,
+    /// The ACS has answered the last [`Effect::Post`] completely.
+    Reply(Reply),
+    /// Connecting, sending or receiving has failed for good; the connection is gone.
+    SessionLost(NetError),
+    /// An authenticated connection request has been accepted.
+    ConnectionRequest(Via),
+    /// The outcome of a [`Effect::Data`].
+    DataDone(OpId, Result<DataReply, CwmpFault>),
+    /// Parameters with active notification were changed by somebody else than the ACS.
+    WatchedChanged,
+    /// The agent's own settings are now these, whoever changed them.
+    SettingsChanged(Box<AgentSettings>),
+    /// The wall clock has been set; timers that follow dates are to be reckoned anew.
+    ClockStepped,
+    /// Somebody on the box asks for something.
+    Command(LocalCommand),
+}
+
+/// What the agent is told at its start.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Start {
+    /// Identity of the box.
+    pub device: DeviceId,
+    /// Settings in force.
+    pub settings: AgentSettings,
+    /// What was stored before; the default on a new box.
+    pub state: Stored,
+    /// Whether the box or only the program has started.
+    pub cause: BootCause,
+    /// From the system's random source: waits differ between boxes and boots.
+    pub seed: u64,
+    /// What the platform can do.
+    pub abilities: Abilities,
+}
+
+/// Why the program starts.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub enum BootCause {
+    /// The box has booted: power-up, reset, or a reboot of whatever origin.
+    Boot,
+    /// The program alone was started again; the box has been up.
+    AgentRestart,
+}
+
+/// What the platform can do; methods that it can't are refused with 9000 and not listed by GetRPCMethods.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Abilities {
+    /// Reboot.
+    pub reboot: bool,
+    /// FactoryReset.
+    pub factory_reset: bool,
+}
+
+/// An answer of the ACS, after redirects and authentication were dealt with.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Reply {
+    /// HTTP status.
+    pub status: u16,
+    /// Retry-After in seconds, where given.
+    pub retry_after: Option<u32>,
+    /// The body, decoded from any transfer coding.
+    pub body: Vec<u8>,
+}
+
+/// Why a session was lost.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, thiserror::Error)]
+pub enum NetError {
+    /// No address for the name.
+    #[error("the name {0} cannot be resolved")]
+    Resolve(String),
+    /// No TCP connection to any address.
+    #[error("no connection to {0}")]
+    Connect(String),
+    /// The connection broke, or what came was no HTTP.
+    #[error("connection lost: {0}")]
+    Broken(String),
+    /// No complete reply in time.
+    #[error("no reply within {0} s")]
+    Timeout(u32),
+    /// The reply was larger than [`crate::limits::ENVELOPE_BYTES`].
+    #[error("the reply is larger than {0} bytes")]
+    TooLarge(usize),
+    /// The credentials were refused.
+    #[error("the ACS refuses the credentials (ManagementServer.Username and Password)")]
+    Unauthorized,
+    /// More redirects than followed, or one that leads nowhere good.
+    #[error("redirect refused: {0}")]
+    Redirect(String),
+}
+
+/// How a connection request came.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub enum Via {
+    /// HTTP GET (TR-069a6 3.2.2.2).
+    Http,
+}
+
+/// What somebody on the box asks of the agent.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub enum LocalCommand {
+    /// Hold a session now (`cwmpd inform`); reported as `2 PERIODIC`... see [`crate::agent`].
+    Inform,
+    /// Restart the box, without `M Reboot`.
+    Reboot,
+    /// Reset to factory state.
+    FactoryReset,
+}
+
+/// What the agent wants done.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub enum Effect {
+    /// Write this state durably, then [`Input::Persisted`]. A later one replaces an earlier one that is still waiting
+    /// (both are then answered).
+    Persist(Ticket, Box<Stored>),
+    /// Connect to the ACS; then [`Input::Connected`] or [`Input::SessionLost`].
+    OpenSession(AcsTarget),
+    /// POST to the ACS on the session's connection; then [`Input::Reply`] or [`Input::SessionLost`].
+    Post(Body),
+    /// Close the connection; nothing more comes of this session.
+    CloseSession,
+    /// Ask the data model; then [`Input::DataDone`].
+    Data(OpId, DataOp),
+    /// The snapshot is no longer needed.
+    ReleaseSnapshot(SnapshotId),
+    /// Listen for connection requests as set, or stop listening (`None`).
+    Listen(Option<ConnectionRequestSettings>),
+    /// Restart the box.
+    Reboot(RebootCause),
+    /// Reset the box to factory state and restart the agent.
+    FactoryReset,
+    /// Something for the log.
+    Trace(Record),
+}
+
+/// Where and how to connect.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct AcsTarget {
+    /// ManagementServer.URL.
+    pub url: HttpUrl,
+    /// Username.
+    pub username: String,
+    /// Password.
+    pub password: Secret,
+    /// The last session was interrupted: send its cookies again (TR-069a6 3.4.2). Otherwise start without any.
+    pub keep_cookies: bool,
+}
+
+/// What is posted.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub enum Body {
+    /// The empty POST.
+    Empty,
+    /// An envelope.
+    Bytes(Vec<u8>),
+    /// An envelope that is written while it is sent, from a snapshot.
+    Listing(Listing),
+}
+
+/// A response whose entries lie in a snapshot.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Listing {
+    /// Version to write.
+    pub version: CwmpVersion,
+    /// Headers to write.
+    pub header: Header,
+    /// Which response.
+    pub kind: ListingKind,
+    /// Where the entries are.
+    pub snapshot: SnapshotId,
+    /// Number of entries.
+    pub count: u32,
+}
+
+/// The responses that are streamed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub enum ListingKind {
+    /// GetParameterValuesResponse.
+    Values,
+    /// GetParameterNamesResponse.
+    Names,
+    /// GetParameterAttributesResponse.
+    Attributes,
+}
+
+/// What the data model is asked. Names are as the ACS wrote them.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub enum DataOp {
+    /// The parameters of an Inform with these events: forced ones, those of InformParameter rows, and watched ones that
+    /// have changed since they were last delivered.
+    Inform {
+        /// Events of the Inform, without `4 VALUE CHANGE`.
+        events: Vec<EventCode>,
+    },
+    /// The ACS has answered the Inform: what it carried counts as known to the ACS.
+    InformDelivered,
+    /// GetParameterNames.
+    Names {
+        /// ParameterPath.
+        path: String,
+        /// NextLevel.
+        next_level: bool,
+    },
+    /// GetParameterValues.
+    Values {
+        /// ParameterNames.
+        names: Vec<String>,
+    },
+    /// GetParameterAttributes.
+    Attributes {
+        /// ParameterNames.
+        names: Vec<String>,
+    },
+    /// SetParameterValues.
+    Set {
+        /// ParameterList.
+        parameters: Vec<ParameterValueStruct>,
+        /// ParameterKey.
+        parameter_key: ParameterKey,
+    },
+    /// SetParameterAttributes.
+    SetAttributes {
+        /// The entries, in order.
+        entries: Vec<SetParameterAttributesStruct>,
+    },
+    /// AddObject.
+    Add {
+        /// ObjectName.
+        object_name: String,
+        /// ParameterKey.
+        parameter_key: ParameterKey,
+    },
+    /// DeleteObject.
+    Delete {
+        /// ObjectName.
+        object_name: String,
+        /// ParameterKey.
+        parameter_key: ParameterKey,
+    },
+}
+
+/// What the data model answers.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub enum DataReply {
+    /// To [`DataOp::Inform`].
+    Inform {
+        /// ParameterList of the Inform.
+        parameters: Vec<ParameterValueStruct>,
+        /// Whether it holds changed watched parameters, so that `4 VALUE CHANGE` belongs to the events.
+        value_change: bool,
+    },
+    /// To [`DataOp::Names`], [`DataOp::Values`] and [`DataOp::Attributes`].
+    Listing {
+        /// Holds the entries until released.
+        snapshot: SnapshotId,
+        /// Number of entries.
+        count: u32,
+    },
+    /// To [`DataOp::Set`] and [`DataOp::Delete`]: durable.
+    Status(Status),
+    /// To [`DataOp::Add`]: durable.
+    Added(AddObjectResponse),
+    /// To [`DataOp::SetAttributes`] (durable) and [`DataOp::InformDelivered`].
+    Done,
+}
+
+/// Why the box restarts.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub enum RebootCause {
+    /// The ACS called Reboot.
+    Acs,
+    /// Somebody on the box asked.
+    Local,
+}
+
+/// A line for the log.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Record {
+    /// How much it matters.
+    pub level: Level,
+    /// What happened, where, and what to do about it; without secrets.
+    pub text: String,
+}
+
+/// Levels of the log.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+pub enum Level {
+    /// Something failed that somebody must mend.
+    Error,
+    /// Something failed that the agent deals with.
+    Warning,
+    /// The course of sessions.
+    Info,
+    /// Every message.
+    Debug,
+}

@@ -1,0 +1,40 @@
+//! Every bound of the protocol by name. At a limit there is a fault or an error, never unbounded memory.
+
+/// Largest envelope accepted from the ACS, in bytes. TR-069a6 3.5 asks for at least 32 KB.
+pub const ENVELOPE_BYTES: usize = 1024 * 1024;
+/// Deepest element nesting accepted in an envelope.
+pub const ENVELOPE_DEPTH: usize = 24;
+/// Most elements accepted in one envelope.
+pub const ENVELOPE_ELEMENTS: usize = 65_536;
+/// Most attributes accepted on one element.
+pub const ELEMENT_ATTRIBUTES: usize = 32;
+/// Longest text of one element, in bytes after decoding of entities.
+pub const ELEMENT_TEXT: usize = 256 * 1024;
+/// Most entries in one array of a request (parameter names, values, attributes, operations).
+pub const ARRAY_ENTRIES: usize = 8_192;
+
+/// Longest `cwmp:ID` header, in characters (TR-069a6 3.5).
+pub const HEADER_ID: usize = 256;
+/// Longest CommandKey and ParameterKey, in characters.
+pub const COMMAND_KEY: usize = 32;
+/// Longest parameter or object name, in characters (TR-069a6 A.2.2).
+pub const PARAMETER_NAME: usize = 256;
+/// Longest EventCode, in characters.
+pub const EVENT_CODE: usize = 64;
+/// Most events in one Inform (TR-069a6 A.3.3.1); further ones wait for the next session.
+pub const INFORM_EVENTS: usize = 64;
+/// Most events kept while they wait for delivery; beyond it the oldest single event of the boot class gives way.
+pub const QUEUED_EVENTS: usize = 256;
+
+/// Shortest time before a missing reply counts as a failure, in milliseconds (TR-069a6 3.4.2: at least 30 s).
+pub const REPLY_TIMEOUT_MS: u64 = 60_000;
+/// Longest wait for a TCP connection to the ACS, in milliseconds.
+pub const CONNECT_TIMEOUT_MS: u64 = 30_000;
+/// Longest wait for the data model before the call is answered with 9002, in milliseconds.
+pub const DATA_TIMEOUT_MS: u64 = 20_000;
+/// Requests that an ACS may make in one session before the agent ends it as failed.
+pub const SESSION_REQUESTS: u32 = 100_000;
+/// Times that one request is repeated after fault 8005 before the session counts as failed.
+pub const REPEATS_AFTER_8005: u32 = 5;
+/// A later ask for a retry (Retry-After) is honoured up to this many seconds.
+pub const RETRY_AFTER_SECONDS: u32 = 86_400;

@@ -1,0 +1,74 @@
+//! What the agent must know of its configuration: the part of `Device.ManagementServer.` that steers sessions.
+
+use std::fmt;
+
+use serde::{Deserialize, Serialize};
+
+use crate::{datetime::DateTime, url::HttpUrl};
+
+/// A password: shown as `***` wherever it might be printed.
+#[derive(Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(transparent)]
+pub struct Secret(pub String);
+
+impl fmt::Debug for Secret {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(if self.0.is_empty() { "\"\"" } else { "***" })
+    }
+}
+
+/// Settings of the agent (TR-181 `Device.ManagementServer.`).
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct AgentSettings {
+    /// EnableCWMP: while false there is no Inform and no connection request is taken.
+    pub enable_cwmp: bool,
+    /// URL of the ACS; `None` while none is known.
+    pub url: Option<HttpUrl>,
+    /// Username towards the ACS.
+    pub username: String,
+    /// Password towards the ACS.
+    pub password: Secret,
+    /// PeriodicInformEnable.
+    pub periodic_inform_enable: bool,
+    /// PeriodicInformInterval in seconds, at least 1.
+    pub periodic_inform_interval: u32,
+    /// PeriodicInformTime: the phase; with Unknown Time the agent chooses it.
+    pub periodic_inform_time: DateTime,
+    /// CWMPRetryMinimumWaitInterval in seconds, 1 to 65535.
+    pub retry_minimum_wait_interval: u32,
+    /// CWMPRetryIntervalMultiplier in thousandths, 1000 to 65535.
+    pub retry_interval_multiplier: u32,
+    /// DefaultActiveNotificationThrottle in seconds.
+    pub default_active_notification_throttle: u32,
+    /// How connection requests reach the box.
+    pub connection_request: ConnectionRequestSettings,
+}
+
+impl Default for AgentSettings {
+    fn default() -> Self {
+        Self {
+            enable_cwmp: true,
+            url: None,
+            username: String::new(),
+            password: Secret::default(),
+            periodic_inform_enable: true,
+            periodic_inform_interval: 86_400,
+            periodic_inform_time: DateTime::Unknown,
+            retry_minimum_wait_interval: 5,
+            retry_interval_multiplier: 2000,
+            default_active_notification_throttle: 0,
+            connection_request: ConnectionRequestSettings::default(),
+        }
+    }
+}
+
+/// Connection requests over HTTP (TR-069a6 3.2.2.2).
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ConnectionRequestSettings {
+    /// HTTPConnectionRequestEnable.
+    pub http_enable: bool,
+    /// ConnectionRequestUsername.
+    pub username: String,
+    /// ConnectionRequestPassword; while empty nothing listens.
+    pub password: Secret,
+}

@@ -1,0 +1,136 @@
+//! The verbs of a platform.
+
+use std::{path::Path, rc::Rc};
+
+use async_trait::async_trait;
+use cwmp_core::{io::RebootCause, rpc::DeviceId};
+use serde::{Deserialize, Serialize};
+
+use crate::source::ParameterSource;
+
+/// Why a backend could not do what was asked.
+#[derive(Debug, thiserror::Error)]
+pub enum PlatformError {
+    /// This box has no means for it; the agent does not offer the method then.
+    #[error("this platform cannot {0}")]
+    Unsupported(&'static str),
+    /// The means is there and failed; the text names what, where and why.
+    #[error("{0}")]
+    Failed(String),
+    /// The file is no image or configuration for this box; nothing was changed.
+    #[error("refused: {0}")]
+    Refused(String),
+}
+
+/// Who the box is and what runs on it.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct DeviceFacts {
+    /// Identity; never changes in the life of the box.
+    pub id: DeviceId,
+    /// DeviceInfo.ModelName.
+    pub model_name: String,
+    /// DeviceInfo.HardwareVersion.
+    pub hardware_version: String,
+    /// DeviceInfo.SoftwareVersion: changes exactly with the firmware.
+    pub software_version: String,
+}
+
+/// What a successful [`Platform::reboot`] means.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Restart {
+    /// The box is going down; the program will be stopped.
+    Imminent,
+    /// The sandbox: the program restarts itself in place of the box.
+    Process,
+}
+
+/// What a successful [`Platform::factory_reset`] means.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum FactoryReset {
+    /// The platform's part is done; the agent deletes its own state and restarts.
+    Done,
+    /// The box restarts by itself to finish; the agent only waits.
+    Restarting,
+}
+
+/// Where an image goes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct FlashOptions {
+    /// Whether the settings outlive the upgrade.
+    pub keep_settings: bool,
+}
+
+/// What a successful [`Platform::flash_firmware`] means. The truth about an upgrade is known only after the boot, from
+/// the image that runs then.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Flash {
+    /// Written; the new image runs after the next restart, which the agent is to order.
+    RestartNeeded,
+    /// The updater restarts the box by itself.
+    Restarting,
+}
+
+/// What a successful [`Platform::load_config`] means.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum LoadConfig {
+    /// In force now.
+    Applied,
+    /// In force after a restart.
+    RestartNeeded,
+}
+
+/// What the agent can ask of the box. One call runs at a time.
+#[cfg_attr(feature = "mock", mockall::automock)]
+#[async_trait(?Send)]
+pub trait Platform {
+    /// Name of the backend, such as `generic-linux`.
+    fn name(&self) -> &'static str;
+
+    /// Identity and versions.
+    ///
+    /// # Errors
+    /// [`PlatformError::Failed`] where the box has no serial number to be known by; the text says which setting helps.
+    async fn device_facts(&self) -> Result<DeviceFacts, PlatformError>;
+
+    /// A text that differs from boot to boot and stays the same between two: tells a boot from a restart of the program.
+    ///
+    /// # Errors
+    /// [`PlatformError::Failed`] where the kernel gives none.
+    async fn boot_id(&self) -> Result<String, PlatformError>;
+
+    /// Whether [`Platform::factory_reset`] has what it needs.
+    fn can_factory_reset(&self) -> bool;
+
+    /// Restarts the box. All that must survive is on stable storage before this is called.
+    ///
+    /// # Errors
+    /// [`PlatformError`]; the box goes on running.
+    async fn reboot(&self, cause: RebootCause) -> Result<Restart, PlatformError>;
+
+    /// Puts the box back into the state in which it left the factory, apart from the agent's own files.
+    ///
+    /// # Errors
+    /// [`PlatformError`]; the agent still resets what it keeps itself.
+    async fn factory_reset(&self) -> Result<FactoryReset, PlatformError>;
+
+    /// Checks and writes a firmware image.
+    ///
+    /// # Errors
+    /// [`PlatformError::Refused`] for an image that is not for this box: nothing was written.
+    async fn flash_firmware(&self, image: &Path, options: FlashOptions) -> Result<Flash, PlatformError>;
+
+    /// Loads a configuration file, all of it or nothing.
+    ///
+    /// # Errors
+    /// [`PlatformError::Refused`] for a file that does not parse: everything is as it was.
+    async fn load_config(&self, file: &Path) -> Result<LoadConfig, PlatformError>;
+
+    /// Writes the present configuration to `file`, in the form that [`Platform::load_config`] takes.
+    ///
+    /// # Errors
+    /// [`PlatformError`].
+    async fn save_config(&self, file: &Path) -> Result<(), PlatformError>;
+
+    /// The parameters that the platform knows, each object by one source.
+    fn sources(&self) -> Vec<Rc<dyn ParameterSource>>;
+}
