@@ -111,6 +111,11 @@ impl EventCode {
         self.as_str().starts_with("M ")
     }
 
+    /// Place in an Inform's list: standard codes in their order, others behind.
+    pub(crate) fn rank(&self) -> usize {
+        CODES.iter().position(|(code, _)| code == self).unwrap_or(CODES.len())
+    }
+
     /// What it survives while undelivered.
     #[must_use]
     pub fn delivery(&self) -> Delivery {

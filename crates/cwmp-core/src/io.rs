@@ -53,6 +53,8 @@ pub enum Input {
     SettingsChanged(Box<AgentSettings>),
     /// The wall clock has been set; timers that follow dates are to be reckoned anew.
     ClockStepped,
+    /// [`Effect::Reboot`] or [`Effect::FactoryReset`] could not be carried out; the box goes on running.
+    RestartFailed(String),
     /// Somebody on the box asks for something.
     Command(LocalCommand),
 }
@@ -139,8 +141,10 @@ pub enum Via {
 /// What somebody on the box asks of the agent.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub enum LocalCommand {
-    /// Hold a session now (`cwmpd inform`); reported as `2 PERIODIC`... see [`crate::agent`].
+    /// Hold a session now (`cwmpd inform`), reported as `2 PERIODIC`.
     Inform,
+    /// Hold a session now and ask the ACS for its methods.
+    AcsMethods,
     /// Restart the box, without `M Reboot`.
     Reboot,
     /// Reset to factory state.

@@ -8,9 +8,10 @@
 //! * [`rpc`]: the methods of both directions as types; [`soap`]: how they look on the wire;
 //! * [`io`]: inputs and effects, the border to everything else;
 //! * [`agent`]: when sessions start and what follows them; `agent::session`: one session;
-//! * [`event`], [`retry`], [`periodic`]: the rules that live longer than one session;
+//! * `event`, `retry`, `periodic`: the rules that live longer than one session;
 //! * [`limits`]: every bound, by name.
 
+pub mod agent;
 pub mod datetime;
 pub mod digest;
 pub mod event;
@@ -18,6 +19,9 @@ pub mod fault;
 pub mod io;
 pub mod limits;
 pub mod path;
+mod periodic;
+mod random;
+mod retry;
 pub mod rpc;
 pub mod settings;
 pub mod soap;

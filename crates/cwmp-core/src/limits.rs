@@ -28,7 +28,7 @@ pub const PARAMETER_NAME: usize = 256;
 pub const EVENT_CODE: usize = 64;
 /// Most events in one Inform (TR-069a6 A.3.3.1); further ones wait for the next session.
 pub const INFORM_EVENTS: usize = 64;
-/// Most events kept while they wait for delivery; beyond it the oldest single event of the boot class gives way.
+/// Most events kept while they wait for delivery; beyond it new ones are not taken (a session is owed for long by then).
 pub const QUEUED_EVENTS: usize = 256;
 
 /// Shortest time before a missing reply counts as a failure, in milliseconds (TR-069a6 3.4.2: at least 30 s).

@@ -30,6 +30,12 @@ impl Wall {
     pub fn from_seconds(seconds: i64) -> Self {
         Wall(seconds.saturating_mul(1000))
     }
+
+    /// The same moment without its fraction of a second.
+    #[must_use]
+    pub fn whole_seconds(self) -> Self {
+        Wall(self.0 - self.0.rem_euclid(1000))
+    }
 }
 
 /// The present: both clocks, read together.

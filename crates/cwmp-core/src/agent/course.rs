@@ -1,0 +1,181 @@
+//! The course of a session as the agent sees it: from the parameters of the Inform to the end, or to the wait before the
+//! next try.
+
+use super::{
+    Agent, OpenSession, Stage,
+    session::{Action, Failure, Session},
+};
+use crate::{
+    datetime::DateTime,
+    event::{EventCode, EventStruct},
+    io::{AcsTarget, Body, DataOp, Effect, Level, NetError, Reply},
+    limits,
+    retry::RetryPolicy,
+    rpc::{Inform, ParameterValueStruct},
+    time::Now,
+};
+
+impl Agent {
+    pub(super) fn open_session(&mut self) {
+        self.retry_at = None;
+        let events = self.events.take_for_inform();
+        let codes: Vec<EventCode> = events.iter().map(|event| event.code.clone()).collect();
+        let op = self.data(DataOp::Inform { events: codes });
+        self.stage = Stage::Gathering { op, events };
+    }
+
+    /// The parameters of the Inform are there: build it and connect.
+    pub(super) fn gathered(
+        &mut self,
+        mut events: Vec<EventStruct>,
+        parameters: Vec<ParameterValueStruct>,
+        change: bool,
+        now: Now,
+    ) {
+        let Some(url) = self.settings.url.clone() else {
+            self.events.put_back(events);
+            return;
+        };
+        events.retain(|event| event.code != EventCode::ValueChange);
+        if change {
+            self.notify_at = None;
+            events.truncate(limits::INFORM_EVENTS - 1);
+            events.push(EventStruct::new(EventCode::ValueChange));
+            events.sort_by_key(|event| event.code.rank());
+        } else if events.is_empty() && self.state.retry_count == 0 {
+            return; // The watched value is back to what the ACS knows.
+        }
+        let names: Vec<&str> = events.iter().map(|event| event.code.as_str()).collect();
+        let retry_count = self.state.retry_count;
+        self.trace(
+            Level::Info,
+            format!("session with {url}: {} (RetryCount {retry_count})", names.join(", ")),
+        );
+        let current_time = now.wall.map_or(DateTime::Unknown, |wall| DateTime::At(wall.whole_seconds()));
+        let device_id = self.device.clone();
+        let inform = Inform { device_id, events, max_envelopes: 1, current_time, retry_count, parameters };
+        self.stage = Stage::Connecting { inform: Box::new(inform) };
+        self.effects.push_back(Effect::OpenSession(AcsTarget {
+            url,
+            username: self.settings.username.clone(),
+            password: self.settings.password.clone(),
+            keep_cookies: self.interrupted,
+        }));
+    }
+
+    pub(super) fn connected(&mut self, now: Now) {
+        match std::mem::replace(&mut self.stage, Stage::Idle) {
+            Stage::Connecting { inform } => {
+                let events = inform.events.clone();
+                let mut session = Session::begin(*inform, self.version.current());
+                for request in &self.requests {
+                    session.ask(request.clone());
+                }
+                self.stage =
+                    Stage::Open(Box::new(OpenSession { session, events, call: None, snapshot: None }));
+                self.pump(now);
+            }
+            other => self.stage = other,
+        }
+    }
+
+    pub(super) fn reply(&mut self, reply: &Reply, now: Now) {
+        if let Stage::Open(open) = &mut self.stage {
+            if let Some(snapshot) = open.snapshot.take() {
+                self.effects.push_back(Effect::ReleaseSnapshot(snapshot));
+            }
+            open.session.reply(reply);
+            self.pump(now);
+        }
+    }
+
+    pub(super) fn session_lost(&mut self, error: &NetError) {
+        if matches!(self.stage, Stage::Connecting { .. } | Stage::Open(_)) {
+            self.session_failed(Failure::new(error.to_string()));
+        }
+    }
+
+    /// Does what the session wants, until it waits for the ACS, the data model or the store.
+    pub(super) fn pump(&mut self, now: Now) {
+        while let Stage::Open(open) = &mut self.stage {
+            let Some(action) = open.session.poll() else { return };
+            match action {
+                Action::Post(body) => {
+                    if let Body::Listing(listing) = &body {
+                        open.snapshot = Some(listing.snapshot);
+                    }
+                    self.effects.push_back(Effect::Post(body));
+                }
+                Action::Established => self.established(),
+                Action::Execute(request) => self.execute(request),
+                Action::Answered(request, answer) => self.acs_answered(&request, answer),
+                Action::End => self.session_ended(now),
+                Action::Fail(failure) => self.session_failed(failure),
+            }
+        }
+    }
+
+    /// The ACS has answered the Inform: its events are delivered.
+    pub(super) fn established(&mut self) {
+        if let Stage::Open(open) = &mut self.stage {
+            open.events.clear();
+        }
+        self.state.bootstrapped = self.settings.url.as_ref().map(ToString::to_string);
+        self.data(DataOp::InformDelivered);
+        self.persist_changes();
+    }
+
+    pub(super) fn session_ended(&mut self, now: Now) {
+        self.trace(Level::Info, "session ended".to_owned());
+        self.close();
+        self.state.retry_count = 0;
+        self.retries = 0;
+        self.interrupted = false;
+        self.last_success = Some(now.mono);
+        self.persist_changes();
+    }
+
+    pub(super) fn session_failed(&mut self, failure: Failure) {
+        if failure.version_refused {
+            self.version.older();
+        }
+        let undelivered = self.close();
+        self.events.put_back(undelivered);
+        self.interrupted = true;
+        self.failed = Some(failure);
+    }
+
+    /// Sets the wait before the failed session is tried again, and keeps what must not be lost meanwhile.
+    pub(super) fn schedule_retry(&mut self, failure: &Failure, now: Now) {
+        self.state.retry_count = self.state.retry_count.saturating_add(1);
+        self.retries = self.retries.saturating_add(1);
+        let asked = u64::from(failure.retry_after.unwrap_or(0).min(limits::RETRY_AFTER_SECONDS)) * 1000;
+        let wait = RetryPolicy::new(&self.settings).wait_ms(self.retries, &mut self.random).max(asked);
+        self.retry_at = Some(now.mono.after_ms(wait));
+        self.persist_changes();
+        self.trace(
+            Level::Warning,
+            format!("session failed: {}; next try in {} s", failure.reason, wait.div_ceil(1000)),
+        );
+    }
+
+    /// Leaves the session; returns the events that the ACS has not answered for.
+    pub(super) fn close(&mut self) -> Vec<EventStruct> {
+        match std::mem::replace(&mut self.stage, Stage::Idle) {
+            Stage::Open(open) => {
+                self.effects.extend(open.snapshot.map(Effect::ReleaseSnapshot));
+                self.effects.push_back(Effect::CloseSession);
+                open.events
+            }
+            Stage::Connecting { inform } => {
+                self.effects.push_back(Effect::CloseSession);
+                inform.events
+            }
+            Stage::Gathering { events, .. } => events,
+            other @ (Stage::Unborn | Stage::Idle | Stage::Restarting) => {
+                self.stage = other;
+                Vec::new()
+            }
+        }
+    }
+}

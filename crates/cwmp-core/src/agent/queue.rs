@@ -1,0 +1,142 @@
+//! Events that wait for delivery (TR-069a6 3.7.1.5).
+
+use crate::{
+    event::{Delivery, EventCode, EventStruct},
+    limits,
+    rpc::CommandKey,
+};
+
+/// The events that the ACS has not yet answered for, apart from those in the Inform of the present session.
+#[derive(Clone, Debug, Default)]
+pub(super) struct EventQueue {
+    waiting: Vec<EventStruct>,
+}
+
+impl EventQueue {
+    /// Adds an event. Single events are listed once; with `0 BOOTSTRAP` everything older goes.
+    pub(super) fn raise(&mut self, event: EventStruct) {
+        let listed =
+            !event.code.is_multiple() && self.waiting.iter().any(|waiting| waiting.code == event.code);
+        if event.code == EventCode::Bootstrap && !listed {
+            self.waiting.clear();
+        }
+        if !listed && self.waiting.len() < limits::QUEUED_EVENTS {
+            self.waiting.push(event);
+            self.waiting.sort_by_key(|event| event.code.rank());
+        }
+    }
+
+    /// Takes out what the next Inform lists: at most 64.
+    pub(super) fn take_for_inform(&mut self) -> Vec<EventStruct> {
+        let count = self.waiting.len().min(limits::INFORM_EVENTS);
+        self.waiting.drain(..count).collect()
+    }
+
+    /// Puts back the events of an Inform that was not answered. Those that are not retried are dropped, and so are all
+    /// when a `0 BOOTSTRAP` has been raised since.
+    pub(super) fn put_back(&mut self, undelivered: Vec<EventStruct>) {
+        if self.waiting.iter().any(|event| event.code == EventCode::Bootstrap) {
+            return;
+        }
+        let newer = std::mem::take(&mut self.waiting);
+        let kept = undelivered.into_iter().filter(|event| event.code.delivery() != Delivery::Once);
+        for event in kept.chain(newer) {
+            self.raise(event);
+        }
+    }
+
+    pub(super) fn is_empty(&self) -> bool {
+        self.waiting.is_empty()
+    }
+
+    /// All that wait, in the order of their codes.
+    pub(super) fn waiting(&self) -> &[EventStruct] {
+        &self.waiting
+    }
+}
+
+impl EventStruct {
+    /// An event that reports the call with this CommandKey.
+    #[must_use]
+    pub fn with_key(code: EventCode, command_key: CommandKey) -> Self {
+        Self { code, command_key }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn event(code: EventCode) -> EventStruct {
+        EventStruct::new(code)
+    }
+
+    fn reboot(key: &str) -> EventStruct {
+        EventStruct::with_key(EventCode::MReboot, CommandKey::new(key).unwrap())
+    }
+
+    fn codes(queue: &EventQueue) -> Vec<&str> {
+        queue.waiting().iter().map(|event| event.code.as_str()).collect()
+    }
+
+    #[test]
+    fn single_events_stand_once_and_multiple_ones_each() {
+        let mut queue = EventQueue::default();
+        for event in [
+            reboot("a"),
+            event(EventCode::Periodic),
+            event(EventCode::Boot),
+            event(EventCode::Periodic),
+            reboot("b"),
+        ] {
+            queue.raise(event);
+        }
+        assert_eq!(codes(&queue), ["1 BOOT", "2 PERIODIC", "M Reboot", "M Reboot"]);
+    }
+
+    #[test]
+    fn bootstrap_discards_what_is_older_also_when_it_arises_during_a_session() {
+        let mut queue = EventQueue::default();
+        queue.raise(reboot("a"));
+        queue.raise(event(EventCode::Bootstrap));
+        queue.raise(event(EventCode::Boot));
+        assert_eq!(codes(&queue), ["0 BOOTSTRAP", "1 BOOT"]);
+
+        let mut queue = EventQueue::default();
+        queue.raise(event(EventCode::Periodic));
+        let in_flight = queue.take_for_inform();
+        queue.raise(event(EventCode::Bootstrap));
+        queue.put_back(in_flight);
+        assert_eq!(codes(&queue), ["0 BOOTSTRAP"]);
+    }
+
+    #[test]
+    fn a_connection_request_is_not_retried() {
+        let mut queue = EventQueue::default();
+        queue.raise(event(EventCode::ConnectionRequest));
+        queue.raise(event(EventCode::Periodic));
+        let in_flight = queue.take_for_inform();
+        queue.raise(event(EventCode::Periodic));
+        queue.put_back(in_flight);
+        assert_eq!(codes(&queue), ["2 PERIODIC"]);
+    }
+
+    #[test]
+    fn an_inform_takes_64_and_the_rest_waits() {
+        let mut queue = EventQueue::default();
+        for n in 0..70 {
+            queue.raise(reboot(&n.to_string()));
+        }
+        assert_eq!(queue.take_for_inform().len(), 64);
+        assert_eq!(queue.waiting().len(), 6);
+    }
+
+    #[test]
+    fn the_queue_is_bounded() {
+        let mut queue = EventQueue::default();
+        for n in 0..10_000 {
+            queue.raise(reboot(&n.to_string()));
+        }
+        assert_eq!(queue.waiting().len(), limits::QUEUED_EVENTS);
+    }
+}

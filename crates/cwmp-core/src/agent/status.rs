@@ -1,0 +1,65 @@
+//! What the agent says of itself, for `cwmpd status`.
+
+use serde::{Deserialize, Serialize};
+
+use super::{Agent, Stage};
+use crate::time::Now;
+
+/// Where the agent is with its session.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum SessionPhase {
+    /// No session.
+    Idle,
+    /// A session is being opened.
+    Opening,
+    /// A session is on.
+    Open,
+    /// The box is about to restart.
+    Restarting,
+}
+
+/// The state of the agent at one moment.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct AgentStatus {
+    /// Where it is with its session.
+    pub session: SessionPhase,
+    /// ACS URL in force.
+    pub acs_url: Option<String>,
+    /// Whether this ACS has answered a `0 BOOTSTRAP`.
+    pub bootstrapped: bool,
+    /// RetryCount that the next Inform would carry.
+    pub retry_count: u32,
+    /// Milliseconds until a failed session is tried again.
+    pub retry_in_ms: Option<u64>,
+    /// Milliseconds until the next periodic Inform.
+    pub periodic_in_ms: Option<u64>,
+    /// Methods of the ACS; `None` until `cwmpd acs-methods` has asked.
+    pub acs_methods: Option<Vec<String>>,
+    /// Event codes that wait for delivery.
+    pub events: Vec<String>,
+}
+
+impl Agent {
+    /// The state at this moment.
+    #[must_use]
+    pub fn status(&self, now: Now) -> AgentStatus {
+        let session = match self.stage {
+            Stage::Unborn | Stage::Idle => SessionPhase::Idle,
+            Stage::Gathering { .. } | Stage::Connecting { .. } => SessionPhase::Opening,
+            Stage::Open(_) => SessionPhase::Open,
+            Stage::Restarting => SessionPhase::Restarting,
+        };
+        let url = self.settings.url.as_ref().map(ToString::to_string);
+        AgentStatus {
+            session,
+            bootstrapped: url.is_some() && url == self.state.bootstrapped,
+            acs_url: url,
+            retry_count: self.state.retry_count,
+            retry_in_ms: self.retry_at.map(|at| at.since(now.mono)),
+            periodic_in_ms: self.periodic.due().map(|due| due.since(now.mono)),
+            acs_methods: self.acs_methods.clone(),
+            events: self.undelivered().map(|event| event.code.as_str().to_owned()).collect(),
+        }
+    }
+}

@@ -1,0 +1,308 @@
+//! What starts a session, and what becomes of events.
+
+use super::bench::{Bench, Seen, device, events, settings, with_password};
+use crate::{
+    datetime::DateTime,
+    io::{BootCause, Input, LocalCommand},
+    rpc::{CpeRequest, DeviceId, GetParameterValues},
+    settings::AgentSettings,
+    stored::Stored,
+    time::Wall,
+    url::HttpUrl,
+};
+
+fn every(seconds: u32) -> AgentSettings {
+    AgentSettings { periodic_inform_interval: seconds, ..settings() }
+}
+
+fn other_acs() -> AgentSettings {
+    AgentSettings { url: Some(HttpUrl::parse("http://other.example/").unwrap()), ..settings() }
+}
+
+#[test]
+fn failed_sessions_are_retried_in_their_ranges_and_counted() {
+    let mut bench = Bench::fresh();
+    bench.expect_session();
+    bench.reachable = false;
+    bench.connection_lost();
+    for n in 1..=12_u32 {
+        let row = n.min(10);
+        let low = 5000 * 2_u64.pow(row - 1);
+        let wait = bench.sleep();
+        assert!((low..=2 * low).contains(&wait), "retry {n} after {wait} ms");
+    }
+    bench.seen.clear();
+    bench.reachable = true;
+    bench.sleep();
+    assert_eq!(bench.whole_session().retry_count, 13);
+    bench.connection_request();
+    assert_eq!(bench.whole_session().retry_count, 0);
+}
+
+#[test]
+fn waits_differ_from_box_to_box() {
+    let mut bench = Bench::fresh();
+    let mut waits = Vec::new();
+    for seed in 0..20 {
+        let start = crate::io::Start {
+            device: device(),
+            settings: settings(),
+            state: Stored::default(),
+            cause: BootCause::Boot,
+            seed,
+            abilities: crate::io::Abilities { reboot: true, factory_reset: true },
+        };
+        bench.agent = crate::agent::Agent::new();
+        bench.reachable = false;
+        bench.input(Input::Started(Box::new(start)));
+        waits.push(bench.agent.status(bench.now).retry_in_ms.unwrap());
+    }
+    waits.sort_unstable();
+    waits.dedup();
+    assert!(waits.len() > 15, "{waits:?}");
+}
+
+#[test]
+fn an_event_that_needs_a_session_ends_the_wait_and_is_still_a_retry() {
+    let mut bench = Bench::fresh();
+    bench.expect_session();
+    bench.connection_lost();
+    bench.expect_close();
+    bench.connection_request();
+    let inform = bench.expect_session();
+    assert_eq!(events(&inform), ["0 BOOTSTRAP", "1 BOOT", "6 CONNECTION REQUEST"]);
+    assert_eq!(inform.retry_count, 1);
+}
+
+#[test]
+fn a_connection_request_is_not_reported_again_when_its_session_fails() {
+    let mut bench = Bench::known();
+    bench.connection_request();
+    assert_eq!(events(&bench.expect_session()), ["6 CONNECTION REQUEST"]);
+    bench.connection_lost();
+    bench.expect_close();
+    bench.sleep();
+    let inform = bench.expect_session();
+    assert_eq!(
+        (events(&inform).len(), inform.retry_count),
+        (0, 1),
+        "the session is tried again, without the event"
+    );
+}
+
+#[test]
+fn the_cookies_of_an_interrupted_session_are_sent_again_and_others_not() {
+    let mut bench = Bench::fresh();
+    assert!(!bench.expect_open().keep_cookies);
+    bench.expect_inform();
+    bench.connection_lost();
+    bench.expect_close();
+    bench.sleep();
+    assert!(bench.expect_open().keep_cookies);
+    bench.expect_inform();
+    bench.inform_response();
+    bench.expect_empty_post();
+    bench.reply_empty();
+    bench.expect_close();
+    bench.connection_request();
+    assert!(!bench.expect_open().keep_cookies);
+}
+
+#[test]
+fn periodic_informs_come_and_change_nothing_on_the_disk() {
+    let mut bench = Bench::start(every(30), Stored::default(), BootCause::Boot);
+    bench.whole_session();
+    bench.writes = 0;
+    for _ in 0..100 {
+        bench.sleep();
+        assert_eq!(events(&bench.whole_session()), ["2 PERIODIC"]);
+    }
+    assert_eq!(bench.writes, 0);
+}
+
+#[test]
+fn periods_missed_while_the_acs_is_away_are_one_event_which_survives_a_reboot() {
+    let mut bench = Bench::start(every(30), Stored::default(), BootCause::Boot);
+    bench.whole_session();
+    bench.reachable = false;
+    for _ in 0..5 {
+        bench.sleep();
+    }
+    let mut bench = bench.reboot(every(30));
+    let inform = bench.expect_session();
+    assert_eq!(events(&inform), ["1 BOOT", "2 PERIODIC"]);
+    assert!(inform.retry_count > 0, "RetryCount goes on until a session succeeds");
+}
+
+#[test]
+fn changed_periodic_settings_count_from_the_end_of_the_session() {
+    let mut bench = Bench::known();
+    bench.connection_request();
+    bench.establish();
+    bench.input(Input::SettingsChanged(Box::new(every(20))));
+    bench.advance(3000);
+    bench.reply_empty();
+    bench.expect_close();
+    assert_eq!(bench.sleep(), 20_000);
+    assert_eq!(events(&bench.whole_session()), ["2 PERIODIC"]);
+}
+
+#[test]
+fn the_first_synchronisation_of_the_clock_neither_loses_nor_multiplies_periodic_informs() {
+    let dated = AgentSettings { periodic_inform_time: DateTime::At(Wall(0)), ..every(3600) };
+    let mut bench = Bench::start(dated, Stored::default(), BootCause::Boot);
+    bench.now.wall = None;
+    bench.whole_session();
+    bench.now.wall = Some(Wall::from_seconds(1_700_000_000));
+    bench.input(Input::ClockStepped);
+    assert_eq!(bench.sleep(), 2_800_000, "to the next full hour");
+    bench.whole_session();
+    assert_eq!(bench.sleep(), 3_600_000);
+}
+
+#[test]
+fn what_happens_during_a_session_makes_exactly_one_more() {
+    let mut bench = Bench::start(every(30), Stored::default(), BootCause::Boot);
+    bench.establish();
+    for _ in 0..3 {
+        bench.connection_request();
+        bench.advance(40_000);
+    }
+    bench.expect_nothing();
+    bench.reply_empty();
+    bench.expect_close();
+    assert_eq!(events(&bench.whole_session()), ["2 PERIODIC", "6 CONNECTION REQUEST"]);
+    bench.expect_nothing();
+}
+
+#[test]
+fn a_new_acs_url_is_a_bootstrap_after_the_session() {
+    let mut bench = Bench::known();
+    bench.connection_request();
+    bench.establish();
+    bench.input(Input::SettingsChanged(Box::new(other_acs())));
+    bench.call(CpeRequest::GetRPCMethods);
+    bench.expect_response();
+    bench.reply_empty();
+    bench.expect_close();
+    assert_eq!(bench.expect_open().url.host, "other.example");
+    assert_eq!(events(&bench.expect_inform()), ["0 BOOTSTRAP"]);
+    // The new ACS does not answer: the bootstrap stays owed over failures and boots.
+    bench.connection_lost();
+    bench.expect_close();
+    let mut bench = bench.reboot(other_acs());
+    assert_eq!(events(&bench.whole_session()), ["0 BOOTSTRAP", "1 BOOT"]);
+    let mut bench = bench.reboot(other_acs());
+    assert_eq!(events(&bench.whole_session()), ["1 BOOT"]);
+    bench.input(Input::SettingsChanged(Box::new(settings())));
+    assert_eq!(events(&bench.whole_session()), ["0 BOOTSTRAP"], "back at the first one");
+}
+
+#[test]
+fn the_same_url_is_no_new_acs() {
+    let mut bench = Bench::known();
+    bench.input(Input::SettingsChanged(Box::new(settings())));
+    bench.expect_nothing();
+}
+
+#[test]
+fn bootstrap_is_done_with_the_inform_response_even_if_the_session_breaks_later() {
+    let mut bench = Bench::fresh();
+    bench.establish();
+    bench.connection_lost();
+    bench.expect_close();
+    let mut bench = bench.reboot(settings());
+    assert_eq!(events(&bench.expect_session()), ["1 BOOT"]);
+}
+
+#[test]
+fn state_of_another_box_is_not_used() {
+    let bench = Bench::known();
+    let mut stored = bench.stored.clone();
+    stored.owner = format!("{}-another", DeviceId::default().oui);
+    let mut bench = Bench::start(settings(), stored, BootCause::Boot);
+    assert_eq!(events(&bench.expect_session()), ["0 BOOTSTRAP", "1 BOOT"]);
+}
+
+#[test]
+fn a_restart_of_the_program_alone_is_no_boot() {
+    let bench = Bench::known();
+    let mut bench = Bench::start(settings(), bench.stored.clone(), BootCause::AgentRestart);
+    bench.expect_nothing();
+    bench.connection_request();
+    assert_eq!(events(&bench.whole_session()), ["6 CONNECTION REQUEST"]);
+}
+
+#[test]
+fn without_an_acs_url_or_with_cwmp_disabled_there_is_silence() {
+    let silent =
+        [AgentSettings { url: None, ..settings() }, AgentSettings { enable_cwmp: false, ..settings() }];
+    for settings in silent {
+        let off = !settings.enable_cwmp;
+        let mut bench = Bench::start(with_password(settings), Stored::default(), BootCause::Boot);
+        bench.advance(100_000_000);
+        bench.expect_nothing();
+        if off {
+            bench.connection_request();
+            bench.expect_nothing();
+            assert_eq!(bench.listening, None);
+        }
+    }
+}
+
+#[test]
+fn it_listens_while_enabled_with_a_password() {
+    let mut bench = Bench::start(with_password(settings()), Stored::default(), BootCause::Boot);
+    assert_eq!(bench.listening, Some(true));
+    bench.whole_session();
+    let off = AgentSettings { enable_cwmp: false, ..with_password(settings()) };
+    bench.input(Input::SettingsChanged(Box::new(off)));
+    assert_eq!(bench.listening, Some(false));
+}
+
+#[test]
+fn an_active_notification_opens_a_session_with_value_change() {
+    let mut bench = Bench::known();
+    bench.value_change = true;
+    bench.input(Input::WatchedChanged);
+    assert_eq!(events(&bench.whole_session()), ["4 VALUE CHANGE"]);
+    bench.input(Input::WatchedChanged);
+    bench.expect_nothing();
+}
+
+#[test]
+fn the_throttle_delays_active_notifications_and_another_session_carries_them() {
+    let throttled = AgentSettings { default_active_notification_throttle: 60, ..settings() };
+    let mut bench = Bench::start(throttled, Stored::default(), BootCause::Boot);
+    bench.whole_session();
+    bench.value_change = true;
+    bench.input(Input::WatchedChanged);
+    bench.expect_nothing();
+    bench.advance(20_000);
+    bench.connection_request();
+    assert_eq!(events(&bench.whole_session()), ["4 VALUE CHANGE", "6 CONNECTION REQUEST"]);
+    bench.value_change = true;
+    bench.input(Input::WatchedChanged);
+    assert_eq!(bench.sleep(), 60_000);
+    assert_eq!(events(&bench.whole_session()), ["4 VALUE CHANGE"]);
+}
+
+#[test]
+fn a_local_wish_for_a_session_is_a_periodic_inform() {
+    let mut bench = Bench::known();
+    bench.input(Input::Command(LocalCommand::Inform));
+    assert_eq!(events(&bench.whole_session()), ["2 PERIODIC"]);
+}
+
+#[test]
+fn a_session_that_breaks_while_the_data_model_works_leaves_nothing_behind() {
+    let mut bench = Bench::fresh();
+    bench.establish();
+    bench.call(CpeRequest::GetParameterValues(GetParameterValues { names: vec![] }));
+    assert!(matches!(bench.seen.remove(0), Seen::Post(_)));
+    bench.connection_lost();
+    bench.expect_close();
+    bench.sleep();
+    bench.whole_session();
+    assert_eq!(bench.snapshots, 0);
+}
