@@ -80,7 +80,7 @@ pub enum LoadConfig {
 }
 
 /// What the agent can ask of the box. One call runs at a time.
-#[cfg_attr(feature = "mock", mockall::automock)]
+#[cfg_attr(any(test, feature = "mock"), mockall::automock)]
 #[async_trait(?Send)]
 pub trait Platform {
     /// Name of the backend, such as `generic-linux`.
@@ -97,6 +97,10 @@ pub trait Platform {
     /// # Errors
     /// [`PlatformError::Failed`] where the kernel gives none.
     async fn boot_id(&self) -> Result<String, PlatformError>;
+
+    /// Whether something has set the clock of the box since the boot, so that its date can be trusted. Asked often; must
+    /// not block. The agent reports Unknown Time and keeps no dates until it is `true`.
+    fn clock_is_synchronised(&self) -> bool;
 
     /// Whether [`Platform::factory_reset`] has what it needs.
     fn can_factory_reset(&self) -> bool;
@@ -133,4 +137,36 @@ pub trait Platform {
 
     /// The parameters that the platform knows, each object by one source.
     fn sources(&self) -> Vec<Rc<dyn ParameterSource>>;
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test(flavor = "current_thread")]
+    async fn the_mock_stands_in_for_a_box() {
+        let mut mock = MockPlatform::new();
+        mock.expect_name().return_const("mock");
+        mock.expect_clock_is_synchronised().return_const(false);
+        mock.expect_reboot()
+            .withf(|cause| *cause == RebootCause::Acs)
+            .times(1)
+            .returning(|_| Ok(Restart::Imminent));
+        mock.expect_flash_firmware()
+            .withf(|image, options| image == Path::new("/tmp/image") && options.keep_settings)
+            .times(1)
+            .returning(|image, _| {
+                Err(PlatformError::Refused(format!("{}: no image for it", image.display())))
+            });
+        mock.expect_sources().returning_st(Vec::new);
+
+        let platform: Rc<dyn Platform> = Rc::new(mock);
+        assert_eq!(platform.name(), "mock");
+        assert!(!platform.clock_is_synchronised());
+        assert_eq!(platform.reboot(RebootCause::Acs).await.unwrap(), Restart::Imminent);
+        let refused =
+            platform.flash_firmware(Path::new("/tmp/image"), FlashOptions { keep_settings: true }).await;
+        assert_eq!(refused.unwrap_err().to_string(), "refused: /tmp/image: no image for it");
+        assert!(platform.sources().is_empty());
+    }
 }

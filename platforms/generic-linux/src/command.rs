@@ -1,0 +1,260 @@
+//! Programs that the integrator names: no shell, no environment, bounded in time and output, killed as a group.
+
+use std::{
+    ffi::{OsStr, OsString},
+    os::unix::ffi::{OsStrExt, OsStringExt},
+    process::{ExitStatus, Stdio},
+    sync::{Arc, Mutex, PoisonError},
+    time::Duration,
+};
+
+use cwmp_platform::PlatformError;
+use nix::{
+    sys::signal::{Signal, killpg},
+    unistd::Pid,
+};
+use tokio::{
+    io::{AsyncRead, AsyncReadExt},
+    process::{Child, Command},
+    time::timeout,
+};
+
+/// The only variable that a command sees.
+const PATH: &str = "/usr/sbin:/usr/bin:/sbin:/bin";
+/// Most bytes kept of what a command writes to stderr: the last ones.
+const STDERR_BYTES: usize = 4096;
+/// Most lines of it in an error.
+const STDERR_LINES: usize = 5;
+/// From SIGTERM to SIGKILL, for a command that takes too long.
+const TERM_GRACE: Duration = Duration::from_secs(5);
+/// For the end of stderr after the command has ended; a child that it left behind may hold the pipe open for ever.
+const DRAIN_GRACE: Duration = Duration::from_millis(500);
+/// Exit status by which a command says that the file is not for this box and nothing was changed (EX_DATAERR).
+pub(crate) const REFUSED: i32 = 65;
+
+/// Runs a command to its end. Each placeholder (`{file}`) in an argument is replaced by its text.
+///
+/// # Errors
+/// [`PlatformError::Refused`] for exit status [`REFUSED`], [`PlatformError::Failed`] for all else, with the command, the
+/// exit status and the last lines of stderr.
+pub(crate) async fn run(
+    command: &[String],
+    placeholders: &[(&str, &OsStr)],
+    limit: Duration,
+) -> Result<(), PlatformError> {
+    let Some((program, arguments)) = command.split_first() else {
+        return Err(PlatformError::Failed("a configured command is empty: name a program".to_owned()));
+    };
+    let mut child = Command::new(program)
+        .args(arguments.iter().map(|argument| fill(argument, placeholders)))
+        .env_clear()
+        .env("PATH", PATH)
+        .current_dir("/")
+        .stdin(Stdio::null())
+        .stdout(Stdio::null())
+        .stderr(Stdio::piped())
+        .process_group(0)
+        .kill_on_drop(true)
+        .spawn()
+        .map_err(|e| PlatformError::Failed(format!("cannot run {program}: {e}")))?;
+    let mut group = Group::of(&child);
+    let kept = Arc::new(Mutex::new(Vec::new()));
+    let drain = child.stderr.take().map(|stderr| tokio::spawn(keep_last(stderr, Arc::clone(&kept))));
+
+    let ended = match timeout(limit, child.wait()).await {
+        Ok(ended) => Some(ended),
+        Err(_) => {
+            end(&mut child, &group).await;
+            None
+        }
+    };
+    group.ended();
+    if let Some(mut drain) = drain {
+        if timeout(DRAIN_GRACE, &mut drain).await.is_err() {
+            drain.abort();
+        }
+    }
+    let stderr = last_lines(&kept.lock().unwrap_or_else(PoisonError::into_inner));
+    let failed = |what: String| PlatformError::Failed(format!("{program} {what}{stderr}"));
+    match ended {
+        None => Err(failed(format!("took longer than {} s and was killed", limit.as_secs_f32()))),
+        Some(Err(e)) => Err(failed(format!("could not be waited for: {e}"))),
+        Some(Ok(status)) if status.success() => Ok(()),
+        Some(Ok(status)) if status.code() == Some(REFUSED) => {
+            Err(PlatformError::Refused(format!("by {program}{stderr}")))
+        }
+        Some(Ok(status)) => Err(failed(describe(status))),
+    }
+}
+
+fn describe(status: ExitStatus) -> String {
+    match status.code() {
+        Some(code) => format!("ended with exit status {code}"),
+        None => format!("was ended: {status}"),
+    }
+}
+
+/// Replaces placeholders in one pass, so that a path that looks like a placeholder stays as it is.
+fn fill(argument: &str, placeholders: &[(&str, &OsStr)]) -> OsString {
+    let mut filled = Vec::new();
+    let mut rest = argument;
+    'next: while !rest.is_empty() {
+        for (name, text) in placeholders {
+            if let Some(after) = rest.strip_prefix(name) {
+                filled.extend_from_slice(text.as_bytes());
+                rest = after;
+                continue 'next;
+            }
+        }
+        let mut chars = rest.chars();
+        filled.extend(chars.next().map(|c| c.to_string()).unwrap_or_default().into_bytes());
+        rest = chars.as_str();
+    }
+    OsString::from_vec(filled)
+}
+
+/// Asks the group to end, then ends it.
+async fn end(child: &mut Child, group: &Group) {
+    group.signal(Signal::SIGTERM);
+    let _ = timeout(TERM_GRACE, child.wait()).await;
+    group.signal(Signal::SIGKILL);
+    let _ = child.wait().await;
+}
+
+/// The process group of a running command; killed when the wait for the command is given up.
+struct Group(Option<Pid>);
+
+impl Group {
+    fn of(child: &Child) -> Self {
+        Self(child.id().and_then(|id| i32::try_from(id).ok()).map(Pid::from_raw))
+    }
+
+    fn signal(&self, signal: Signal) {
+        if let Some(pid) = self.0 {
+            let _ = killpg(pid, signal);
+        }
+    }
+
+    fn ended(&mut self) {
+        self.0 = None;
+    }
+}
+
+impl Drop for Group {
+    fn drop(&mut self) {
+        self.signal(Signal::SIGKILL);
+    }
+}
+
+async fn keep_last(mut from: impl AsyncRead + Unpin, kept: Arc<Mutex<Vec<u8>>>) {
+    let mut buffer = [0; 1024];
+    while let Ok(length @ 1..) = from.read(&mut buffer).await {
+        let mut kept = kept.lock().unwrap_or_else(PoisonError::into_inner);
+        kept.extend_from_slice(buffer.get(..length).unwrap_or_default());
+        let surplus = kept.len().saturating_sub(STDERR_BYTES);
+        kept.drain(..surplus);
+    }
+}
+
+/// `: last; lines`, or nothing.
+fn last_lines(bytes: &[u8]) -> String {
+    let text = String::from_utf8_lossy(bytes);
+    let mut lines: Vec<String> = text
+        .lines()
+        .rev()
+        .map(|line| crate::files::clean(line, 200))
+        .filter(|line| !line.is_empty())
+        .take(STDERR_LINES)
+        .collect();
+    if lines.is_empty() {
+        return String::new();
+    }
+    lines.reverse();
+    format!(": {}", lines.join("; "))
+}
+
+#[cfg(test)]
+mod tests {
+    use std::{fs, path::Path};
+
+    use super::*;
+
+    fn sh(script: &str) -> Vec<String> {
+        ["/bin/sh", "-c", script, "sh", "{file}"].map(str::to_owned).to_vec()
+    }
+
+    async fn run_on(script: &str, file: &Path) -> Result<(), PlatformError> {
+        run(&sh(script), &[("{file}", file.as_os_str())], Duration::from_secs(20)).await
+    }
+
+    #[tokio::test]
+    async fn a_path_with_spaces_and_shell_characters_is_one_argument() {
+        let folder = tempfile::tempdir().unwrap();
+        let file = folder.path().join("a b;$(touch x) {file}");
+        run_on("test $# = 1 && echo done >\"$1\"", &file).await.unwrap();
+        assert_eq!(fs::read(&file).unwrap(), b"done\n");
+        assert_eq!(fill("--image={file}!", &[("{file}", OsStr::new("/x y"))]), OsStr::new("--image=/x y!"));
+    }
+
+    #[tokio::test]
+    async fn nothing_of_our_environment_reaches_a_command() {
+        let folder = tempfile::tempdir().unwrap();
+        let file = folder.path().join("env");
+        run(
+            &["/usr/bin/env".into(), "sh".into(), "-c".into(), "env >\"$0\"".into(), "{file}".into()],
+            &[("{file}", file.as_os_str())],
+            Duration::from_secs(20),
+        )
+        .await
+        .unwrap();
+        let env = fs::read_to_string(&file).unwrap();
+        assert!(env.contains(&format!("PATH={PATH}\n")), "{env}");
+        for inherited in ["HOME=", "USER=", "CARGO"] {
+            assert!(!env.contains(inherited), "{env}");
+        }
+    }
+
+    #[tokio::test]
+    async fn a_failure_tells_status_and_the_end_of_stderr() {
+        let script = "i=0; while [ $i -lt 2000 ]; do echo line $i >&2; i=$((i+1)); done; exit 3";
+        let error = run_on(script, Path::new("/x")).await.unwrap_err().to_string();
+        assert_eq!(
+            error,
+            "/bin/sh ended with exit status 3: line 1995; line 1996; line 1997; line 1998; line 1999"
+        );
+    }
+
+    #[tokio::test]
+    async fn exit_status_65_is_a_refusal() {
+        let error = run_on("echo wrong board >&2; exit 65", Path::new("/x")).await.unwrap_err();
+        assert!(matches!(error, PlatformError::Refused(_)));
+        assert_eq!(error.to_string(), "refused: by /bin/sh: wrong board");
+    }
+
+    #[tokio::test]
+    async fn a_command_that_hangs_is_killed_with_its_children() {
+        let folder = tempfile::tempdir().unwrap();
+        let file = folder.path().join("pid");
+        // The child of the command holds stderr open, as a real updater's helper would.
+        let command = sh("sleep 1000 & echo $! >\"$1\"; echo waiting >&2; wait");
+        let error =
+            run(&command, &[("{file}", file.as_os_str())], Duration::from_millis(500)).await.unwrap_err();
+        assert_eq!(error.to_string(), "/bin/sh took longer than 0.5 s and was killed: waiting");
+        let pid = fs::read_to_string(&file).unwrap();
+        let gone = async {
+            while fs::read_to_string(format!("/proc/{}/stat", pid.trim()))
+                .is_ok_and(|stat| !stat.contains(") Z"))
+            {
+                tokio::task::yield_now().await;
+            }
+        };
+        timeout(Duration::from_secs(20), gone).await.expect("the child was killed too");
+    }
+
+    #[tokio::test]
+    async fn what_does_not_start_is_named() {
+        let error = run(&["/no/such/program".to_owned()], &[], Duration::from_secs(1)).await.unwrap_err();
+        assert!(error.to_string().starts_with("cannot run /no/such/program: No such file"), "{error}");
+        assert!(run(&[], &[], Duration::from_secs(1)).await.unwrap_err().to_string().contains("empty"));
+    }
+}

@@ -1,0 +1,264 @@
+//! Device.DeviceInfo: identity, versions, memory and processors.
+
+use std::rc::Rc;
+
+use async_trait::async_trait;
+use cwmp_core::{
+    fault::{FaultCode, SetParameterValuesFault},
+    rpc::Status,
+};
+use cwmp_platform::source::{
+    Access::{ReadOnly, ReadWrite},
+    Change, ObjectKind, ParameterSink, ParameterSource, SourceError, Wanted,
+};
+
+use crate::{
+    files::{Root, clean},
+    platform::Shared,
+};
+
+const DEVICE_INFO: &str = "Device.DeviceInfo.";
+const MEMORY_STATUS: &str = "Device.DeviceInfo.MemoryStatus.";
+const PROCESSOR: &str = "Device.DeviceInfo.Processor.{i}.";
+const PROVISIONING_CODE: &str = "Device.DeviceInfo.ProvisioningCode";
+/// Most rows of the Processor table.
+const PROCESSORS: u32 = 256;
+
+/// Answers for DeviceInfo, except for its processes.
+pub(crate) struct DeviceInfo {
+    pub(crate) shared: Rc<Shared>,
+}
+
+#[async_trait(?Send)]
+impl ParameterSource for DeviceInfo {
+    fn name(&self) -> &'static str {
+        "linux-device-info"
+    }
+
+    fn objects(&self) -> &[&'static str] {
+        &[DEVICE_INFO, MEMORY_STATUS, PROCESSOR]
+    }
+
+    async fn read(&self, wanted: &Wanted<'_>, out: &mut dyn ParameterSink) -> Result<(), SourceError> {
+        if !wanted.touches(DEVICE_INFO) {
+            return Ok(());
+        }
+        let root = &self.shared.root;
+        let facts = self.shared.facts().map_err(|e| SourceError::new(e.to_string()))?;
+        out.object(DEVICE_INFO, ObjectKind::Single);
+        out.parameter("Manufacturer", &facts.id.manufacturer, ReadOnly);
+        out.parameter("ManufacturerOUI", &facts.id.oui, ReadOnly);
+        out.parameter("ModelName", &facts.model_name, ReadOnly);
+        out.parameter("Description", &self.shared.identity().description(), ReadOnly);
+        out.parameter("ProductClass", &facts.id.product_class, ReadOnly);
+        out.parameter("SerialNumber", &facts.id.serial_number, ReadOnly);
+        out.parameter("HardwareVersion", &facts.hardware_version, ReadOnly);
+        out.parameter("SoftwareVersion", &facts.software_version, ReadOnly);
+        let code = self.shared.settings.get("DeviceInfo", "ProvisioningCode").unwrap_or_default();
+        out.parameter("ProvisioningCode", &clean(&code, 64), ReadWrite);
+        if let Some(seconds) = uptime(root) {
+            out.parameter("UpTime", &seconds, ReadOnly);
+        }
+        // Writable in the model. Its place differs between distributions, so this backend leaves it to them.
+        if let Some(name) = root.text("proc/sys/kernel/hostname") {
+            out.parameter("HostName", &clean(&name, 255), ReadOnly);
+        }
+        if wanted.touches(MEMORY_STATUS) {
+            memory_status(root, out);
+        }
+        if wanted.touches(PROCESSOR) {
+            processors(root, out);
+        }
+        Ok(())
+    }
+
+    async fn check(&self, changes: &[Change]) -> Vec<SetParameterValuesFault> {
+        let not_writable = |change: &Change| SetParameterValuesFault {
+            name: change.name.clone(),
+            code: FaultCode::NOT_WRITABLE,
+            text: format!("{} cannot be changed on this device", change.name),
+        };
+        changes.iter().filter(|change| change.name != PROVISIONING_CODE).map(not_writable).collect()
+    }
+
+    async fn apply(&self, changes: &[Change]) -> Result<Status, SourceError> {
+        if let Some(change) = changes.iter().find(|change| change.name != PROVISIONING_CODE) {
+            return Err(SourceError::new(format!("{} cannot be changed on this device", change.name)));
+        }
+        let values: Vec<_> =
+            changes.iter().map(|change| ("DeviceInfo", "ProvisioningCode", change.value.as_str())).collect();
+        self.shared.settings.set(&values).map_err(SourceError::new)?;
+        Ok(Status::Applied)
+    }
+}
+
+/// Seconds since the boot.
+pub(crate) fn uptime(root: &Root) -> Option<u32> {
+    let text = root.text("proc/uptime")?;
+    text.split(['.', ' ', '\n']).next()?.parse().ok()
+}
+
+/// Free is MemFree, the physical memory that nothing uses: the model asks for free RAM, and MemAvailable counts caches
+/// that hold something.
+fn memory_status(root: &Root, out: &mut dyn ParameterSink) {
+    let Some(text) = root.text("proc/meminfo") else { return };
+    let kibibytes = |name: &str| -> Option<u32> {
+        let value = text.lines().find_map(|line| line.strip_prefix(name)?.strip_prefix(':'))?;
+        // Beyond 4 TiB the parameter has no room.
+        value
+            .trim()
+            .strip_suffix("kB")?
+            .trim()
+            .parse()
+            .ok()
+            .map(|n: u64| u32::try_from(n).unwrap_or(u32::MAX))
+    };
+    out.object(MEMORY_STATUS, ObjectKind::Single);
+    for (parameter, name) in [("Total", "MemTotal"), ("Free", "MemFree")] {
+        if let Some(value) = kibibytes(name) {
+            out.parameter(parameter, &value, ReadOnly);
+        }
+    }
+}
+
+/// One row for each processor that is online; none on an architecture for which the model has no name.
+fn processors(root: &Root, out: &mut dyn ParameterSink) {
+    let online = root.text("sys/devices/system/cpu/online").unwrap_or_default();
+    out.object("Device.DeviceInfo.Processor.", ObjectKind::Table { addable: false });
+    let Some(architecture) = architecture() else { return };
+    for number in ranges(&online) {
+        let row = format!("Device.DeviceInfo.Processor.{}.", number + 1);
+        out.object(&row, ObjectKind::Instance { deletable: false });
+        out.parameter("Architecture", &architecture, ReadOnly);
+    }
+}
+
+/// The numbers in a list such as `0-3,5`, as far as they are below [`PROCESSORS`] and in order.
+fn ranges(list: &str) -> Vec<u32> {
+    let mut numbers = Vec::new();
+    for part in list.trim().split(',') {
+        let (first, last) = part.split_once('-').unwrap_or((part, part));
+        if let (Ok(first), Ok(last)) = (first.parse::<u32>(), last.parse::<u32>()) {
+            let next = numbers.last().map_or(0, |last: &u32| last + 1);
+            numbers.extend(first.max(next)..last.saturating_add(1).min(PROCESSORS));
+        }
+    }
+    numbers
+}
+
+/// The model has no name for 64-bit ARM: `arm` is the family.
+fn architecture() -> Option<&'static str> {
+    let big = cfg!(target_endian = "big");
+    match std::env::consts::ARCH {
+        "x86_64" => Some("x86_64"),
+        "x86" => Some("i386"),
+        "arm" | "aarch64" => Some("arm"),
+        "mips" | "mips64" if big => Some("mipseb"),
+        "mips" | "mips64" => Some("mipsel"),
+        "powerpc" | "powerpc64" => Some("powerpc"),
+        _ => None,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{
+        Options,
+        testing::{Collected, FakeRoot, FakeSettings, assert_fits_the_model},
+    };
+
+    fn source(root: &FakeRoot, settings: FakeSettings) -> DeviceInfo {
+        let options = Options { root: root.path().to_owned(), ..Options::default() };
+        DeviceInfo { shared: Rc::new(Shared::new(options, Rc::new(settings))) }
+    }
+
+    #[tokio::test]
+    async fn a_box_is_described_in_full() {
+        let root = FakeRoot::pc();
+        let source = source(&root, FakeSettings::default());
+        let collected = Collected::from(&source, &["Device."]).await;
+        let text: String = collected
+            .values
+            .iter()
+            .filter(|(path, _)| !path.contains("Processor"))
+            .map(|(path, (value, _))| format!("{}={value}\n", path.strip_prefix(DEVICE_INFO).unwrap()))
+            .collect();
+        assert_eq!(
+            text,
+            "Description=apu4, Router OS 12\nHardwareVersion=1.0\nHostName=router\nManufacturer=PC Engines\n\
+             ManufacturerOUI=000DB9\nMemoryStatus.Free=3500000\nMemoryStatus.Total=4030124\nModelName=apu4\n\
+             ProductClass=apu4\nProvisioningCode=\nSerialNumber=1234567\nSoftwareVersion=20261101\nUpTime=93784\n"
+        );
+        assert_fits_the_model(&source).await;
+    }
+
+    #[tokio::test]
+    async fn each_processor_has_a_row() {
+        let root = FakeRoot::pc();
+        root.file("sys/devices/system/cpu/online", "0-1,3\n");
+        let source = source(&root, FakeSettings::default());
+        let collected = Collected::from(&source, &["Device.DeviceInfo.Processor."]).await;
+        let rows: Vec<_> = collected.objects.iter().filter(|(path, _)| path.contains("Processor.")).collect();
+        let expected = if architecture().is_some() { 4 } else { 1 };
+        assert_eq!(rows.len(), expected);
+        assert_eq!(
+            rows.last().unwrap().0.as_str(),
+            if expected == 4 { "Device.DeviceInfo.Processor.4." } else { "Device.DeviceInfo.Processor." }
+        );
+    }
+
+    #[test]
+    fn odd_lists_of_processors() {
+        assert_eq!(ranges("0-3,5\n"), [0, 1, 2, 3, 5]);
+        assert_eq!(ranges("0-4294967295").len(), 256);
+        assert_eq!(ranges("3,1-4"), [3, 4]);
+        assert_eq!(ranges(""), [0; 0]);
+        assert_eq!(ranges("x,5-2,-"), [0; 0]);
+    }
+
+    #[tokio::test]
+    async fn the_provisioning_code_is_kept_in_the_settings() {
+        let root = FakeRoot::pc();
+        let source = source(&root, FakeSettings::default());
+        let change = |name: &str| Change { name: name.to_owned(), value: "isp.gold".to_owned() };
+        let changes = [change(PROVISIONING_CODE)];
+        assert!(source.check(&changes).await.is_empty());
+        assert_eq!(source.apply(&changes).await, Ok(Status::Applied));
+        let collected = Collected::from(&source, &[PROVISIONING_CODE]).await;
+        assert_eq!(collected.values[PROVISIONING_CODE], ("isp.gold".to_owned(), ReadWrite));
+
+        let both = [change(PROVISIONING_CODE), change("Device.DeviceInfo.HostName")];
+        let faults = source.check(&both).await;
+        assert_eq!((faults.len(), faults[0].code), (1, FaultCode::NOT_WRITABLE));
+        assert!(source.apply(&both).await.is_err());
+    }
+
+    #[tokio::test]
+    async fn settings_that_cannot_be_written_fail_the_change() {
+        let root = FakeRoot::pc();
+        let source = source(&root, FakeSettings { full: true, ..FakeSettings::default() });
+        let changes = [Change { name: PROVISIONING_CODE.to_owned(), value: "x".to_owned() }];
+        let error = source.apply(&changes).await.unwrap_err();
+        assert_eq!(error.to_string(), "cannot write user.ini: no space left");
+    }
+
+    #[tokio::test]
+    async fn odd_system_files_leave_parameters_out() {
+        let root = FakeRoot::pc();
+        root.file("proc/uptime", "yesterday");
+        root.file("proc/meminfo", b"MemTotal: lots kB\nMemFree: 99999999999999 kB\n\xff\xfe");
+        let source = source(&root, FakeSettings::default());
+        let collected = Collected::from(&source, &[""]).await;
+        assert_eq!(collected.value("Device.DeviceInfo.UpTime"), None);
+        assert_eq!(collected.value("Device.DeviceInfo.MemoryStatus.Total"), None);
+        assert_eq!(collected.value("Device.DeviceInfo.MemoryStatus.Free"), Some("4294967295"));
+    }
+
+    #[tokio::test]
+    async fn other_objects_are_not_read_for() {
+        let source = source(&FakeRoot::new(), FakeSettings::default());
+        let collected = Collected::from(&source, &["Device.Time.", "Device.ManagementServer.URL"]).await;
+        assert!(collected.objects.is_empty());
+    }
+}

@@ -1,0 +1,224 @@
+//! The sandbox: a box that is one folder. Shows upgrades and configuration transfers truthfully without touching the
+//! machine that it runs on.
+
+use std::{
+    fs::{self, File},
+    io::{self, Read, Write},
+    path::{Path, PathBuf},
+    time::{SystemTime, UNIX_EPOCH},
+};
+
+use cwmp_platform::PlatformError;
+
+use crate::files;
+
+/// An image of the sandbox begins with this, a version and a line feed.
+const MARKER: &str = "cwmpd-sandbox-firmware ";
+/// Longest version in an image, in characters: what DeviceInfo.SoftwareVersion takes.
+const VERSION_CHARS: usize = 64;
+/// Largest image, in bytes.
+const IMAGE_BYTES: u64 = 256 * 1024 * 1024;
+/// Largest configuration, in bytes.
+const CONFIG_BYTES: u64 = 1024 * 1024;
+
+/// The folder, and what was true when the program started.
+#[derive(Clone, Debug)]
+pub(crate) struct Sandbox {
+    folder: PathBuf,
+    boot_id: String,
+    version: Option<String>,
+}
+
+impl Sandbox {
+    /// Starts the sandboxed box: from now until the program ends it runs the image that lies there now.
+    pub(crate) fn boot(folder: PathBuf) -> Self {
+        let nanos = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default().as_nanos();
+        // A program that restarts by exec keeps its process id, so the moment is what tells two starts apart.
+        let boot_id = format!("sandbox-{}-{nanos}", std::process::id());
+        let image = folder.join("firmware.img");
+        let version = match image.exists().then(|| image_version(&image)).transpose() {
+            Ok(version) => version,
+            Err(e) => {
+                tracing::warn!("the sandbox runs without its image: {e}");
+                None
+            }
+        };
+        Self { folder, boot_id, version }
+    }
+
+    /// Differs at each start of the program.
+    pub(crate) fn boot_id(&self) -> &str {
+        &self.boot_id
+    }
+
+    /// The version of the image that runs, where one was ever flashed.
+    pub(crate) fn version(&self) -> Option<&str> {
+        self.version.as_deref()
+    }
+
+    fn config(&self) -> PathBuf {
+        self.folder.join("platform.conf")
+    }
+
+    /// Checks an image and keeps it; it runs after the next start of the program.
+    pub(crate) fn flash(&self, image: &Path, keep_settings: bool) -> Result<(), PlatformError> {
+        let version = image_version(image).map_err(PlatformError::Refused)?;
+        self.make_folder()?;
+        files::replace(&self.folder.join("firmware.img"), |target| {
+            io::copy(&mut File::open(image)?.take(IMAGE_BYTES), target).map(drop)
+        })
+        .map_err(PlatformError::Failed)?;
+        if !keep_settings {
+            self.reset()?;
+        }
+        tracing::info!("sandbox: image {version} runs after the next start");
+        Ok(())
+    }
+
+    /// Replaces the configuration if all lines are sound.
+    pub(crate) fn load_config(&self, file: &Path) -> Result<(), PlatformError> {
+        let bytes = files::read_regular(file, CONFIG_BYTES).map_err(PlatformError::Refused)?;
+        check_config(&bytes).map_err(PlatformError::Refused)?;
+        self.make_folder()?;
+        files::replace(&self.config(), |target| target.write_all(&bytes)).map_err(PlatformError::Failed)
+    }
+
+    /// Copies the configuration out; an empty file where none was ever loaded.
+    pub(crate) fn save_config(&self, file: &Path) -> Result<(), PlatformError> {
+        let config = self.config();
+        let bytes = if config.exists() { files::read_regular(&config, CONFIG_BYTES) } else { Ok(Vec::new()) };
+        let bytes = bytes.map_err(PlatformError::Failed)?;
+        files::replace(file, |target| target.write_all(&bytes)).map_err(PlatformError::Failed)
+    }
+
+    /// Forgets the configuration. The image stays, as on a real box.
+    pub(crate) fn reset(&self) -> Result<(), PlatformError> {
+        match fs::remove_file(self.config()) {
+            Err(e) if e.kind() != io::ErrorKind::NotFound => {
+                Err(PlatformError::Failed(format!("cannot remove {}: {e}", self.config().display())))
+            }
+            _ => Ok(()),
+        }
+    }
+
+    fn make_folder(&self) -> Result<(), PlatformError> {
+        fs::create_dir_all(&self.folder).map_err(|e| {
+            PlatformError::Failed(format!("cannot make the sandbox {}: {e}", self.folder.display()))
+        })
+    }
+}
+
+/// The version that an image carries, or why it is none.
+fn image_version(image: &Path) -> Result<String, String> {
+    let name = image.display();
+    let error = |e: io::Error| format!("cannot read {name}: {e}");
+    let facts = fs::metadata(image).map_err(error)?;
+    if !facts.is_file() {
+        return Err(format!("{name} is not a regular file"));
+    }
+    if facts.len() == 0 {
+        return Err(format!("{name} is empty"));
+    }
+    if facts.len() > IMAGE_BYTES {
+        return Err(format!("{name} is larger than {IMAGE_BYTES} bytes"));
+    }
+    let start = files::read_start(image, 256).map_err(error)?;
+    let start = String::from_utf8_lossy(&start);
+    let version =
+        start.strip_prefix(MARKER).and_then(|rest| rest.split_once('\n')).map(|(version, _)| version);
+    version
+        .filter(|version| {
+            (1..=VERSION_CHARS).contains(&version.len()) && version.bytes().all(|b| b.is_ascii_graphic())
+        })
+        .map(str::to_owned)
+        .ok_or_else(|| format!("{name} does not begin with the line `{MARKER}VERSION`"))
+}
+
+/// Lines `key=value`; empty lines and lines that begin with `#` are allowed.
+fn check_config(bytes: &[u8]) -> Result<(), String> {
+    let mut keys = std::collections::BTreeSet::new();
+    for (number, line) in (1..).zip(bytes.split(|b| *b == b'\n')) {
+        let error = |what: &str| format!("configuration line {number}: {what}");
+        let line = std::str::from_utf8(line).map_err(|_| error("not UTF-8"))?;
+        if line.is_empty() || line.starts_with('#') {
+            continue;
+        }
+        let (key, value) = line.split_once('=').ok_or_else(|| error("not of the form key=value"))?;
+        if key.is_empty() || !key.bytes().all(|b| b.is_ascii_alphanumeric() || b"_.-".contains(&b)) {
+            return Err(error("a key is made of letters, digits, `_`, `.` and `-`"));
+        }
+        if value.chars().any(char::is_control) {
+            return Err(error("a value has no control characters"));
+        }
+        if !keys.insert(key) {
+            return Err(error("this key was there before"));
+        }
+    }
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_configuration_is_refused_with_the_line() {
+        let line = |text: &[u8]| check_config(text).unwrap_err();
+        assert_eq!(check_config(b""), Ok(()));
+        assert_eq!(check_config(b"# made by hand\n\nwan.mode=dhcp\nname=a=b\n"), Ok(()));
+        assert_eq!(line(b"a=1\nnonsense\n"), "configuration line 2: not of the form key=value");
+        assert_eq!(line(b"a=1\na=2"), "configuration line 2: this key was there before");
+        assert_eq!(
+            line(b"a b=1"),
+            "configuration line 1: a key is made of letters, digits, `_`, `.` and `-`"
+        );
+        assert_eq!(line(b"a=1\r\n"), "configuration line 1: a value has no control characters");
+        assert_eq!(line(b"a=\xff"), "configuration line 1: not UTF-8");
+    }
+
+    #[test]
+    fn two_starts_are_two_boots() {
+        let folder = tempfile::tempdir().unwrap();
+        let first = Sandbox::boot(folder.path().to_owned());
+        let second = Sandbox::boot(folder.path().to_owned());
+        assert_eq!(first.boot_id(), first.boot_id());
+        assert_ne!(first.boot_id(), second.boot_id());
+    }
+
+    #[test]
+    fn an_image_runs_after_the_next_start() {
+        let folder = tempfile::tempdir().unwrap();
+        let sandbox = folder.path().join("sandbox");
+        let image = folder.path().join("image");
+        let running = Sandbox::boot(sandbox.clone());
+        assert_eq!(running.version(), None);
+        fs::write(&image, "cwmpd-sandbox-firmware 2.1\nany bytes").unwrap();
+        running.flash(&image, true).unwrap();
+        assert_eq!(running.version(), None);
+        assert_eq!(Sandbox::boot(sandbox.clone()).version(), Some("2.1"));
+        fs::write(sandbox.join("firmware.img"), "damaged").unwrap();
+        assert_eq!(Sandbox::boot(sandbox).version(), None);
+    }
+
+    #[test]
+    fn no_image() {
+        let folder = tempfile::tempdir().unwrap();
+        let sandbox = Sandbox::boot(folder.path().join("sandbox"));
+        let image = folder.path().join("image");
+        let refused = |bytes: &[u8]| {
+            fs::write(&image, bytes).unwrap();
+            match sandbox.flash(&image, true) {
+                Err(PlatformError::Refused(text)) => text.replace(&image.display().to_string(), "IMAGE"),
+                other => panic!("{other:?}"),
+            }
+        };
+        assert_eq!(refused(b""), "IMAGE is empty");
+        let marker = "IMAGE does not begin with the line `cwmpd-sandbox-firmware VERSION`";
+        assert_eq!(refused(b"ELF"), marker);
+        assert_eq!(refused(b"cwmpd-sandbox-firmware \n"), marker);
+        assert_eq!(refused(b"cwmpd-sandbox-firmware 1.0"), marker);
+        assert_eq!(refused(b"cwmpd-sandbox-firmware 1 0\n"), marker);
+        assert!(!folder.path().join("sandbox").exists());
+        assert!(matches!(sandbox.flash(folder.path(), true), Err(PlatformError::Refused(_))));
+    }
+}
