@@ -1,2 +1,51 @@
-//! The program.
-fn main() {}
+//! What the project does with itself: build, test, demo, ci. `cargo xtask` alone prints the help.
+
+mod build;
+mod ci;
+mod deny;
+mod features;
+mod flags;
+mod interop;
+mod lint;
+mod need;
+mod parts;
+mod sh;
+mod test;
+mod tidy;
+
+use flags::Job;
+use sh::{Failure, Sh};
+use std::process::ExitCode;
+
+fn main() -> ExitCode {
+    let job = match flags::parse(lexopt::Parser::from_env()) {
+        Ok(job) => job,
+        Err(error) => {
+            eprintln!("cargo xtask: {error}; `cargo xtask` alone prints what there is");
+            return ExitCode::from(2);
+        }
+    };
+    let sh = Sh::new();
+    let done = match job {
+        Job::Help => {
+            print!("{}", flags::HELP);
+            Ok(())
+        }
+        Job::Build(options) => build::run(&sh, &options),
+        Job::Ci => ci::run(&sh),
+        Job::Deny => deny::run(&sh),
+        Job::Features => features::run(&sh),
+        Job::Interop(options) => interop::run(&sh, &options),
+        Job::Lint => lint::run(&sh),
+        Job::Test => test::run(&sh),
+        Job::Tidy => tidy::run(&sh),
+    };
+    match done {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(Failure::Told) => ExitCode::FAILURE,
+        Err(Failure::Message(text)) => {
+            eprintln!("cargo xtask: {text}");
+            ExitCode::FAILURE
+        }
+    }
+}

@@ -1,0 +1,150 @@
+//! The command line: every job and every flag, in one place.
+
+use lexopt::prelude::*;
+
+pub(crate) const HELP: &str = "\
+What the project does with itself.
+
+cargo xtask <job> [flags]
+
+  test                  all tests that this machine can run; what was skipped and how to enable it
+  build                 the program as it ships (profile small), stripped, checked, smoke run and sized
+    --target TRIPLE       cross-compile, for example mipsel-unknown-linux-musl; without it: for this machine
+    --debug               this machine only: a quick development build, no checks
+    --setup               install what is missing (implied by CI=true)
+    --bless REASON        accept the new size: rewrites the target's line in docs/size-ratchet.tsv
+  interop acsrs         test against acsrs, an ACS from the Rust crate registry
+    --setup               build and install what is missing (implied by CI=true)
+  lint                  formatting, clippy and documentation, warnings as errors
+  tidy                  the project's own rules: layering, file sizes, forbidden words
+  deny                  licences, sources and duplicates of all dependencies (cargo-deny)
+  features              every platform feature builds alone, and none at all is refused
+  ci                    everything, each part within its budget of minutes; installs what it needs under CI=true
+";
+
+/// What to do.
+#[derive(Debug, PartialEq, Eq)]
+pub(crate) enum Job {
+    Help,
+    Build(Build),
+    Ci,
+    Deny,
+    Features,
+    Interop(Interop),
+    Lint,
+    Test,
+    Tidy,
+}
+
+/// Flags of `build`.
+#[derive(Debug, Default, PartialEq, Eq)]
+pub(crate) struct Build {
+    pub(crate) target: Option<String>,
+    pub(crate) debug: bool,
+    pub(crate) setup: bool,
+    pub(crate) bless: Option<String>,
+}
+
+/// Flags of `interop`. There is one peer, so its name is checked and not kept.
+#[derive(Debug, Default, PartialEq, Eq)]
+pub(crate) struct Interop {
+    pub(crate) setup: bool,
+}
+
+pub(crate) fn parse(mut args: lexopt::Parser) -> Result<Job, lexopt::Error> {
+    let job = match args.next()? {
+        None | Some(Short('h') | Long("help")) => return Ok(Job::Help),
+        Some(Value(job)) => job.string()?,
+        Some(other) => return Err(other.unexpected()),
+    };
+    let job = match job.as_str() {
+        "help" => Job::Help,
+        "build" => return build(args),
+        "ci" => Job::Ci,
+        "deny" => Job::Deny,
+        "features" => Job::Features,
+        "interop" => return interop(args),
+        "lint" => Job::Lint,
+        "test" => Job::Test,
+        "tidy" => Job::Tidy,
+        other => return Err(format!("there is no job `{other}`").into()),
+    };
+    match args.next()? {
+        None => Ok(job),
+        Some(Short('h') | Long("help")) => Ok(Job::Help),
+        Some(other) => Err(other.unexpected()),
+    }
+}
+
+fn build(mut args: lexopt::Parser) -> Result<Job, lexopt::Error> {
+    let mut build = Build::default();
+    while let Some(arg) = args.next()? {
+        match arg {
+            Short('h') | Long("help") => return Ok(Job::Help),
+            Long("target") => build.target = Some(args.value()?.string()?),
+            Long("debug") => build.debug = true,
+            Long("setup") => build.setup = true,
+            Long("bless") => build.bless = Some(args.value()?.string()?),
+            other => return Err(other.unexpected()),
+        }
+    }
+    if build.debug && (build.target.is_some() || build.bless.is_some()) {
+        return Err("--debug goes with neither --target nor --bless".into());
+    }
+    Ok(Job::Build(build))
+}
+
+fn interop(mut args: lexopt::Parser) -> Result<Job, lexopt::Error> {
+    let (mut interop, mut named) = (Interop::default(), false);
+    while let Some(arg) = args.next()? {
+        match arg {
+            Short('h') | Long("help") => return Ok(Job::Help),
+            Long("setup") => interop.setup = true,
+            Value(peer) if !named && peer == "acsrs" => named = true,
+            other => return Err(other.unexpected()),
+        }
+    }
+    if named { Ok(Job::Interop(interop)) } else { Err("interop with what? There is: acsrs".into()) }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn parsed(words: &str) -> Result<Job, String> {
+        let words = std::iter::once("xtask").chain(words.split_whitespace());
+        parse(lexopt::Parser::from_iter(words)).map_err(|error| error.to_string())
+    }
+
+    #[test]
+    fn nothing_and_help_print_the_help() {
+        for words in ["", "help", "-h", "--help", "build --help", "ci -h", "interop -h"] {
+            assert_eq!(parsed(words), Ok(Job::Help), "{words}");
+        }
+    }
+
+    #[test]
+    fn flags_reach_their_job() {
+        let build =
+            Build { target: Some("mipsel-unknown-linux-musl".into()), setup: true, ..Build::default() };
+        assert_eq!(parsed("build --target mipsel-unknown-linux-musl --setup"), Ok(Job::Build(build)));
+        assert_eq!(parsed("interop acsrs --setup"), Ok(Job::Interop(Interop { setup: true })));
+    }
+
+    #[test]
+    fn what_is_not_understood_is_refused() {
+        for words in
+            ["bild", "--ci", "ci now", "build mips", "build --debug --target x", "interop", "interop x"]
+        {
+            assert!(parsed(words).is_err(), "{words}");
+        }
+    }
+
+    #[test]
+    fn the_help_names_every_job() {
+        for job in ["build", "ci", "deny", "features", "interop acsrs", "lint", "test", "tidy"] {
+            assert!(HELP.lines().any(|line| line.starts_with(&format!("  {job} "))), "{job}");
+            assert!(parsed(job).is_ok(), "{job}");
+        }
+    }
+}

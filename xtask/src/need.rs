@@ -1,0 +1,153 @@
+//! What a step needs from the machine: how to see that it is there, and how to get it. The only place that installs.
+
+use crate::sh::{Res, Sh, on_path};
+use std::path::PathBuf;
+
+/// Something outside the repository that a step cannot do without.
+pub(crate) struct Need {
+    pub(crate) what: &'static str,
+    pub(crate) probe: fn(&Sh) -> bool,
+    pub(crate) install: Install,
+}
+
+/// How a [`Need`] is met. Nothing but `Apt` and `Rustup` touches the machine outside `target/`.
+pub(crate) enum Install {
+    /// Packages of Debian and its relatives.
+    Apt(&'static str),
+    /// A component of the Rust toolchain.
+    Rustup(&'static str),
+    /// Python packages, into a virtual environment of their own below `target/`.
+    Pip { venv: &'static str, packages: &'static str },
+    /// A program from the Rust registry, into `target/<root>/bin`. `quick` builds it without optimisation.
+    Cargo { name: &'static str, version: &'static str, root: &'static str, quick: bool },
+}
+
+impl Install {
+    /// The commands, in order.
+    fn commands<'sh>(&self, sh: &'sh Sh) -> Vec<crate::sh::Cmd<'sh>> {
+        match *self {
+            Self::Apt(packages) => {
+                let program = if is_root(sh) { "apt-get" } else { "sudo" };
+                let apt = |words: &str| {
+                    let prefix = if program == "sudo" { "apt-get " } else { "" };
+                    sh.cmd(program).words(prefix).words(words)
+                };
+                let install = apt("install -y --no-install-recommends").words(packages);
+                vec![apt("update -q"), install.env("DEBIAN_FRONTEND", "noninteractive")]
+            }
+            Self::Rustup(component) => vec![sh.cmd("rustup").words("component add").arg(component)],
+            Self::Pip { venv, packages } => {
+                let folder = sh.target(venv);
+                let pip = folder.join("bin/pip");
+                vec![
+                    sh.cmd("python3").words("-m venv").arg(folder),
+                    sh.cmd(pip).words("install --quiet").words(packages),
+                ]
+            }
+            Self::Cargo { name, version, root, quick } => {
+                let root = sh.target(root);
+                // Its own build folder: the workspace's must not be locked or mixed up by a foreign build.
+                let cargo = sh.cargo().env("CARGO_TARGET_DIR", root.join("build"));
+                let install = cargo.words("install --locked").arg(name).arg("--version").arg(version);
+                let install = install.arg("--root").arg(root);
+                vec![if quick { install.arg("--debug").env("CARGO_PROFILE_DEV_DEBUG", "0") } else { install }]
+            }
+        }
+    }
+
+    /// What a person types to get it.
+    pub(crate) fn how(&self, sh: &Sh) -> String {
+        let root = format!("{}/", sh.root().display());
+        self.commands(sh).iter().map(|cmd| cmd.shown().replace(&root, "")).collect::<Vec<_>>().join(" && ")
+    }
+}
+
+impl Need {
+    /// Makes sure that the need is met: `setup` installs what is missing, otherwise the error says how to.
+    pub(crate) fn ensure(&self, sh: &Sh, setup: bool) -> Res {
+        if (self.probe)(sh) {
+            return Ok(());
+        }
+        if !setup {
+            return Err(format!("{} is missing; to get it: {}", self.what, self.install.how(sh)).into());
+        }
+        for command in self.install.commands(sh) {
+            command.run()?;
+        }
+        if (self.probe)(sh) {
+            Ok(())
+        } else {
+            Err(format!("{} was installed but cannot be found or does not run", self.what).into())
+        }
+    }
+}
+
+/// Meets all needs of a step, or says which one stands in the way.
+pub(crate) fn ensure_all(needs: &[&Need], sh: &Sh, setup: bool) -> Res {
+    needs.iter().try_for_each(|need| need.ensure(sh, setup))
+}
+
+fn is_root(sh: &Sh) -> bool {
+    sh.cmd("id").arg("-u").read().is_ok_and(|id| id.trim() == "0")
+}
+
+/// Where the toolchain keeps its libraries and tools.
+pub(crate) fn sysroot(sh: &Sh) -> Res<PathBuf> {
+    Ok(PathBuf::from(sh.cmd("rustc").words("--print sysroot").read()?.trim()))
+}
+
+/// The folder of the cross-compiler's virtual environment, below `target/`.
+pub(crate) const ZIG_VENV: &str = "xc-venv";
+
+pub(crate) const ZIG: Need = Need {
+    what: "the cross-linker (zig and cargo-zigbuild)",
+    probe: |sh| {
+        let bin = sh.target(ZIG_VENV).join("bin");
+        ["python-zig", "cargo-zigbuild"].iter().all(|program| bin.join(program).is_file())
+    },
+    install: Install::Pip { venv: ZIG_VENV, packages: "ziglang==0.17.1 cargo-zigbuild==0.24.0" },
+};
+
+pub(crate) const RUST_SRC: Need = Need {
+    what: "the source of Rust's standard library",
+    probe: |sh| sysroot(sh).is_ok_and(|root| root.join("lib/rustlib/src/rust/library/Cargo.lock").is_file()),
+    install: Install::Rustup("rust-src"),
+};
+
+pub(crate) const QEMU: Need = Need {
+    what: "qemu's user mode emulation",
+    probe: |_| on_path("qemu-mipsel-static").is_some(),
+    install: Install::Apt("qemu-user-static"),
+};
+
+pub(crate) const OPENSSL: Need = Need {
+    what: "the openssl command",
+    probe: |_| on_path("openssl").is_some(),
+    install: Install::Apt("openssl"),
+};
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const ABSENT: Need = Need { what: "a unicorn", probe: |_| false, install: Install::Rustup("unicorn") };
+
+    #[test]
+    fn a_missing_need_names_the_command_and_installs_nothing() {
+        let failure = ABSENT.ensure(&Sh::new(), false).unwrap_err();
+        assert_eq!(failure.to_string(), "a unicorn is missing; to get it: rustup component add unicorn");
+    }
+
+    #[test]
+    fn commands_are_shown_relative_to_the_repository() {
+        let how = ZIG.install.how(&Sh::new());
+        assert!(how.starts_with("python3 -m venv target/xc-venv && target/xc-venv/bin/pip install"), "{how}");
+    }
+
+    #[test]
+    fn the_first_missing_need_stops_a_step() {
+        let present = Need { what: "air", probe: |_| true, install: Install::Apt("air") };
+        assert!(ensure_all(&[&present], &Sh::new(), false).is_ok());
+        assert!(ensure_all(&[&present, &ABSENT], &Sh::new(), false).is_err());
+    }
+}
