@@ -1,1 +1,20 @@
-//! Placeholder while the workspace takes shape.
+//! What survives a power cut.
+//!
+//! * [`Layers`]: the layered configuration, `user.ini` over `ISP.def` over `factory.ini`;
+//! * [`StateFile`]: one value of the agent's own state, with a checksum and the last good copy;
+//! * [`durable`]: the few file operations that both are made of.
+//!
+//! A write is atomic: after a cut at any moment the old or the new content is there, never a mixture. Nothing is written
+//! when nothing has changed, for flash wears.
+//!
+//! Everything here blocks, for as long as the storage takes to make a few kilobytes durable.
+
+pub mod durable;
+
+mod error;
+mod layers;
+mod state;
+
+pub use error::{Problem, StoreError};
+pub use layers::{Found, Layer, Layers, limits as layer_limits};
+pub use state::{STATE_BYTES, StateFile};
