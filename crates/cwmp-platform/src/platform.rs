@@ -102,8 +102,18 @@ pub trait Platform {
     /// not block. The agent reports Unknown Time and keeps no dates until it is `true`.
     fn clock_is_synchronised(&self) -> bool;
 
-    /// Whether [`Platform::factory_reset`] has what it needs.
+    /// Whether [`Platform::factory_reset`] has what it needs. What a backend can't do at all, the agent does not offer:
+    /// these four are asked at the start and do not change after it.
     fn can_factory_reset(&self) -> bool;
+
+    /// Whether [`Platform::flash_firmware`] has what it needs.
+    fn can_flash_firmware(&self) -> bool;
+
+    /// Whether [`Platform::load_config`] has what it needs.
+    fn can_load_config(&self) -> bool;
+
+    /// Whether [`Platform::save_config`] has what it needs.
+    fn can_save_config(&self) -> bool;
 
     /// Restarts the box. All that must survive is on stable storage before this is called.
     ///

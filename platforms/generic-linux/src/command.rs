@@ -252,6 +252,37 @@ mod tests {
     }
 
     #[tokio::test]
+    async fn a_command_that_nobody_waits_for_any_more_is_killed_with_its_children() {
+        let folder = tempfile::tempdir().unwrap();
+        let file = folder.path().join("pid");
+        let command = sh("sleep 1000 & echo $! >\"$1.new\"; mv \"$1.new\" \"$1\"; wait");
+        let placeholders = [("{file}", file.as_os_str())];
+        let running = run(&command, &placeholders, Duration::from_secs(100));
+        let started = async {
+            while !file.exists() {
+                tokio::task::yield_now().await;
+            }
+        };
+        tokio::select! {
+            ended = running => panic!("{ended:?}"),
+            () = started => {}
+        }
+        gone(&file).await;
+    }
+
+    /// Waits until the process whose number is in the file has ended.
+    async fn gone(file: &Path) {
+        let pid = fs::read_to_string(file).unwrap();
+        let stat = format!("/proc/{}/stat", pid.trim());
+        let gone = async {
+            while fs::read_to_string(&stat).is_ok_and(|stat| !stat.contains(") Z")) {
+                tokio::task::yield_now().await;
+            }
+        };
+        timeout(Duration::from_secs(20), gone).await.expect("the child was killed too");
+    }
+
+    #[tokio::test]
     async fn what_does_not_start_is_named() {
         let error = run(&["/no/such/program".to_owned()], &[], Duration::from_secs(1)).await.unwrap_err();
         assert!(error.to_string().starts_with("cannot run /no/such/program: No such file"), "{error}");

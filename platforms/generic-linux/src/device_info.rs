@@ -56,7 +56,7 @@ impl ParameterSource for DeviceInfo {
         out.parameter("SoftwareVersion", &facts.software_version, ReadOnly);
         let code = self.shared.settings.get("DeviceInfo", "ProvisioningCode").unwrap_or_default();
         out.parameter("ProvisioningCode", &clean(&code, 64), ReadWrite);
-        if let Some(seconds) = uptime(root) {
+        if let Some(seconds) = self.shared.uptime() {
             out.parameter("UpTime", &seconds, ReadOnly);
         }
         // Writable in the model. Its place differs between distributions, so this backend leaves it to them.
@@ -92,7 +92,7 @@ impl ParameterSource for DeviceInfo {
     }
 }
 
-/// Seconds since the boot.
+/// Seconds since the boot of the machine.
 pub(crate) fn uptime(root: &Root) -> Option<u32> {
     let text = root.text("proc/uptime")?;
     text.split(['.', ' ', '\n']).next()?.parse().ok()

@@ -13,8 +13,10 @@ use std::path::PathBuf;
 pub struct Options {
     /// Where the system's files are read, `/` by default. With another root, reboot(2) is never called.
     pub root: PathBuf,
-    /// Sandbox: nothing outside this folder is changed and no command runs. A reboot restarts the program, an image is
-    /// kept as `firmware.img`, a configuration as `platform.conf`.
+    /// Sandbox: nothing outside this folder is changed and no command runs. A reboot restarts the program, and each start
+    /// of it is a boot. An image begins with the line `cwmpd-sandbox-firmware VERSION`; it is kept as `firmware.img`, and
+    /// SoftwareVersion is that VERSION from the next start on. A configuration is lines of `key=value`, kept as
+    /// `platform.conf`.
     pub sandbox: Option<PathBuf>,
     /// Restarts the box; without it `/sbin/reboot`, and without that reboot(2).
     pub reboot_command: Option<Vec<String>>,

@@ -16,7 +16,7 @@ use cwmp_platform::{
 
 use crate::{
     clock, command,
-    device_info::DeviceInfo,
+    device_info::{DeviceInfo, uptime},
     files::{Root, clean},
     identity::Identity,
     options::Options,
@@ -66,6 +66,14 @@ impl Shared {
 
     pub(crate) fn facts(&self) -> Result<DeviceFacts, PlatformError> {
         self.identity().facts(self.sandbox.as_ref().and_then(Sandbox::version))
+    }
+
+    /// Seconds since the boot; that of a sandbox is the start of the program.
+    pub(crate) fn uptime(&self) -> Option<u32> {
+        match &self.sandbox {
+            Some(sandbox) => Some(sandbox.uptime()),
+            None => uptime(&self.root),
+        }
     }
 
     /// Fills in `{file}`; a command without it could only work on another file.
@@ -141,6 +149,18 @@ impl Platform for GenericLinux {
     /// Always: without a command it is the agent's own state that goes back, which is all that this backend changes.
     fn can_factory_reset(&self) -> bool {
         true
+    }
+
+    fn can_flash_firmware(&self) -> bool {
+        self.shared.sandbox.is_some() || self.shared.options.firmware_command.is_some()
+    }
+
+    fn can_load_config(&self) -> bool {
+        self.shared.sandbox.is_some() || self.shared.options.config_load_command.is_some()
+    }
+
+    fn can_save_config(&self) -> bool {
+        self.shared.sandbox.is_some() || self.shared.options.config_save_command.is_some()
     }
 
     async fn reboot(&self, cause: RebootCause) -> Result<Restart, PlatformError> {

@@ -5,7 +5,7 @@ use std::{
     fs::{self, File},
     io::{self, Read, Write},
     path::{Path, PathBuf},
-    time::{SystemTime, UNIX_EPOCH},
+    time::{Instant, SystemTime, UNIX_EPOCH},
 };
 
 use cwmp_platform::PlatformError;
@@ -26,6 +26,7 @@ const CONFIG_BYTES: u64 = 1024 * 1024;
 pub(crate) struct Sandbox {
     folder: PathBuf,
     boot_id: String,
+    booted: Instant,
     version: Option<String>,
 }
 
@@ -43,12 +44,17 @@ impl Sandbox {
                 None
             }
         };
-        Self { folder, boot_id, version }
+        Self { folder, boot_id, booted: Instant::now(), version }
     }
 
     /// Differs at each start of the program.
     pub(crate) fn boot_id(&self) -> &str {
         &self.boot_id
+    }
+
+    /// Seconds since this start of the program.
+    pub(crate) fn uptime(&self) -> u32 {
+        u32::try_from(self.booted.elapsed().as_secs()).unwrap_or(u32::MAX)
     }
 
     /// The version of the image that runs, where one was ever flashed.

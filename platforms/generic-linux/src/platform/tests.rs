@@ -1,7 +1,7 @@
 use std::{fs, path::PathBuf};
 
 use super::*;
-use crate::testing::{FakeRoot, FakeSettings};
+use crate::testing::{Collected, FakeRoot, FakeSettings};
 
 fn options(root: &FakeRoot) -> Options {
     Options { root: root.path().to_owned(), ..Options::default() }
@@ -58,6 +58,7 @@ async fn the_sandbox_changes_nothing_outside_its_folder() {
     assert_eq!(platform.flash_firmware(&image, KEEP).await.unwrap(), Flash::RestartNeeded);
     assert_eq!(platform.load_config(&config).await.unwrap(), LoadConfig::Applied);
     assert!(platform.clock_is_synchronised());
+    assert!(platform.can_flash_firmware() && platform.can_load_config() && platform.can_save_config());
     let mut after = snapshot(root.path());
     after.retain(|(path, _)| !path.starts_with(root.path().join("sandbox")));
     assert_eq!(after, before);
@@ -127,6 +128,8 @@ async fn what_no_command_is_set_for_is_not_supported() {
         platform.save_config(file).await.unwrap_err(),
     ];
     assert!(errors.iter().all(|e| matches!(e, PlatformError::Unsupported(_))), "{errors:?}");
+    assert!(!platform.can_flash_firmware() && !platform.can_load_config() && !platform.can_save_config());
+    assert!(platform.can_factory_reset());
     assert_eq!(platform.factory_reset().await.unwrap(), FactoryReset::Done);
 }
 
@@ -193,6 +196,19 @@ async fn a_boot_is_known_by_the_id_of_the_kernel() {
     assert_eq!(platform.boot_id().await.unwrap(), "6d5a1c5e-0b8a-4c2b-9a55-2f6f0ad1f3b2");
     root.file("proc/sys/kernel/random/boot_id", "\n");
     assert!(platform.boot_id().await.unwrap_err().to_string().contains("random/boot_id"));
+}
+
+#[tokio::test]
+async fn the_sandbox_is_up_since_the_program_started() {
+    let root = FakeRoot::pc();
+    for (platform, up) in [(backend(options(&root)), 93_784..93_785), (sandboxed(&root), 0..3600)] {
+        let sources = platform.sources();
+        let path = "Device.DeviceInfo.UpTime";
+        let source = sources.iter().find(|source| source.objects().contains(&"Device.DeviceInfo.")).unwrap();
+        let collected = Collected::from(&**source, &[path]).await;
+        let seconds: u32 = collected.value(path).unwrap().parse().unwrap();
+        assert!(up.contains(&seconds), "{seconds}");
+    }
 }
 
 #[tokio::test]
