@@ -1,0 +1,294 @@
+//! The agent's own object, `Device.ManagementServer.`, and its table InformParameter, kept in the layers.
+
+use std::{cell::RefCell, fmt, rc::Rc};
+
+use async_trait::async_trait;
+use cwmp_core::{
+    fault::{CwmpFault, FaultCode, SetParameterValuesFault},
+    rpc::{DeviceId, Status},
+    settings::AgentSettings,
+};
+use cwmp_platform::source::{
+    Access, Change, ObjectKind, ParameterSink, ParameterSource, SourceError, Wanted,
+};
+use cwmp_store::{Layers, Problem, StoreError};
+use tokio::sync::watch;
+
+use self::parameters::{Kind, STORED};
+use crate::config::{SharedLayers, reader::boolean};
+
+mod inform_parameter;
+mod parameters;
+
+#[cfg(test)]
+mod tests;
+
+pub(crate) use self::inform_parameter::InformParameter;
+
+const OBJECT: &str = "Device.ManagementServer.";
+const TABLE: &str = "Device.ManagementServer.InformParameter.";
+const ROW: &str = "Device.ManagementServer.InformParameter.{i}.";
+
+/// The source of `Device.ManagementServer.`.
+///
+/// All changes of one call are one commit of user.ini. Blocks while that is made durable.
+pub(crate) struct AgentSource {
+    layers: Rc<SharedLayers>,
+    default_username: String,
+    forced: Box<dyn Fn(&str) -> bool>,
+    connection_request_url: RefCell<String>,
+    settings: watch::Sender<AgentSettings>,
+}
+
+impl AgentSource {
+    /// Reads the settings; what is wrong with them comes back as problems, and lower layers or defaults serve in its
+    /// place. `forced` tells whether the schema has a parameter in every Inform, which no InformParameter row may repeat.
+    pub(crate) fn new(
+        layers: Rc<SharedLayers>,
+        id: &DeviceId,
+        forced: impl Fn(&str) -> bool + 'static,
+    ) -> (Self, Vec<Problem>) {
+        let default_username = parameters::default_username(id);
+        let (loaded, mut problems) = parameters::load(&layers.borrow(), &default_username);
+        problems.extend(inform_parameter::problems(&layers.borrow(), &forced));
+        let source = Self {
+            layers,
+            default_username,
+            forced: Box::new(forced),
+            connection_request_url: RefCell::default(),
+            settings: watch::Sender::new(loaded.settings),
+        };
+        (source, problems)
+    }
+
+    /// The settings in force.
+    pub(crate) fn settings(&self) -> AgentSettings {
+        self.settings.borrow().clone()
+    }
+
+    /// Tells when the settings change, be it by the ACS or by [`AgentSource::refresh`].
+    pub(crate) fn subscribe(&self) -> watch::Receiver<AgentSettings> {
+        self.settings.subscribe()
+    }
+
+    /// Reads the settings again, after the layers were changed elsewhere.
+    pub(crate) fn refresh(&self) {
+        let (loaded, _) = parameters::load(&self.layers.borrow(), &self.default_username);
+        self.settings.send_if_modified(|settings| {
+            let changed = *settings != loaded.settings;
+            *settings = loaded.settings;
+            changed
+        });
+    }
+
+    /// Says where connection requests are taken; empty for nowhere.
+    pub(crate) fn set_connection_request_url(&self, url: String) {
+        self.connection_request_url.replace(url);
+    }
+
+    /// The InformParameter rows in force.
+    pub(crate) fn inform_parameters(&self) -> Vec<InformParameter> {
+        let rows = inform_parameter::rows(&self.layers.borrow());
+        rows.iter().filter_map(|row| row.in_force(&self.forced)).collect()
+    }
+
+    /// Whether a single change can be taken, apart from what it means together with others.
+    fn check_one(&self, change: &Change) -> Result<(), (FaultCode, String)> {
+        let wrong_value = |right: &str| {
+            Err((FaultCode::INVALID_PARAMETER_VALUE, format!("{} must be {right}", change.name)))
+        };
+        match self.target(&change.name) {
+            Some(Target::Own(kind)) if !kind.takes(&change.value) => wrong_value(&kind.right()),
+            Some(Target::Row(_, key)) => {
+                inform_parameter::check(key, &change.value, &self.forced).or_else(wrong_value)
+            }
+            Some(Target::Own(_)) => Ok(()),
+            None if change.name.strip_prefix(OBJECT).is_some_and(|name| READ_ONLY.contains(&name)) => {
+                Err((FaultCode::NOT_WRITABLE, format!("{} is read-only", change.name)))
+            }
+            None => Err((FaultCode::INVALID_PARAMETER_NAME, format!("there is no {}", change.name))),
+        }
+    }
+
+    /// What a name stands for; `None` where nothing is stored under it.
+    fn target<'a>(&self, name: &'a str) -> Option<Target<'a>> {
+        if let Some(rest) = name.strip_prefix(TABLE) {
+            let (number, key) = rest.split_once('.')?;
+            let number = number
+                .parse()
+                .ok()
+                .filter(|number| inform_parameter::exists(&self.layers.borrow(), *number))?;
+            return ["Enable", "ParameterName", "EventList"]
+                .contains(&key)
+                .then_some(Target::Row(number, key));
+        }
+        let name = name.strip_prefix(OBJECT)?;
+        STORED.iter().find(|known| known.name == name).map(|known| Target::Own(known.kind))
+    }
+
+    /// A fault for each change after which two enabled rows would have the same ParameterName, which is a key of the table.
+    fn check_unique(&self, changes: &[Change], faults: &mut Vec<SetParameterValuesFault>) {
+        let mut rows = inform_parameter::rows(&self.layers.borrow());
+        let mut touched = Vec::new();
+        for change in changes {
+            let Some(Target::Row(number, key)) = self.target(&change.name) else { continue };
+            let Some(row) = rows.iter_mut().find(|row| row.number == number) else { continue };
+            match key {
+                "Enable" => row.enable = boolean(&change.value).unwrap_or(false),
+                "ParameterName" => row.parameter_name.clone_from(&change.value),
+                _ => continue,
+            }
+            touched.push((number, change));
+        }
+        for (number, change) in touched {
+            let Some(row) = rows.iter().find(|row| row.number == number) else { continue };
+            let twin = rows.iter().find(|other| {
+                other.number != number
+                    && other.enable
+                    && row.enable
+                    && other.parameter_name == row.parameter_name
+            });
+            if let Some(twin) = twin.filter(|_| !row.parameter_name.is_empty()) {
+                faults.push(SetParameterValuesFault {
+                    name: change.name.clone(),
+                    code: FaultCode::INVALID_PARAMETER_VALUE,
+                    text: format!("row {} of {TABLE} has the same ParameterName and is enabled", twin.number),
+                });
+            }
+        }
+    }
+
+    /// Changes the layers durably and tells those who wait for it.
+    fn commit<T>(
+        &self,
+        changes: &[Change],
+        also: impl FnOnce(&mut Layers) -> Result<T, StoreError>,
+    ) -> Result<T, StoreError> {
+        let done = self.layers.change(|layers| {
+            for change in changes {
+                let path = change.name.strip_prefix("Device.").unwrap_or(&change.name);
+                let (section, key) = path.rsplit_once('.').unwrap_or(("", path));
+                layers.set(section, key, &change.value)?;
+            }
+            also(layers)
+        })?;
+        self.refresh();
+        Ok(done)
+    }
+
+    /// Refuses changes that have not passed [`AgentSource::check`]: nothing unread may get into user.ini.
+    fn recheck(&self, changes: &[Change]) -> Result<(), String> {
+        changes.iter().try_for_each(|change| self.check_one(change).map_err(|(_, text)| text))
+    }
+}
+
+#[async_trait(?Send)]
+impl ParameterSource for AgentSource {
+    fn name(&self) -> &'static str {
+        "agent"
+    }
+
+    fn objects(&self) -> &[&'static str] {
+        &[OBJECT, ROW]
+    }
+
+    async fn read(&self, wanted: &Wanted<'_>, out: &mut dyn ParameterSink) -> Result<(), SourceError> {
+        let layers = self.layers.borrow();
+        let rows = inform_parameter::rows(&layers);
+        if wanted.touches(OBJECT) {
+            let (now, _) = parameters::load(&layers, &self.default_username);
+            out.object(OBJECT, ObjectKind::Single);
+            for parameter in &STORED {
+                let access = if parameter.writable { Access::ReadWrite } else { Access::ReadOnly };
+                out.parameter(parameter.name, &(parameter.show)(&now), access);
+            }
+            let url = self.connection_request_url.borrow();
+            let made_up: [(&str, &dyn fmt::Display); READ_ONLY.len()] = [
+                ("ConnectionRequestURL", &*url),
+                ("SupportedConnReqMethods", &"HTTP"),
+                ("AliasBasedAddressing", &false),
+                ("InstanceWildcardsSupported", &false),
+                ("InformParameterNumberOfEntries", &rows.len()),
+            ];
+            for (name, value) in made_up {
+                out.parameter(name, value, Access::ReadOnly);
+            }
+        }
+        if wanted.touches(ROW) {
+            out.object(TABLE, ObjectKind::Table { addable: true });
+            for row in rows {
+                out.object(&format!("{TABLE}{}.", row.number), ObjectKind::Instance { deletable: true });
+                out.parameter("Enable", &row.enable, Access::ReadWrite);
+                out.parameter("ParameterName", &row.parameter_name, Access::ReadWrite);
+                out.parameter("EventList", &row.event_list, Access::ReadWrite);
+            }
+        }
+        Ok(())
+    }
+
+    async fn check(&self, changes: &[Change]) -> Vec<SetParameterValuesFault> {
+        let fault = |change: &Change| {
+            let (code, text) = self.check_one(change).err()?;
+            Some(SetParameterValuesFault { name: change.name.clone(), code, text })
+        };
+        let mut faults: Vec<_> = changes.iter().filter_map(fault).collect();
+        if faults.is_empty() {
+            self.check_unique(changes, &mut faults);
+        }
+        faults
+    }
+
+    async fn apply(&self, changes: &[Change]) -> Result<Status, SourceError> {
+        self.recheck(changes).map_err(SourceError)?;
+        self.commit(changes, |_| Ok(())).map_err(|error| SourceError(error.to_string()))?;
+        Ok(Status::Applied)
+    }
+
+    async fn add(&self, table: &str, extra: &[Change]) -> Result<(u32, Status), CwmpFault> {
+        if table != TABLE {
+            return Err(CwmpFault::new(
+                FaultCode::INVALID_PARAMETER_NAME,
+                format!("{table} takes no instances"),
+            ));
+        }
+        self.recheck(extra).map_err(internal)?;
+        let full =
+            || CwmpFault::new(FaultCode::RESOURCES_EXCEEDED, format!("{TABLE} has no room for another row"));
+        if self.layers.borrow().rows(inform_parameter::TABLE).len() >= inform_parameter::ROWS {
+            return Err(full());
+        }
+        let number = inform_parameter::next_instance(&self.layers.borrow()).ok_or_else(full)?;
+        self.commit(extra, |layers| inform_parameter::add(layers, number)).map_err(internal)?;
+        Ok((number, Status::Applied))
+    }
+
+    async fn delete(&self, instance: &str, extra: &[Change]) -> Result<Status, CwmpFault> {
+        let number = instance.strip_prefix(TABLE).and_then(|rest| rest.strip_suffix('.')?.parse().ok());
+        let Some(number) = number.filter(|number| inform_parameter::exists(&self.layers.borrow(), *number))
+        else {
+            return Err(CwmpFault::new(FaultCode::INVALID_PARAMETER_NAME, format!("there is no {instance}")));
+        };
+        self.recheck(extra).map_err(internal)?;
+        self.commit(extra, |layers| inform_parameter::delete(layers, number)).map_err(internal)?;
+        Ok(Status::Applied)
+    }
+}
+
+/// The fault for what should not happen or could not be stored.
+fn internal(error: impl fmt::Display) -> CwmpFault {
+    CwmpFault::new(FaultCode::INTERNAL_ERROR, error.to_string())
+}
+
+/// Parameters that the program makes up.
+const READ_ONLY: [&str; 5] = [
+    "ConnectionRequestURL",
+    "SupportedConnReqMethods",
+    "AliasBasedAddressing",
+    "InstanceWildcardsSupported",
+    "InformParameterNumberOfEntries",
+];
+
+enum Target<'a> {
+    Own(Kind),
+    Row(u32, &'a str),
+}

@@ -1,0 +1,183 @@
+//! The parameters of `Device.ManagementServer.` itself: what they take, and what the agent makes of them.
+
+use cwmp_core::{
+    datetime::DateTime,
+    limits,
+    rpc::DeviceId,
+    settings::{AgentSettings, ConnectionRequestSettings, Secret},
+    url::HttpUrl,
+};
+use cwmp_store::{Layers, Problem};
+
+use crate::config::reader::{Reader, boolean, unsigned};
+
+pub(super) const SECTION: &str = "ManagementServer";
+
+/// What a parameter takes.
+#[derive(Clone, Copy)]
+pub(super) enum Kind {
+    Boolean,
+    /// From, to.
+    Unsigned(u32, u32),
+    Time,
+    /// Most characters.
+    Text(usize),
+    /// Text that reads back as empty.
+    Password,
+    /// An http or https URL, or empty for none.
+    Url,
+}
+
+/// A parameter that the layers keep, under its own name.
+pub(super) struct Stored {
+    pub(super) name: &'static str,
+    pub(super) kind: Kind,
+    /// Whether the ACS can write it. ParameterKey comes with its other calls instead.
+    pub(super) writable: bool,
+    /// Its value in canonical form, as the ACS may see it.
+    pub(super) show: fn(&Loaded) -> String,
+}
+
+const fn writable(name: &'static str, kind: Kind, show: fn(&Loaded) -> String) -> Stored {
+    Stored { name, kind, writable: true, show }
+}
+
+/// What is stored of the object.
+pub(super) const STORED: [Stored; 14] = [
+    writable("EnableCWMP", Kind::Boolean, |now| now.settings.enable_cwmp.to_string()),
+    writable("URL", Kind::Url, |now| now.url.clone()),
+    writable("Username", Kind::Text(256), |now| now.settings.username.clone()),
+    writable("Password", Kind::Password, |_| String::new()),
+    writable("PeriodicInformEnable", Kind::Boolean, |now| now.settings.periodic_inform_enable.to_string()),
+    writable("PeriodicInformInterval", Kind::Unsigned(1, u32::MAX), |now| {
+        now.settings.periodic_inform_interval.to_string()
+    }),
+    writable("PeriodicInformTime", Kind::Time, |now| now.settings.periodic_inform_time.to_string()),
+    Stored {
+        name: "ParameterKey",
+        kind: Kind::Text(limits::COMMAND_KEY),
+        writable: false,
+        show: |now| now.parameter_key.clone(),
+    },
+    writable("ConnectionRequestUsername", Kind::Text(256), |now| {
+        now.settings.connection_request.username.clone()
+    }),
+    writable("ConnectionRequestPassword", Kind::Password, |_| String::new()),
+    writable("HTTPConnectionRequestEnable", Kind::Boolean, |now| {
+        now.settings.connection_request.http_enable.to_string()
+    }),
+    writable("DefaultActiveNotificationThrottle", Kind::Unsigned(0, u32::MAX), |now| {
+        now.settings.default_active_notification_throttle.to_string()
+    }),
+    writable("CWMPRetryMinimumWaitInterval", Kind::Unsigned(1, 65_535), |now| {
+        now.settings.retry_minimum_wait_interval.to_string()
+    }),
+    writable("CWMPRetryIntervalMultiplier", Kind::Unsigned(1000, 65_535), |now| {
+        now.settings.retry_interval_multiplier.to_string()
+    }),
+];
+
+/// Longest password, in characters.
+const PASSWORD_CHARS: usize = 256;
+/// Longest URL, in characters.
+const URL_CHARS: usize = 2048;
+
+impl Kind {
+    pub(super) fn takes(self, text: &str) -> bool {
+        let at_most = |most: usize| text.chars().count() <= most;
+        match self {
+            Kind::Boolean => boolean(text).is_some(),
+            Kind::Unsigned(from, to) => unsigned(text, &(from..=to)).is_some(),
+            Kind::Time => DateTime::parse(text).is_ok(),
+            Kind::Text(most) => at_most(most),
+            Kind::Password => at_most(PASSWORD_CHARS),
+            Kind::Url => text.is_empty() || (at_most(URL_CHARS) && HttpUrl::parse(text).is_ok()),
+        }
+    }
+
+    /// What would be right, to follow "must be".
+    pub(super) fn right(self) -> String {
+        match self {
+            Kind::Boolean => "true or false".into(),
+            Kind::Unsigned(from, to) => format!("a number from {from} to {to}"),
+            Kind::Time => "a dateTime such as 2026-01-31T12:00:00Z".into(),
+            Kind::Text(most) => format!("at most {most} characters"),
+            Kind::Password => format!("at most {PASSWORD_CHARS} characters"),
+            Kind::Url => format!(
+                "an http or https URL of at most {URL_CHARS} characters without user information, or empty"
+            ),
+        }
+    }
+}
+
+/// The object as the layers have it.
+pub(super) struct Loaded {
+    pub(super) settings: AgentSettings,
+    /// URL as it was written; the one in the settings is normalised.
+    pub(super) url: String,
+    pub(super) parameter_key: String,
+}
+
+/// Reads the object. Of a value that is not right, that of the next layer serves, or the default.
+pub(super) fn load(layers: &Layers, default_username: &str) -> (Loaded, Vec<Problem>) {
+    let mut read = Reader::new(layers, SECTION);
+    let values = STORED.map(|parameter| {
+        let right = format!("{}; a lower layer or the default serves", parameter.kind.right());
+        let value = read.read(parameter.name, &right, |text| parameter.kind.takes(text).then_some(text));
+        (parameter.name, value)
+    });
+    let text = |name: &str| values.iter().find(|(known, _)| *known == name).and_then(|(_, value)| *value);
+    let owned = |name: &str| text(name).unwrap_or_default().to_owned();
+    let flag = |name: &str, default: bool| text(name).and_then(boolean).unwrap_or(default);
+    let number = |name: &str, default: u32| text(name).and_then(|text| text.parse().ok()).unwrap_or(default);
+    let default = AgentSettings::default();
+    let settings = AgentSettings {
+        enable_cwmp: flag("EnableCWMP", default.enable_cwmp),
+        url: text("URL").and_then(|text| HttpUrl::parse(text).ok()),
+        username: text("Username").unwrap_or(default_username).to_owned(),
+        password: Secret(owned("Password")),
+        periodic_inform_enable: flag("PeriodicInformEnable", default.periodic_inform_enable),
+        periodic_inform_interval: number("PeriodicInformInterval", default.periodic_inform_interval),
+        periodic_inform_time: text("PeriodicInformTime")
+            .and_then(|text| DateTime::parse(text).ok())
+            .unwrap_or(default.periodic_inform_time),
+        retry_minimum_wait_interval: number(
+            "CWMPRetryMinimumWaitInterval",
+            default.retry_minimum_wait_interval,
+        ),
+        retry_interval_multiplier: number("CWMPRetryIntervalMultiplier", default.retry_interval_multiplier),
+        default_active_notification_throttle: number(
+            "DefaultActiveNotificationThrottle",
+            default.default_active_notification_throttle,
+        ),
+        connection_request: ConnectionRequestSettings {
+            // The factory default of TR-181; without credentials nothing listens in any case.
+            http_enable: flag("HTTPConnectionRequestEnable", true),
+            username: owned("ConnectionRequestUsername"),
+            password: Secret(owned("ConnectionRequestPassword")),
+        },
+    };
+    let loaded = Loaded { settings, url: owned("URL"), parameter_key: owned("ParameterKey") };
+    (loaded, read.problems())
+}
+
+/// `OUI-ProductClass-SerialNumber`, or `OUI-SerialNumber` where there is no ProductClass; unique in the world. Of the
+/// UTF-8 of both, all but letters, digits and `_` is percent-encoded, so that the parts can be told apart
+/// (TR-069a6 3.4.4).
+pub(super) fn default_username(id: &DeviceId) -> String {
+    let mut name = id.oui.clone();
+    for part in [&id.product_class, &id.serial_number] {
+        if part.is_empty() {
+            continue;
+        }
+        name.push('-');
+        for byte in part.bytes() {
+            if byte.is_ascii_alphanumeric() || byte == b'_' {
+                name.push(char::from(byte));
+            } else {
+                name.push_str(&format!("%{byte:02X}"));
+            }
+        }
+    }
+    name
+}

@@ -1,0 +1,518 @@
+use std::{
+    fs,
+    future::Future,
+    pin::pin,
+    task::{Context, Poll, Waker},
+};
+
+use cwmp_core::{datetime::DateTime, event::EventCode, settings::Secret, value::ValueType};
+use cwmp_store::durable::RealFiles;
+use tempfile::TempDir;
+
+use super::*;
+
+/// The source never waits for anything.
+fn now<T>(future: impl Future<Output = T>) -> T {
+    match pin!(future).poll(&mut Context::from_waker(Waker::noop())) {
+        Poll::Ready(value) => value,
+        Poll::Pending => panic!("the source waits"),
+    }
+}
+
+/// Notes what a source delivers, a line each.
+#[derive(Default)]
+struct Lines {
+    object: String,
+    lines: Vec<String>,
+}
+
+impl ParameterSink for Lines {
+    fn object(&mut self, path: &str, kind: ObjectKind) {
+        self.object = path.to_owned();
+        self.lines.push(format!("{path} {kind:?}"));
+    }
+
+    fn parameter(&mut self, name: &str, value: &dyn fmt::Display, access: Access) {
+        let access = if access == Access::ReadWrite { "rw" } else { "ro" };
+        self.lines.push(format!("{}{name} {access} {value}", self.object));
+    }
+
+    fn vendor_parameter(&mut self, name: &str, _: ValueType, _: &dyn fmt::Display, _: Access) {
+        panic!("{name} is not known to be a vendor parameter");
+    }
+}
+
+struct Cpe {
+    dir: TempDir,
+    source: AgentSource,
+    problems: Vec<Problem>,
+}
+
+fn id() -> DeviceId {
+    DeviceId {
+        manufacturer: "Maker".into(),
+        oui: "00D09E".into(),
+        product_class: "A B/é".into(),
+        serial_number: "S-1_2".into(),
+    }
+}
+
+fn started(dir: TempDir) -> Cpe {
+    let (layers, problems) = Layers::load(RealFiles::shared(), dir.path()).unwrap();
+    assert_eq!(problems, []);
+    let forced = |name: &str| name == "Device.DeviceInfo.SoftwareVersion";
+    let (source, problems) = AgentSource::new(Rc::new(SharedLayers::new(layers)), &id(), forced);
+    Cpe { dir, source, problems }
+}
+
+/// A box with these files.
+fn with(factory: &str, isp: &str) -> Cpe {
+    let dir = tempfile::tempdir().unwrap();
+    fs::write(dir.path().join("factory.ini"), factory).unwrap();
+    fs::write(dir.path().join("ISP.def"), isp).unwrap();
+    started(dir)
+}
+
+fn fresh() -> Cpe {
+    with("", "")
+}
+
+impl Cpe {
+    fn restarted(self) -> Cpe {
+        started(self.dir)
+    }
+
+    fn user_ini(&self) -> Option<String> {
+        fs::read_to_string(self.dir.path().join("user.ini")).ok()
+    }
+
+    fn read(&self, wanted: &str) -> Vec<String> {
+        let mut lines = Lines::default();
+        now(self.source.read(&Wanted::new(&[wanted]), &mut lines)).unwrap();
+        lines.lines
+    }
+
+    /// Access and value of one parameter below `Device.ManagementServer.`.
+    fn show(&self, name: &str) -> String {
+        let start = format!("{OBJECT}{name} ");
+        let lines = self.read(OBJECT);
+        lines.iter().find_map(|line| line.strip_prefix(&start)).unwrap_or("nothing").to_owned()
+    }
+
+    /// What the data model does for SetParameterValues: check, and apply if there is no fault.
+    fn set(&self, values: &[(&str, &str)]) -> Vec<(String, u32)> {
+        let changes = changes(values);
+        let faults = now(self.source.check(&changes));
+        if faults.is_empty() {
+            assert_eq!(now(self.source.apply(&changes)), Ok(Status::Applied));
+        }
+        faults
+            .into_iter()
+            .map(|fault| (fault.name.strip_prefix(OBJECT).unwrap().to_owned(), fault.code.0))
+            .collect()
+    }
+
+    fn add(&self) -> u32 {
+        now(self.source.add(TABLE, &[])).unwrap().0
+    }
+
+    fn delete(&self, number: u32) {
+        assert_eq!(now(self.source.delete(&format!("{TABLE}{number}."), &[])), Ok(Status::Applied));
+    }
+}
+
+fn changes(values: &[(&str, &str)]) -> Vec<Change> {
+    let change =
+        |(name, value): &(&str, &str)| Change { name: format!("{OBJECT}{name}"), value: (*value).to_owned() };
+    values.iter().map(change).collect()
+}
+
+#[test]
+fn a_fresh_box_shows_the_defaults() {
+    let lines = fresh().read("");
+    let expected = "\
+Device.ManagementServer. Single
+Device.ManagementServer.EnableCWMP rw true
+Device.ManagementServer.URL rw 
+Device.ManagementServer.Username rw 00D09E-A%20B%2F%C3%A9-S%2D1_2
+Device.ManagementServer.Password rw 
+Device.ManagementServer.PeriodicInformEnable rw true
+Device.ManagementServer.PeriodicInformInterval rw 86400
+Device.ManagementServer.PeriodicInformTime rw 0001-01-01T00:00:00Z
+Device.ManagementServer.ParameterKey ro 
+Device.ManagementServer.ConnectionRequestUsername rw 
+Device.ManagementServer.ConnectionRequestPassword rw 
+Device.ManagementServer.HTTPConnectionRequestEnable rw true
+Device.ManagementServer.DefaultActiveNotificationThrottle rw 0
+Device.ManagementServer.CWMPRetryMinimumWaitInterval rw 5
+Device.ManagementServer.CWMPRetryIntervalMultiplier rw 2000
+Device.ManagementServer.ConnectionRequestURL ro 
+Device.ManagementServer.SupportedConnReqMethods ro HTTP
+Device.ManagementServer.AliasBasedAddressing ro false
+Device.ManagementServer.InstanceWildcardsSupported ro false
+Device.ManagementServer.InformParameterNumberOfEntries ro 0
+Device.ManagementServer.InformParameter. Table { addable: true }";
+    assert_eq!(lines.join("\n"), expected);
+}
+
+#[test]
+fn the_default_username_is_unique_in_the_world() {
+    let name = |product_class: &str| {
+        parameters::default_username(&DeviceId { product_class: product_class.into(), ..id() })
+    };
+    assert_eq!(name("A B/é"), "00D09E-A%20B%2F%C3%A9-S%2D1_2");
+    assert_eq!(name(""), "00D09E-S%2D1_2");
+}
+
+#[test]
+fn a_configured_username_counts_even_when_it_is_empty() {
+    let there = with("", "[ManagementServer]\nUsername=isp\n");
+    assert_eq!(there.source.settings().username, "isp");
+    assert_eq!(there.set(&[("Username", "")]), []);
+    assert_eq!((there.source.settings().username.as_str(), there.show("Username").as_str()), ("", "rw "));
+}
+
+#[test]
+fn what_the_acs_sets_is_kept_over_a_restart() {
+    let values = [
+        ("EnableCWMP", "0"),
+        ("URL", "HTTP://ACS.example/cwmp"),
+        ("Username", "user \"quoted\""),
+        ("Password", "p;a#s=s"),
+        ("PeriodicInformEnable", "false"),
+        ("PeriodicInformInterval", "4294967295"),
+        ("PeriodicInformTime", "2026-01-31T12:00:00Z"),
+        ("ParameterKey", "k1"),
+        ("ConnectionRequestUsername", "cr"),
+        ("ConnectionRequestPassword", "secret"),
+        ("HTTPConnectionRequestEnable", "false"),
+        ("DefaultActiveNotificationThrottle", "30"),
+        ("CWMPRetryMinimumWaitInterval", "65535"),
+        ("CWMPRetryIntervalMultiplier", "1000"),
+    ];
+    assert_eq!(values.map(|(name, _)| name), STORED.map(|stored| stored.name));
+    let there = fresh();
+    assert_eq!(there.set(&values), []);
+    let there = there.restarted();
+    assert_eq!(there.problems, []);
+    for (name, value) in values {
+        let access = if name == "ParameterKey" { "ro" } else { "rw" };
+        let value = match name {
+            "EnableCWMP" => "false",
+            "Password" | "ConnectionRequestPassword" => "",
+            _ => value,
+        };
+        assert_eq!(there.show(name), format!("{access} {value}"), "{name}");
+    }
+    let expected = AgentSettings {
+        enable_cwmp: false,
+        url: cwmp_core::url::HttpUrl::parse("http://acs.example/cwmp").ok(),
+        username: "user \"quoted\"".into(),
+        password: Secret("p;a#s=s".into()),
+        periodic_inform_enable: false,
+        periodic_inform_interval: u32::MAX,
+        periodic_inform_time: DateTime::parse("2026-01-31T12:00:00Z").unwrap(),
+        retry_minimum_wait_interval: 65_535,
+        retry_interval_multiplier: 1000,
+        default_active_notification_throttle: 30,
+        connection_request: cwmp_core::settings::ConnectionRequestSettings {
+            http_enable: false,
+            username: "cr".into(),
+            password: Secret("secret".into()),
+        },
+    };
+    assert_eq!(there.source.settings(), expected);
+}
+
+#[test]
+fn only_http_and_https_urls_of_valid_form_are_taken() {
+    let there = fresh();
+    assert_eq!(there.set(&[("URL", "https://acs/")]), []);
+    for url in [
+        "ftp://x/",
+        "acs",
+        "http://",
+        "http://a b/",
+        "http://user:pw@acs/",
+        &format!("http://a/{}", "x".repeat(2048)),
+    ] {
+        let changes = changes(&[("Username", "other"), ("URL", url)]);
+        let faults = now(there.source.check(&changes));
+        assert_eq!((faults.len(), faults[0].code), (1, FaultCode::INVALID_PARAMETER_VALUE), "{url}");
+        assert!(
+            faults[0].text.contains("must be an http or https URL") && !faults[0].text.contains("pw"),
+            "{faults:?}"
+        );
+        assert!(now(there.source.apply(&changes)).is_err(), "nothing gets in unchecked");
+    }
+    assert_eq!(there.show("URL"), "rw https://acs/");
+    assert_eq!(there.show("Username"), "rw 00D09E-A%20B%2F%C3%A9-S%2D1_2");
+    assert_eq!(there.set(&[("URL", "")]), []);
+    assert_eq!(there.source.settings().url, None);
+}
+
+#[test]
+fn other_wrong_values_and_names_have_their_faults() {
+    let wrong = [
+        ("EnableCWMP", "yes", 9007),
+        ("PeriodicInformInterval", "0", 9007),
+        ("PeriodicInformTime", "now", 9007),
+        ("Username", &"u".repeat(257), 9007),
+        ("Password", &"p".repeat(257), 9007),
+        ("ParameterKey", &"k".repeat(33), 9007),
+        ("CWMPRetryMinimumWaitInterval", "65536", 9007),
+        ("CWMPRetryIntervalMultiplier", "999", 9007),
+        ("ConnectionRequestURL", "http://x/", 9008),
+        ("InformParameterNumberOfEntries", "1", 9008),
+        ("Nothing", "1", 9005),
+        ("InformParameter.1.Enable", "true", 9005),
+        ("InformParameter.NextInstance", "1", 9005),
+    ];
+    let there = fresh();
+    for (name, value, code) in wrong {
+        assert_eq!(there.set(&[(name, value)]), [(name.to_owned(), code)]);
+    }
+    assert_eq!(there.user_ini(), None);
+}
+
+#[test]
+fn all_changes_of_a_call_are_one_commit() {
+    let there = fresh();
+    there.set(&[("Username", "before")]);
+    let before = there.user_ini();
+    // A folder in the way of the new file: the second commit fails as a whole.
+    let obstacle = there.dir.path().join("user.ini.new");
+    fs::create_dir(&obstacle).unwrap();
+    let both = changes(&[("Username", "after"), ("ParameterKey", "k2")]);
+    let error = now(there.source.apply(&both)).unwrap_err().to_string();
+    assert!(error.contains("user.ini"), "{error}");
+    assert_eq!((there.show("Username").as_str(), there.show("ParameterKey").as_str()), ("rw before", "ro "));
+    assert!(now(there.source.add(TABLE, &both)).is_err_and(|fault| fault.code == FaultCode::INTERNAL_ERROR));
+    assert_eq!(there.show("InformParameterNumberOfEntries"), "ro 0");
+    assert_eq!(there.user_ini(), before);
+    fs::remove_dir(obstacle).unwrap();
+    assert_eq!(now(there.source.apply(&both)), Ok(Status::Applied));
+    assert_eq!((there.show("Username").as_str(), there.show("ParameterKey").as_str()), ("rw after", "ro k2"));
+}
+
+#[test]
+fn bad_values_in_files_are_reported_and_what_lies_below_serves() {
+    let factory = "[ManagementServer]\nURL=http://factory/\nPeriodicInformInterval=600\n";
+    let isp = "[ManagementServer]\nURL=gopher://secret@isp/\nPeriodicInformInterval=0\nEnableCWMP=maybe\n";
+    let there = with(factory, isp);
+    let settings = there.source.settings();
+    assert_eq!(settings.url.map(|url| url.host).as_deref(), Some("factory"));
+    assert_eq!((settings.periodic_inform_interval, settings.enable_cwmp), (600, true));
+    assert_eq!(there.show("URL"), "rw http://factory/");
+    let reports: Vec<String> = there.problems.iter().map(ToString::to_string).collect();
+    assert_eq!(reports.len(), 3);
+    assert!(
+        reports[0].contains("ISP.def: [ManagementServer] EnableCWMP: must be true or false"),
+        "{reports:?}"
+    );
+    assert!(reports.iter().all(|report| !report.contains("secret")), "{reports:?}");
+}
+
+#[test]
+fn those_who_wait_hear_of_changed_settings_and_of_nothing_else() {
+    let there = fresh();
+    let mut settings = there.source.subscribe();
+    assert!(!settings.has_changed().unwrap());
+    there.set(&[("ParameterKey", "k")]);
+    there.set(&[("PeriodicInformInterval", "86400")]);
+    there.add();
+    assert!(!settings.has_changed().unwrap());
+    there.set(&[("PeriodicInformInterval", "60")]);
+    assert!(settings.has_changed().unwrap());
+    assert_eq!(settings.borrow_and_update().periodic_inform_interval, 60);
+    there.source.layers.delete_user().unwrap();
+    there.source.refresh();
+    assert_eq!(settings.borrow_and_update().periodic_inform_interval, 86_400);
+}
+
+#[test]
+fn the_connection_request_url_is_the_programs() {
+    let there = fresh();
+    there.source.set_connection_request_url("http://192.0.2.1:7547/abc".into());
+    assert_eq!(there.show("ConnectionRequestURL"), "ro http://192.0.2.1:7547/abc");
+    assert_eq!(there.user_ini(), None);
+}
+
+#[test]
+fn only_what_is_wanted_is_read() {
+    let there = fresh();
+    assert_eq!(there.read("Device.Time."), Vec::<String>::new());
+    assert!(!there.read("Device.ManagementServer.URL").iter().any(|line| line.contains("Table")));
+    assert_eq!(
+        there.source.objects(),
+        ["Device.ManagementServer.", "Device.ManagementServer.InformParameter.{i}."]
+    );
+}
+
+#[test]
+fn rows_are_added_with_the_defaults_and_deleted() {
+    let there = fresh();
+    let key = changes(&[("ParameterKey", "k1")]);
+    assert_eq!(now(there.source.add(TABLE, &key)), Ok((1, Status::Applied)));
+    assert_eq!(there.show("ParameterKey"), "ro k1");
+    let expected = "\
+Device.ManagementServer.InformParameter. Table { addable: true }
+Device.ManagementServer.InformParameter.1. Instance { deletable: true }
+Device.ManagementServer.InformParameter.1.Enable rw false
+Device.ManagementServer.InformParameter.1.ParameterName rw 
+Device.ManagementServer.InformParameter.1.EventList rw ";
+    assert!(there.read(TABLE).join("\n").ends_with(expected));
+    assert_eq!(there.show("InformParameterNumberOfEntries"), "ro 1");
+    let key = changes(&[("ParameterKey", "")]);
+    assert_eq!(now(there.source.delete(&format!("{TABLE}1."), &key)), Ok(Status::Applied));
+    assert_eq!(
+        (there.show("ParameterKey").as_str(), there.show("InformParameterNumberOfEntries").as_str()),
+        ("ro ", "ro 0")
+    );
+    for path in
+        [format!("{TABLE}1."), format!("{TABLE}1"), TABLE.to_owned(), format!("{TABLE}x."), OBJECT.to_owned()]
+    {
+        assert_eq!(
+            now(there.source.delete(&path, &[])).unwrap_err().code,
+            FaultCode::INVALID_PARAMETER_NAME,
+            "{path}"
+        );
+    }
+    assert_eq!(now(there.source.add(OBJECT, &[])).unwrap_err().code, FaultCode::INVALID_PARAMETER_NAME);
+}
+
+#[test]
+fn instance_numbers_are_never_used_again() {
+    let there = fresh();
+    assert_eq!((there.add(), there.add()), (1, 2));
+    there.delete(2);
+    let there = there.restarted();
+    assert_eq!(there.add(), 3);
+    assert!(there.user_ini().unwrap().contains("[ManagementServer.InformParameter]\nNextInstance=4\n"));
+}
+
+#[test]
+fn rows_of_the_provider_can_be_deleted_and_their_numbers_stay_used() {
+    let isp = "[ManagementServer.InformParameter.7]\nEnable=true\nParameterName=Device.DeviceInfo.UpTime\nEventList=\n";
+    let there = with("", isp);
+    assert_eq!(there.source.inform_parameters().len(), 1);
+    there.delete(7);
+    let there = there.restarted();
+    assert_eq!(there.source.inform_parameters(), []);
+    assert_eq!(there.add(), 8);
+    // A row written by hand, which the counter has not seen.
+    there
+        .source
+        .layers
+        .change(|layers| layers.set("ManagementServer.InformParameter.20", "Enable", "true"))
+        .unwrap();
+    there.delete(20);
+    assert_eq!(there.add(), 21);
+}
+
+#[test]
+fn a_full_table_and_used_up_numbers_are_9004() {
+    let there = fresh();
+    for _ in 0..inform_parameter::ROWS {
+        there.add();
+    }
+    assert_eq!(now(there.source.add(TABLE, &[])).unwrap_err().code, FaultCode::RESOURCES_EXCEEDED);
+    there.delete(1);
+    there.add();
+    let there = with("", "[ManagementServer.InformParameter.4294967294]\nEnable=false\n");
+    assert_eq!(now(there.source.add(TABLE, &[])).unwrap_err().code, FaultCode::RESOURCES_EXCEEDED);
+    there.delete(4_294_967_294);
+}
+
+#[test]
+fn rows_refuse_what_the_standard_does_not_allow() {
+    let there = fresh();
+    there.add();
+    let wrong = [
+        ("Enable", "maybe"),
+        ("ParameterName", "Device.DeviceInfo.SoftwareVersion"),
+        ("ParameterName", "Device.DeviceInfo."),
+        ("ParameterName", "DeviceInfo.UpTime"),
+        ("ParameterName", "Device..UpTime"),
+        ("ParameterName", "Device.IP.Interface.[lan].Status"),
+        ("EventList", "4 VALUE CHANGE"),
+        ("EventList", "2 PERIODIC,4 VALUE CHANGE"),
+        ("EventList", "2 PERIODIC,"),
+        ("EventList", "PERIODIC"),
+        ("EventList", "X "),
+    ];
+    for (key, value) in wrong {
+        let name = format!("InformParameter.1.{key}");
+        assert_eq!(there.set(&[(&name, value)]), [(name.clone(), 9007)], "{value}");
+    }
+    assert_eq!(
+        there.set(&[("InformParameter.1.Alias", "a")]),
+        [("InformParameter.1.Alias".to_owned(), 9005)]
+    );
+}
+
+#[test]
+fn enabled_rows_with_a_name_are_in_force() {
+    let there = fresh();
+    there.add();
+    there.add();
+    there.add();
+    let rows = [
+        ("InformParameter.1.Enable", "1"),
+        ("InformParameter.1.ParameterName", "Device.IP.Interface.*.Status"),
+        ("InformParameter.1.EventList", "2 PERIODIC, M Reboot,X 00D09E Own"),
+        ("InformParameter.2.ParameterName", "Device.DeviceInfo.UpTime"),
+        ("InformParameter.3.Enable", "true"),
+    ];
+    assert_eq!(there.set(&rows), []);
+    let there = there.restarted();
+    let in_force = there.source.inform_parameters();
+    assert_eq!(in_force.len(), 1);
+    assert_eq!(in_force[0].name.as_str(), "Device.IP.Interface.*.Status");
+    let own = EventCode::Other("X 00D09E Own".into());
+    assert_eq!(in_force[0].events, [EventCode::Periodic, EventCode::MReboot, own]);
+    there.set(&[("InformParameter.1.EventList", "")]);
+    assert_eq!(there.source.inform_parameters()[0].events, []);
+}
+
+#[test]
+fn no_two_enabled_rows_have_the_same_name() {
+    let there = fresh();
+    there.add();
+    there.add();
+    let name = "Device.DeviceInfo.UpTime";
+    assert_eq!(
+        there.set(&[("InformParameter.1.ParameterName", name), ("InformParameter.1.Enable", "true")]),
+        []
+    );
+    assert_eq!(there.set(&[("InformParameter.2.ParameterName", name)]), [], "a disabled row may");
+    let enable = "InformParameter.2.Enable";
+    assert_eq!(there.set(&[(enable, "true")]), [(enable.to_owned(), 9007)]);
+    assert_eq!(
+        there.set(&[("InformParameter.1.Enable", "false"), (enable, "true")]),
+        [],
+        "it counts what is after the call"
+    );
+}
+
+#[test]
+fn a_bad_row_in_a_file_is_reported_and_not_used() {
+    let row = "Enable=true\nParameterName=Device.DeviceInfo.UpTime\n";
+    let isp = format!(
+        "[ManagementServer.InformParameter.1]\n{row}EventList=\"4 VALUE CHANGE\"\n\
+         [ManagementServer.InformParameter.2]\n{row}\n\
+         [ManagementServer.InformParameter.3]\nEnable=true\nParameterName=Device.DeviceInfo.SoftwareVersion\n"
+    );
+    let there = with("", &isp);
+    let reports: Vec<String> = there.problems.iter().map(ToString::to_string).collect();
+    assert_eq!(reports.len(), 2);
+    assert!(
+        reports[0].contains("ISP.def: [ManagementServer.InformParameter.1] EventList: must be "),
+        "{reports:?}"
+    );
+    assert!(
+        reports[1].contains("[ManagementServer.InformParameter.3] ParameterName: must be "),
+        "{reports:?}"
+    );
+    assert_eq!(there.source.inform_parameters().len(), 1);
+}

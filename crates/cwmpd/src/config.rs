@@ -1,0 +1,174 @@
+//! The program's own settings: section `[cwmpd]` of the layers.
+
+use std::{
+    net::{IpAddr, Ipv4Addr, Ipv6Addr},
+    path::{Path, PathBuf},
+    time::Duration,
+};
+
+use cwmp_core::{limits, url::HttpUrl};
+use cwmp_store::{Layers, Problem, StoreError};
+use tracing::Level;
+
+use self::reader::Reader;
+
+pub(crate) mod reader;
+mod shared;
+
+#[cfg(test)]
+mod tests;
+
+pub(crate) use self::shared::SharedLayers;
+
+const SECTION: &str = "cwmpd";
+const PATH_KEY: &str = "connection_request_path";
+/// Longest connection_request_path, in characters.
+const PATH_CHARS: usize = 256;
+/// Longest control_socket, in bytes: what fits into a socket address, without the closing zero.
+const SOCKET_BYTES: usize = 107;
+/// Most addresses in connection_request_address.
+const ADDRESSES: usize = 16;
+
+/// The platforms that this program was built with.
+const PLATFORMS: &[&str] = &[
+    #[cfg(feature = "generic-linux")]
+    "generic-linux",
+];
+
+/// The settings of `[cwmpd]`, checked. docs/configuration.md has them all with range and default.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Config {
+    /// What is logged: this level and the graver ones.
+    pub(crate) log_level: Level,
+    /// Folder of the protocol state.
+    pub(crate) state_dir: PathBuf,
+    /// Unix socket of the command line.
+    pub(crate) control_socket: PathBuf,
+    /// Backend, one of those that were built in.
+    pub(crate) platform: &'static str,
+    /// Nothing is done to the box itself: for trying out and for tests.
+    pub(crate) sandbox: bool,
+    /// Where connection requests are taken.
+    pub(crate) connection_request: Listen,
+    /// Wait for a reply of the ACS before the session counts as failed.
+    pub(crate) acs_reply_timeout: Duration,
+    /// Whether a Basic challenge is answered without TLS, where everybody on the way can read the password.
+    pub(crate) basic_without_tls: bool,
+}
+
+/// Where connection requests over HTTP are taken, and what ConnectionRequestURL says.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Listen {
+    /// Addresses to bind, at least one.
+    pub(crate) addresses: Vec<IpAddr>,
+    /// Port; 0 for any free one.
+    pub(crate) port: u16,
+    /// Path, beginning with `/`; `None` until [`Config::keep_path`] has made one.
+    pub(crate) path: Option<String>,
+    /// Host for ConnectionRequestURL, an IPv6 literal without brackets; `None` for the local address towards the ACS.
+    pub(crate) host: Option<String>,
+}
+
+impl Config {
+    /// Reads and checks the section. Unknown keys come back as problems beside the settings.
+    ///
+    /// # Errors
+    /// Every value that is wrong, with file, section, key and what would be right.
+    pub(crate) fn load(layers: &Layers) -> Result<(Self, Vec<Problem>), Vec<Problem>> {
+        let mut read = Reader::new(layers, SECTION);
+        let default_timeout = u32::try_from(limits::REPLY_TIMEOUT_MS / 1000).unwrap_or(u32::MAX);
+        let absolute = "an absolute path";
+        let config = Self {
+            log_level: read.read("log_level", "error, warning, info or debug", level).unwrap_or(Level::INFO),
+            state_dir: read.read("state_dir", absolute, path).unwrap_or_else(|| layers.dir().join("state")),
+            control_socket: read
+                .read("control_socket", "an absolute path of at most 107 bytes", |text| {
+                    path(text).filter(|path| path.as_os_str().len() <= SOCKET_BYTES)
+                })
+                .unwrap_or_else(|| PathBuf::from("/var/run/cwmpd.sock")),
+            platform: read
+                .read("platform", &format!("one of: {}", PLATFORMS.join(", ")), |text| {
+                    PLATFORMS.iter().copied().find(|name| *name == text)
+                })
+                .or(PLATFORMS.first().copied())
+                .unwrap_or_default(),
+            sandbox: read.boolean("sandbox").unwrap_or(false),
+            connection_request: Listen {
+                addresses: read
+                    .read("connection_request_address", "1 to 16 IP addresses, separated by commas", addresses)
+                    .unwrap_or_else(|| vec![Ipv4Addr::UNSPECIFIED.into(), Ipv6Addr::UNSPECIFIED.into()]),
+                port: read
+                    .unsigned("connection_request_port", 0..=65_535)
+                    .and_then(|port| u16::try_from(port).ok())
+                    .unwrap_or(7547),
+                path: read.read(
+                    PATH_KEY,
+                    "a path that begins with /, of at most 256 characters that need no escape in a URL, without ? and #",
+                    url_path,
+                ),
+                host: read
+                    .read("connection_request_host", "a host name or an IP address, without a port, or empty", host)
+                    .flatten(),
+            },
+            acs_reply_timeout: Duration::from_secs(
+                read.unsigned("acs_reply_timeout", 30..=3600).unwrap_or(default_timeout).into(),
+            ),
+            basic_without_tls: read.boolean("basic_without_tls").unwrap_or(true),
+        };
+        let unknown = read.unknown();
+        let wrong = read.problems();
+        if wrong.is_empty() { Ok((config, unknown)) } else { Err(wrong) }
+    }
+
+    /// Where no path for connection requests is configured: makes one that nobody can guess, and keeps it in user.ini,
+    /// so that ConnectionRequestURL stays the same from start to start.
+    ///
+    /// # Errors
+    /// Those of [`Layers::commit`]; the path is used nevertheless.
+    pub(crate) fn keep_path(&mut self, layers: &SharedLayers, random: [u8; 16]) -> Result<(), StoreError> {
+        if self.connection_request.path.is_some() {
+            return Ok(());
+        }
+        let path = format!("/{:032x}", u128::from_be_bytes(random));
+        self.connection_request.path = Some(path.clone());
+        layers.change(|layers| layers.set(SECTION, PATH_KEY, &path))
+    }
+}
+
+fn level(text: &str) -> Option<Level> {
+    match text {
+        "error" => Some(Level::ERROR),
+        "warning" => Some(Level::WARN),
+        "info" => Some(Level::INFO),
+        "debug" => Some(Level::DEBUG),
+        _ => None,
+    }
+}
+
+fn path(text: &str) -> Option<PathBuf> {
+    let path = Path::new(text);
+    (path.is_absolute() && !text.contains('\0')).then(|| path.to_owned())
+}
+
+fn addresses(text: &str) -> Option<Vec<IpAddr>> {
+    let list: Option<Vec<IpAddr>> = text.split(',').map(|address| address.trim().parse().ok()).collect();
+    list.filter(|list| list.len() <= ADDRESSES)
+}
+
+fn url_path(text: &str) -> Option<String> {
+    let fits = |b: u8| b.is_ascii_alphanumeric() || b"/-._~!$&'()*+,;=:@".contains(&b);
+    (text.starts_with('/') && text.len() <= PATH_CHARS && text.bytes().all(fits)).then(|| text.to_owned())
+}
+
+/// `Some(None)` for the empty text: none is configured, whatever the lower layers say.
+fn host(text: &str) -> Option<Option<String>> {
+    if text.is_empty() {
+        return Some(None);
+    }
+    if let Ok(address) = text.parse::<IpAddr>() {
+        return Some(Some(address.to_string()));
+    }
+    let url = HttpUrl::parse(&format!("http://{text}/")).ok()?;
+    let no_port = !text.contains(':') || (text.starts_with('[') && text.ends_with(']'));
+    (no_port && !text.contains(['/', '?', '#', '%'])).then_some(Some(url.host))
+}

@@ -1,0 +1,180 @@
+use std::fs;
+
+use cwmp_platform::settings::Settings;
+use cwmp_store::durable::RealFiles;
+use tempfile::TempDir;
+
+use super::*;
+
+/// Layers with these files.
+fn layers(factory: &str, user: &str) -> (TempDir, Layers) {
+    let dir = tempfile::tempdir().unwrap();
+    fs::write(dir.path().join("factory.ini"), factory).unwrap();
+    fs::write(dir.path().join("user.ini"), user).unwrap();
+    let (layers, problems) = Layers::load(RealFiles::shared(), dir.path()).unwrap();
+    assert_eq!(problems, []);
+    (dir, layers)
+}
+
+fn load(settings: &str) -> Result<(Config, Vec<Problem>), Vec<Problem>> {
+    let (_dir, layers) = layers("", &format!("[cwmpd]\n{settings}"));
+    Config::load(&layers)
+}
+
+#[test]
+fn an_empty_section_gives_the_defaults() {
+    let (dir, layers) = layers("", "");
+    let (config, warnings) = Config::load(&layers).unwrap();
+    assert_eq!(warnings, []);
+    let expected = Config {
+        log_level: Level::INFO,
+        state_dir: dir.path().join("state"),
+        control_socket: "/var/run/cwmpd.sock".into(),
+        platform: "generic-linux",
+        sandbox: false,
+        connection_request: Listen {
+            addresses: vec!["0.0.0.0".parse().unwrap(), "::".parse().unwrap()],
+            port: 7547,
+            path: None,
+            host: None,
+        },
+        acs_reply_timeout: Duration::from_secs(60),
+        basic_without_tls: true,
+    };
+    assert_eq!(config, expected);
+}
+
+#[test]
+fn every_setting_is_read() {
+    let text = "log_level=debug\nstate_dir=/tmp/s\ncontrol_socket=/tmp/c\nplatform=generic-linux\nsandbox=true\n\
+        connection_request_address=127.0.0.1, ::1\nconnection_request_port=0\nconnection_request_path=/\n\
+        connection_request_host=CPE.example\nacs_reply_timeout=30\nbasic_without_tls=0\n";
+    let (config, warnings) = load(text).unwrap();
+    assert_eq!(warnings, []);
+    let expected = Config {
+        log_level: Level::DEBUG,
+        state_dir: "/tmp/s".into(),
+        control_socket: "/tmp/c".into(),
+        platform: "generic-linux",
+        sandbox: true,
+        connection_request: Listen {
+            addresses: vec!["127.0.0.1".parse().unwrap(), "::1".parse().unwrap()],
+            port: 0,
+            path: Some("/".into()),
+            host: Some("cpe.example".into()),
+        },
+        acs_reply_timeout: Duration::from_secs(30),
+        basic_without_tls: false,
+    };
+    assert_eq!(config, expected);
+}
+
+#[test]
+fn a_wrong_value_is_named_with_file_section_key_and_what_would_be_right() {
+    let wrong = [
+        ("log_level", "verbose", "error, warning, info or debug"),
+        ("state_dir", "state", "an absolute path"),
+        ("state_dir", "\"/a\\0\"", "an absolute path"),
+        ("control_socket", &format!("/{}", "x".repeat(107)), "at most 107 bytes"),
+        ("platform", "toaster", "one of: generic-linux"),
+        ("sandbox", "yes", "true or false"),
+        ("connection_request_address", "", "IP addresses"),
+        ("connection_request_address", "127.0.0.1,", "IP addresses"),
+        ("connection_request_address", "localhost", "IP addresses"),
+        ("connection_request_address", &["::1"; 17].join(","), "1 to 16"),
+        ("connection_request_port", "65536", "a number from 0 to 65535"),
+        ("connection_request_port", "+1", "a number from 0 to 65535"),
+        ("connection_request_path", "x", "begins with /"),
+        ("connection_request_path", "\"/a b\"", "begins with /"),
+        ("connection_request_path", "/a?b", "without ? and #"),
+        ("connection_request_host", "host:80", "without a port"),
+        ("connection_request_host", "host:", "without a port"),
+        ("connection_request_host", "host/path", "without a port"),
+        ("connection_request_host", "[::1]:80", "without a port"),
+        ("connection_request_host", "[::1]:", "without a port"),
+        ("connection_request_host", "user@host", "a host name"),
+        ("acs_reply_timeout", "29", "a number from 30 to 3600"),
+        ("basic_without_tls", "", "true or false"),
+    ];
+    for (key, value, right) in wrong {
+        let problems = load(&format!("{key}={value}\n")).unwrap_err();
+        let text = problems[0].to_string();
+        assert_eq!(problems.len(), 1);
+        assert!(
+            text.contains(&format!("user.ini: [cwmpd] {key}: must be ")) && text.contains(right),
+            "{value}: {text}"
+        );
+    }
+}
+
+#[test]
+fn all_wrong_values_are_named_at_once() {
+    let keys: Vec<String> =
+        load("sandbox=x\nlog_level=x\n").unwrap_err().into_iter().map(|problem| problem.key).collect();
+    assert_eq!(keys, ["log_level", "sandbox"]);
+}
+
+#[test]
+fn an_unknown_key_is_a_warning() {
+    let (_, warnings) = load("log_levle=debug\n").unwrap();
+    let text = warnings[0].to_string();
+    assert!(text.ends_with("user.ini: [cwmpd] log_levle: unknown key, ignored"), "{text}");
+}
+
+#[test]
+fn hosts_for_the_connection_request_url() {
+    let host =
+        |text: &str| load(&format!("connection_request_host={text}\n")).unwrap().0.connection_request.host;
+    assert_eq!(host("2001:DB8::1").as_deref(), Some("2001:db8::1"));
+    assert_eq!(host("[2001:db8::1]").as_deref(), Some("2001:db8::1"));
+    assert_eq!(host("192.0.2.1").as_deref(), Some("192.0.2.1"));
+    let (_dir, layers) =
+        layers("[cwmpd]\nconnection_request_host=factory\n", "[cwmpd]\nconnection_request_host=\n");
+    assert_eq!(
+        Config::load(&layers).unwrap().0.connection_request.host,
+        None,
+        "empty hides the lower layer's"
+    );
+}
+
+#[test]
+fn the_random_path_stays_the_same() {
+    let (dir, layers) = layers("", "");
+    let (mut config, _) = Config::load(&layers).unwrap();
+    let shared = SharedLayers::new(layers);
+    config.keep_path(&shared, [0xa5; 16]).unwrap();
+    assert_eq!(config.connection_request.path.as_deref(), Some("/a5a5a5a5a5a5a5a5a5a5a5a5a5a5a5a5"));
+    let (again, _) = Layers::load(RealFiles::shared(), dir.path()).unwrap();
+    let (mut again_config, warnings) = Config::load(&again).unwrap();
+    again_config.keep_path(&SharedLayers::new(again), [1; 16]).unwrap();
+    assert_eq!((again_config, warnings), (config, vec![]));
+}
+
+#[test]
+fn a_path_that_cannot_be_kept_serves_until_the_next_start() {
+    let (dir, layers) = layers("", "");
+    let (mut config, _) = Config::load(&layers).unwrap();
+    drop(dir);
+    assert!(config.keep_path(&SharedLayers::new(layers), [7; 16]).is_err());
+    assert!(config.connection_request.path.is_some());
+}
+
+#[test]
+fn backends_set_values_all_or_none() {
+    let (dir, layers) = layers("[DeviceInfo]\nProvisioningCode=factory\n", "");
+    let shared = SharedLayers::new(layers);
+    let settings: &dyn Settings = &shared;
+    assert_eq!(settings.get("DeviceInfo", "ProvisioningCode").as_deref(), Some("factory"));
+    settings.set(&[("DeviceInfo", "ProvisioningCode", "code"), ("Time", "Enable", "true")]).unwrap();
+    let (again, _) = Layers::load(RealFiles::shared(), dir.path()).unwrap();
+    assert_eq!(
+        (again.get("DeviceInfo", "ProvisioningCode"), again.get("Time", "Enable")),
+        (Some("code"), Some("true"))
+    );
+    settings.set(&[("DeviceInfo", "ProvisioningCode", "other"), ("Time", "bad\nkey", "true")]).unwrap_err();
+    assert_eq!(settings.get("DeviceInfo", "ProvisioningCode").as_deref(), Some("code"));
+    drop(dir);
+    let error = settings.set(&[("DeviceInfo", "ProvisioningCode", "other")]).unwrap_err();
+    assert!(error.contains("user.ini"), "{error}");
+    assert_eq!(settings.get("DeviceInfo", "ProvisioningCode").as_deref(), Some("code"));
+}
