@@ -1,1 +1,28 @@
-//! Placeholder while the workspace takes shape.
+//! What touches the network: the HTTP client that carries a session to the ACS, and the listener for connection
+//! requests.
+//!
+//! Where to look:
+//! * [`client`]: [`AcsClient`], one session at a time over one connection: authentication, redirects, cookies;
+//! * [`body`]: what is posted, in one piece or produced while it is sent;
+//! * [`cookie`]: the cookies of a session;
+//! * [`listener`]: [`ConnectionRequestListener`], the one open door of the box;
+//! * [`local`]: which address of the box the ACS sees;
+//! * [`limits`]: every bound of this crate, by name.
+//!
+//! There is deliberately no proxy, no connection pool and no pipelining: TR-069 wants one connection a session and one
+//! request at a time. TLS is not part of this crate yet; an https URL is refused, never spoken to in clear text.
+
+mod auth;
+pub mod body;
+pub mod client;
+mod connection;
+pub mod cookie;
+pub mod limits;
+pub mod listener;
+pub mod local;
+mod random;
+
+pub use body::PostBody;
+pub use client::{AcsClient, ClientConfig};
+pub use listener::{ConnectionRequestListener, ListenError, ListenerConfig};
+pub use local::local_address_towards;

@@ -1,0 +1,42 @@
+//! Every bound of this crate by name. Those of the protocol are in [`cwmp_core::limits`].
+
+/// Most addresses of one name that are tried before connecting counts as failed.
+pub const ADDRESSES: usize = 8;
+/// Largest head (status line and headers) of a reply of the ACS, in bytes.
+pub const REPLY_HEAD_BYTES: usize = 64 * 1024;
+/// Longest time from the last byte sent to the last byte of the reply, in milliseconds: ends a reply that trickles.
+pub const REPLY_TOTAL_MS: u64 = 600_000;
+/// Times that one message is sent with credentials before the ACS is believed to refuse them.
+pub const AUTHENTICATION_ATTEMPTS: u32 = 3;
+/// Consecutive redirects that are followed (TR-069a6 3.4.2: up to five).
+pub const REDIRECTS: u32 = 5;
+/// Times that one message is sent anew because a kept connection was found closed before anything was written.
+pub const RECONNECTS: u32 = 3;
+
+/// Most cookies kept; at the limit the oldest gives way.
+pub const COOKIES: usize = 32;
+/// Longest cookie, name and value together, in bytes; a longer one is ignored (RFC 6265 6.1).
+pub const COOKIE_BYTES: usize = 4096;
+/// Bytes of all names and values together; at the limit the oldest cookies give way.
+pub const COOKIE_JAR_BYTES: usize = 16 * 1024;
+/// Longest Path or Domain of a cookie, in bytes; a cookie with a longer one is ignored.
+pub const COOKIE_SCOPE_BYTES: usize = 1024;
+
+/// Largest head of a connection request, in bytes; a larger one is answered with 431 or 414.
+pub const REQUEST_HEAD_BYTES: usize = 8 * 1024;
+/// Most headers of a connection request.
+pub const REQUEST_HEADERS: usize = 64;
+/// Most connections that wait for or fail authentication; one more and the oldest is cut off.
+pub const REQUEST_CONNECTIONS: usize = 8;
+/// Longest life of a connection to the listener, in milliseconds.
+pub const REQUEST_CONNECTION_MS: u64 = 15_000;
+/// Connection requests accepted at once after a quiet time; beyond it 503.
+pub const REQUEST_BURST: u32 = 10;
+/// Time after which one more connection request is accepted, in milliseconds: ten a minute.
+pub const REQUEST_REFILL_MS: u64 = 6_000;
+/// How long a nonce of the listener is good, in milliseconds.
+pub const NONCE_MS: u64 = 120_000;
+/// Most used nonces remembered, so that none is used twice; at the limit the oldest ones expire early.
+pub const USED_NONCES: usize = 32;
+/// Wait after a failed `accept` (out of file descriptors, for one), in milliseconds.
+pub const ACCEPT_PAUSE_MS: u64 = 500;

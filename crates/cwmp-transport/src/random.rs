@@ -1,0 +1,19 @@
+//! Random texts from the system's generator.
+
+use data_encoding::HEXLOWER;
+
+/// `N` random bytes.
+///
+/// # Errors
+/// When the system has no random source: nothing that needs to be unguessable may be made then.
+pub(crate) fn bytes<const N: usize>() -> std::io::Result<[u8; N]> {
+    let mut bytes = [0; N];
+    getrandom::fill(&mut bytes)
+        .map_err(|error| std::io::Error::other(format!("no random source: {error}")))?;
+    Ok(bytes)
+}
+
+/// 32 hexadecimal digits: 128 random bits.
+pub(crate) fn token() -> std::io::Result<String> {
+    Ok(HEXLOWER.encode(&bytes::<16>()?))
+}
