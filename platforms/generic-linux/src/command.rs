@@ -27,6 +27,8 @@ const STDERR_BYTES: usize = 4096;
 const STDERR_LINES: usize = 5;
 /// From SIGTERM to SIGKILL, for a command that takes too long.
 const TERM_GRACE: Duration = Duration::from_secs(5);
+/// From SIGKILL to giving up.
+const KILL_GRACE: Duration = Duration::from_secs(5);
 /// For the end of stderr after the command has ended; a child that it left behind may hold the pipe open for ever.
 const DRAIN_GRACE: Duration = Duration::from_millis(500);
 /// Exit status by which a command says that the file is not for this box and nothing was changed (EX_DATAERR).
@@ -118,7 +120,8 @@ async fn end(child: &mut Child, group: &Group) {
     group.signal(Signal::SIGTERM);
     let _ = timeout(TERM_GRACE, child.wait()).await;
     group.signal(Signal::SIGKILL);
-    let _ = child.wait().await;
+    // Not for ever: a process that waits for a broken disk does not end.
+    let _ = timeout(KILL_GRACE, child.wait()).await;
 }
 
 /// The process group of a running command; killed when the wait for the command is given up.

@@ -2,8 +2,9 @@
 
 use std::{
     ffi::OsStr,
-    fs::{self, File},
+    fs::{self, File, OpenOptions},
     io::{self, Read},
+    os::unix::fs::OpenOptionsExt,
     path::{Path, PathBuf},
 };
 
@@ -70,13 +71,16 @@ pub(crate) fn read_regular(path: &Path, limit: u64) -> Result<Vec<u8>, String> {
 }
 
 /// Puts what `fill` writes in the place of `target`, durably: after a power cut there is the former file or the new one.
+/// Only the owner may read it, since a configuration holds passwords.
 pub(crate) fn replace(target: &Path, fill: impl FnOnce(&mut File) -> io::Result<()>) -> Result<(), String> {
     let mut name = target.file_name().unwrap_or(OsStr::new("file")).to_owned();
     name.push(".new");
     let candidate = target.with_file_name(name);
     let folder = target.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
     let written = (|| {
-        let mut file = File::create(&candidate)?;
+        // A link that somebody put here is removed, not followed.
+        let _ = fs::remove_file(&candidate);
+        let mut file = OpenOptions::new().write(true).create_new(true).mode(0o600).open(&candidate)?;
         fill(&mut file)?;
         file.sync_all()?;
         fs::rename(&candidate, target)?;
@@ -117,6 +121,19 @@ mod tests {
         assert_eq!(read_regular(&path, 100).unwrap().len(), 100);
         assert!(read_regular(&path, 99).unwrap_err().ends_with("is larger than 99 bytes"));
         assert!(read_regular(folder.path(), 99).unwrap_err().ends_with("is not a regular file"));
+    }
+
+    #[test]
+    fn a_replacement_follows_no_link_and_is_private() {
+        use std::os::unix::fs::{PermissionsExt, symlink};
+        let folder = tempfile::tempdir().unwrap();
+        let (path, victim) = (folder.path().join("file"), folder.path().join("victim"));
+        fs::write(&victim, "precious").unwrap();
+        symlink(&victim, folder.path().join("file.new")).unwrap();
+        replace(&path, |file| file.write_all(b"one")).unwrap();
+        assert_eq!(fs::read(&victim).unwrap(), b"precious");
+        assert_eq!(fs::read(&path).unwrap(), b"one");
+        assert_eq!(fs::symlink_metadata(&path).unwrap().permissions().mode(), 0o100_600);
     }
 
     #[test]

@@ -88,7 +88,7 @@ fn local_time(seconds: i64, offset: i32) -> String {
     format!("{local}{sign}{:02}:{:02}", minutes / 60, minutes % 60)
 }
 
-/// Time since the boot in the form of a date without a zone (TR-106 3.2.1), for a box that does not know the date.
+/// Time since the boot in the form of a date without a zone (TR-106 "Date and Time Rules"), for a box that does not know the date.
 fn time_since_boot(uptime: u32) -> String {
     without_zone(YEAR_ONE + i64::from(uptime))
 }
