@@ -305,6 +305,26 @@ impl Layers {
         }
     }
 
+    /// Makes changes and commits them, all or none: where `change` or the commit fails, the layers are as before, and the
+    /// file as well, as far as the storage still lets itself be written.
+    ///
+    /// # Errors
+    /// Those of `change` and of [`Layers::commit`].
+    pub fn change<T>(
+        &mut self,
+        change: impl FnOnce(&mut Self) -> Result<T, StoreError>,
+    ) -> Result<T, StoreError> {
+        let done = change(self).and_then(|value| self.commit().map(|_| value));
+        if done.is_err() {
+            self.rollback();
+            if self.unsure {
+                // The first error is the one to report. If this one fails too, the next commit tries again.
+                let _ = self.commit();
+            }
+        }
+        done
+    }
+
     /// Deletes the user layer durably, with what is left of damaged or half-written ones, for these hold secrets as well.
     ///
     /// # Errors

@@ -214,6 +214,24 @@ fn after_a_rollback_the_file_is_written_again_where_it_may_hold_what_was_refused
 }
 
 #[test]
+fn a_failed_change_leaves_layers_and_file_as_they_were() {
+    for step in 0.. {
+        let sim = disk();
+        let (mut layers, _) = load(&sim);
+        sim.fail_at(step, ErrorKind::Other);
+        if layers.change(|layers| layers.set("ManagementServer", "URL", "http://new/")).is_ok() {
+            assert!(step >= 5, "every operation was made to fail once");
+            assert_eq!((url(&layers), url(&load(&sim).0)), ("http://new/", "http://new/"));
+            break;
+        }
+        assert_eq!((url(&layers), url(&load(&sim).0)), ("http://user/", "http://user/"), "step {step}");
+        let operations = sim.operations();
+        assert!(!layers.commit().unwrap(), "nothing is left to be written");
+        assert_eq!(sim.operations(), operations);
+    }
+}
+
+#[test]
 fn names_and_values_have_bounds() {
     let sim = disk();
     let (mut layers, _) = load(&sim);

@@ -18,20 +18,15 @@ impl SharedLayers {
         self.0.borrow()
     }
 
-    /// Makes changes, durably and all or none: where `change` or the commit fails, the layers are as before.
+    /// Makes changes, durably and all or none.
     ///
     /// # Errors
-    /// Those of `change` and of [`Layers::commit`].
+    /// Those of [`Layers::change`].
     pub(crate) fn change<T>(
         &self,
         change: impl FnOnce(&mut Layers) -> Result<T, StoreError>,
     ) -> Result<T, StoreError> {
-        let mut layers = self.0.borrow_mut();
-        let done = change(&mut layers).and_then(|value| layers.commit().map(|_| value));
-        if done.is_err() {
-            layers.rollback();
-        }
-        done
+        self.0.borrow_mut().change(change)
     }
 
     /// Deletes what was set on this box.
