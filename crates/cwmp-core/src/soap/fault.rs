@@ -97,6 +97,13 @@ pub(super) fn read_fault(reader: &mut Reader<'_>) -> Result<Fault, EnvelopeError
     Ok(fault)
 }
 
+/// Reads a `cwmp:Fault` that stands in the Body without the Fault of SOAP around it. It is no call, and must not be
+/// answered like one.
+pub(super) fn read_bare_fault(reader: &mut Reader<'_>) -> Result<Fault, EnvelopeError> {
+    let cwmp = tolerant(reader, |reader| CwmpFault::read(reader, 0))?;
+    Ok(Fault { cwmp, faultcode: String::new(), faultstring: String::new() })
+}
+
 /// Reads the current element; a wrong argument in it yields `None`.
 fn tolerant<'i, T>(
     reader: &mut Reader<'i>,

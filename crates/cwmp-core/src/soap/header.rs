@@ -70,8 +70,8 @@ fn block(name: &str, must_understand: bool, text: &[&str], out: &mut dyn Sink) {
 
 /// Reads the content of the Header element that was just opened.
 ///
-/// A value that cannot be read counts as absent, as the header is then not understood: with mustUnderstand that is
-/// reported like an unknown header. The version is that of the namespace of the last CWMP header.
+/// A SessionTimeout or UseCWMPVersion that cannot be read is not understood: with mustUnderstand it is reported like an
+/// unknown header. The version is that of the namespace of the last CWMP header.
 pub(super) fn read_header(
     reader: &mut Reader<'_>,
 ) -> Result<(Header, NotUnderstood, Option<CwmpVersion>), EnvelopeError> {
@@ -122,14 +122,9 @@ fn read_block(name: &str, reader: &mut Reader<'_>, header: &mut Header) -> Resul
             }
             header.id = Some(text);
         }
-        "HoldRequests" | "NoMoreRequests" => {
-            let Some(value) = boolean(trimmed) else { return Ok(false) };
-            if name == "HoldRequests" {
-                header.hold_requests = value;
-            } else {
-                header.no_more_requests = value;
-            }
-        }
+        // What is neither true nor false asks for nothing.
+        "HoldRequests" => header.hold_requests = boolean(trimmed).unwrap_or(false),
+        "NoMoreRequests" => header.no_more_requests = boolean(trimmed).unwrap_or(false),
         "SessionTimeout" => {
             header.session_timeout = trimmed.parse().ok();
             return Ok(header.session_timeout.is_some());

@@ -232,12 +232,11 @@ fn encode<Message: Direction>(envelope: &Envelope<Message>) -> Vec<u8> {
 fn decode<Message: Direction>(bytes: &[u8]) -> Result<Envelope<Message>, EnvelopeError> {
     let mut reader = Reader::new(bytes, Message::BOUNDS)?;
     let opened = open_message(&mut reader)?;
-    let message = match opened.method {
-        None => Message::fault(fault::read_fault(&mut reader)?),
-        Some(name) => match name.strip_suffix("Response") {
-            Some(method) => Message::response(read_response(method, &mut reader)?),
-            None => read_request(&name, &mut reader)?,
-        },
+    let message = match (opened.space, opened.name.as_str(), opened.name.strip_suffix("Response")) {
+        (Space::Soap, ..) => Message::fault(fault::read_fault(&mut reader)?),
+        (_, "Fault", _) => Message::fault(fault::read_bare_fault(&mut reader)?),
+        (_, _, Some(method)) => Message::response(read_response(method, &mut reader)?),
+        (_, name, None) => read_request(name, &mut reader)?,
     };
     close_message(&mut reader)?;
     Ok(Envelope { version: opened.version, header: opened.header, message })
@@ -280,8 +279,10 @@ fn read_request<Message: Direction>(name: &str, reader: &mut Reader<'_>) -> Resu
 struct Opened {
     version: CwmpVersion,
     header: Header,
-    /// Local name of the message; `None` for a fault.
-    method: Option<String>,
+    /// Local name of the message.
+    name: String,
+    /// Its namespace: CWMP, or SOAP for a fault.
+    space: Space,
 }
 
 /// Reads up to and including the start of the message.
@@ -305,20 +306,20 @@ fn open_message(reader: &mut Reader<'_>) -> Result<Opened, EnvelopeError> {
     }
     let Some(tag) = reader.child()? else { return Err(EnvelopeError::NoMessage) };
     let elsewhere = header_version.or(reader.declared);
-    let method = short(tag.name(), 256);
-    let (version, method) = match tag.space {
-        Space::Cwmp(version) => (Some(version), Some(method)),
+    let name = short(tag.name(), 256);
+    let version = match tag.space {
+        Space::Cwmp(version) => Some(version),
         // A SOAP fault need not hold anything of CWMP.
-        Space::Soap if method == "Fault" => (Some(elsewhere.unwrap_or(CwmpVersion::V1_0)), None),
-        _ => (None, Some(method)),
+        Space::Soap if name == "Fault" => Some(elsewhere.unwrap_or(CwmpVersion::V1_0)),
+        _ => None,
     };
     if let Some(unknown) = not_understood {
         let version = version.or(elsewhere).unwrap_or(CwmpVersion::V1_0);
         return Err(EnvelopeError::MustUnderstand { header: unknown, id: header.id, version });
     }
     match version {
-        Some(version) => Ok(Opened { version, header, method }),
-        None => Err(EnvelopeError::NoCwmpNamespace { found: short(&method.unwrap_or_default(), 64) }),
+        Some(version) => Ok(Opened { version, header, name, space: tag.space }),
+        None => Err(EnvelopeError::NoCwmpNamespace { found: short(&name, 64) }),
     }
 }
 
