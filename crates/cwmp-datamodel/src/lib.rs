@@ -1,1 +1,3 @@
-//! Placeholder while the workspace takes shape.
+//! The parameter tree.
+
+pub mod facts;
