@@ -119,6 +119,21 @@ impl Facts {
         }
     }
 
+    /// The deepest object of the model that a path runs through; what a vendor added lies below it.
+    pub(crate) fn nearest(self, path: &str) -> ObjectId {
+        let mut parts = path.split_terminator('.');
+        let Some(mut object) = self.root().filter(|root| Some(root.name()) == parts.next()) else {
+            return ObjectId(0);
+        };
+        for part in parts.filter(|part| !is_instance_number(part)) {
+            match object.child(part) {
+                Some(child) => object = child,
+                None => break,
+            }
+        }
+        object.id()
+    }
+
     fn text(self, at: usize, length: usize) -> &'static str {
         let bytes = at.checked_add(length).and_then(|end| self.text.get(at..end));
         bytes.and_then(|bytes| std::str::from_utf8(bytes).ok()).unwrap_or("")
