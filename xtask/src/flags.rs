@@ -19,6 +19,8 @@ cargo xtask <job> [flags]
   tidy                  the project's own rules: layering, file sizes, forbidden words
   deny                  licences, sources and duplicates of all dependencies (cargo-deny)
   features              every platform feature builds alone, and none at all is refused
+  datamodel             makes the facts file of cwmp-datamodel from the TR-181 table
+    --check               compares instead of writing
   ci                    everything, each part within its budget of minutes; installs what it needs under CI=true
 ";
 
@@ -28,6 +30,7 @@ pub(crate) enum Job {
     Help,
     Build(Build),
     Ci,
+    Datamodel { check: bool },
     Deny,
     Features,
     Interop(Interop),
@@ -61,6 +64,7 @@ pub(crate) fn parse(mut args: lexopt::Parser) -> Result<Job, lexopt::Error> {
         "help" => Job::Help,
         "build" => return build(args),
         "ci" => Job::Ci,
+        "datamodel" => return datamodel(args),
         "deny" => Job::Deny,
         "features" => Job::Features,
         "interop" => return interop(args),
@@ -74,6 +78,18 @@ pub(crate) fn parse(mut args: lexopt::Parser) -> Result<Job, lexopt::Error> {
         Some(Short('h') | Long("help")) => Ok(Job::Help),
         Some(other) => Err(other.unexpected()),
     }
+}
+
+fn datamodel(mut args: lexopt::Parser) -> Result<Job, lexopt::Error> {
+    let mut check = false;
+    while let Some(arg) = args.next()? {
+        match arg {
+            Short('h') | Long("help") => return Ok(Job::Help),
+            Long("check") => check = true,
+            other => return Err(other.unexpected()),
+        }
+    }
+    Ok(Job::Datamodel { check })
 }
 
 fn build(mut args: lexopt::Parser) -> Result<Job, lexopt::Error> {
@@ -142,7 +158,7 @@ mod tests {
 
     #[test]
     fn the_help_names_every_job() {
-        for job in ["build", "ci", "deny", "features", "interop acsrs", "lint", "test", "tidy"] {
+        for job in ["build", "ci", "datamodel", "deny", "features", "interop acsrs", "lint", "test", "tidy"] {
             assert!(HELP.lines().any(|line| line.starts_with(&format!("  {job} "))), "{job}");
             assert!(parsed(job).is_ok(), "{job}");
         }

@@ -2,6 +2,7 @@
 
 mod build;
 mod ci;
+mod datamodel;
 mod deny;
 mod features;
 mod flags;
@@ -33,6 +34,7 @@ fn main() -> ExitCode {
         }
         Job::Build(options) => build::run(&sh, &options),
         Job::Ci => ci::run(&sh),
+        Job::Datamodel { check } => datamodel::run(&sh, check),
         Job::Deny => deny::run(&sh),
         Job::Features => features::run(&sh),
         Job::Interop(options) => interop::run(&sh, &options),

@@ -1,1 +1,33 @@
-//! Placeholder while the workspace takes shape.
+//! The parameter tree: what the ACS reads, sets and watches.
+//!
+//! [`DataModel`] executes what the agent asks of the tree ([`cwmp_core::io::DataOp`]). Values come from the
+//! [`cwmp_platform::source::ParameterSource`]s; types, ranges and access come from [`facts`], so that a source only says
+//! what this box has and can do.
+//!
+//! Where to look:
+//! * [`facts`]: what TR-181 says, a compact file that is looked up in place;
+//! * [`validate`], [`lexical`], [`pattern`]: whether a text is a value of a parameter;
+//! * [`snapshot`]: what the sources delivered for one call, and the entries of a listing;
+//! * `model`: reading; `set`, `instances`, `set_attributes`: changing; `inform`: what an Inform carries and when a watched
+//!   value is news;
+//! * [`limits`]: every bound, by name.
+//!
+//! Left out: aliases and wildcards in names of the ACS (both are answered with 9005, and `AliasBasedAddressing` is
+//! false), the journal that makes changes of several sources one durable step, unique keys across rows, and whether a
+//! referenced row exists.
+
+mod attributes;
+pub mod facts;
+mod inform;
+mod instances;
+pub mod lexical;
+pub mod limits;
+mod model;
+pub mod pattern;
+mod set;
+mod set_attributes;
+pub mod snapshot;
+pub mod validate;
+
+pub use attributes::{AttributeError, AttributeStore, Attributes, Deviation};
+pub use model::{DataModel, Origin};

@@ -1,0 +1,126 @@
+//! Notification and AccessList of parameters (TR-069a6 A.3.2.4), and what the ACS knows of watched values.
+
+use std::collections::BTreeMap;
+
+use async_trait::async_trait;
+use serde::{Deserialize, Serialize};
+
+use crate::{facts::Rule, snapshot::Marked};
+
+/// Everything about attributes that outlives a restart: only what differs from the defaults of the model.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct Attributes {
+    /// What the ACS has set, by full parameter name.
+    pub set: BTreeMap<String, Deviation>,
+    /// Fingerprints of the values of watched parameters as the ACS last got to know them, by full parameter name.
+    pub known: BTreeMap<String, u64>,
+}
+
+/// Attributes of one parameter that differ from the default.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct Deviation {
+    /// Notification: 0 off, 1 passive, 2 active.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub notification: Option<u8>,
+    /// AccessList is empty: the ACS alone may write.
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    pub acs_only: bool,
+}
+
+/// Attributes could not be written; the text names file and reason.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("{0}")]
+pub struct AttributeError(pub String);
+
+/// Keeps [`Attributes`] across restarts.
+#[async_trait(?Send)]
+pub trait AttributeStore {
+    /// What was saved last; the default where nothing was.
+    fn load(&self) -> Attributes;
+
+    /// Writes durably, all or nothing. Called only when something has changed.
+    ///
+    /// # Errors
+    /// [`AttributeError`]; what was saved before still stands.
+    async fn save(&self, attributes: &Attributes) -> Result<(), AttributeError>;
+}
+
+/// Notification 0, 1, 2 (TR-069a6 A.3.2.4).
+pub(crate) const OFF: u8 = 0;
+pub(crate) const ACTIVE: u8 = 2;
+
+impl Attributes {
+    /// Notification, and whether AccessList holds `Subscriber`.
+    pub(crate) fn of(&self, name: &str, rule: Option<Rule>) -> Marked {
+        let deviation = self.set.get(name).copied().unwrap_or_default();
+        let default = default_notification(rule);
+        let forced = rule.is_some_and(Rule::is_force_enabled);
+        (if forced { default } else { deviation.notification.unwrap_or(default) }, !deviation.acs_only)
+    }
+
+    /// Sets what is given; what is then as by default is not kept.
+    pub(crate) fn change(
+        &mut self,
+        name: &str,
+        rule: Option<Rule>,
+        notification: Option<u8>,
+        acs_only: Option<bool>,
+    ) {
+        let mut deviation = self.set.remove(name).unwrap_or_default();
+        if let Some(notification) = notification {
+            deviation.notification = Some(notification).filter(|value| *value != default_notification(rule));
+        }
+        deviation.acs_only = acs_only.unwrap_or(deviation.acs_only);
+        if deviation != Deviation::default() {
+            self.set.insert(name.to_owned(), deviation);
+        }
+    }
+
+    /// Forgets everything below an object; whether there was anything.
+    pub(crate) fn forget_below(&mut self, object: &str) -> bool {
+        let before = self.set.len() + self.known.len();
+        self.set.retain(|name, _| !name.starts_with(object));
+        self.known.retain(|name, _| !name.starts_with(object));
+        before != self.set.len() + self.known.len()
+    }
+}
+
+/// What a parameter starts with; `None` is a vendor's.
+fn default_notification(rule: Option<Rule>) -> u8 {
+    if rule.is_some_and(|rule| rule.is_force_enabled() || rule.is_force_default_enabled()) {
+        ACTIVE
+    } else {
+        OFF
+    }
+}
+
+/// FNV-1a of 64 bits. A fingerprint in place of the value keeps the stored state small and free of contents; it must stay
+/// the same from release to release, or every watched parameter would be reported as changed.
+pub(crate) fn fingerprint(value: &str) -> u64 {
+    value
+        .bytes()
+        .fold(0xcbf2_9ce4_8422_2325, |hash, byte| (hash ^ u64::from(byte)).wrapping_mul(0x0100_0000_01b3))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_deviations_are_kept() {
+        let mut attributes = Attributes::default();
+        attributes.change("Device.X_A", None, Some(1), None);
+        attributes.change("Device.X_A", None, None, Some(true));
+        assert_eq!(attributes.of("Device.X_A", None), (1, false));
+        attributes.change("Device.X_A", None, Some(0), Some(false));
+        assert_eq!(attributes, Attributes::default());
+    }
+
+    #[test]
+    fn fingerprints_never_change() {
+        assert_eq!(fingerprint(""), 0xcbf2_9ce4_8422_2325);
+        assert_eq!(fingerprint("foobar"), 0x8594_4171_f739_67e8);
+    }
+}

@@ -1,0 +1,122 @@
+//! AddObject and DeleteObject (TR-069a6 A.3.2.6, A.3.2.7).
+//!
+//! Where one source owns the table and the ParameterKey, both change in one durable step. Otherwise the key is set first
+//! and set back when the source of the table refuses, since a deletion cannot be taken back.
+
+use cwmp_core::{
+    fault::{CwmpFault, FaultCode},
+    rpc::{AddObjectResponse, ParameterKey, Status},
+};
+use cwmp_platform::source::{Change, ObjectKind};
+
+use crate::{
+    model::{DataModel, Origin, PARAMETER_KEY, Reading, in_time},
+    set::Part,
+    snapshot::Snapshot,
+};
+
+impl DataModel {
+    pub(crate) async fn add(
+        &mut self,
+        table: &str,
+        key: &ParameterKey,
+        origin: Origin,
+    ) -> Result<AddObjectResponse, CwmpFault> {
+        let before = self.read_object(table).await?;
+        let writable = before.object_rule(table).is_none_or(crate::facts::Rule::is_writable);
+        let source = match before.object(table) {
+            Some((ObjectKind::Table { addable: true }, Some(source))) if writable => source,
+            _ => return Err(no_such(table, "is no table that takes instances")),
+        };
+        let (extra, apart) = self.key_change(&before, source, key, origin)?;
+        let early = self.apply(&apart).await?;
+        let owner = self.source(source)?;
+        match in_time(owner.add(table, &extra)).await.unwrap_or_else(|error| Err(internal(error))) {
+            Ok((instance_number, status)) if instance_number > 0 => {
+                // A number that was used before must not bring the attributes of then.
+                self.forget(&format!("{table}{instance_number}.")).await;
+                Ok(AddObjectResponse { instance_number, status: status.and(early) })
+            }
+            Ok(_) => {
+                self.take_back(&apart).await;
+                Err(internal(format!("source {} made an instance without a number", owner.name())))
+            }
+            Err(fault) => {
+                self.take_back(&apart).await;
+                Err(fault)
+            }
+        }
+    }
+
+    pub(crate) async fn delete(
+        &mut self,
+        instance: &str,
+        key: &ParameterKey,
+        origin: Origin,
+    ) -> Result<Status, CwmpFault> {
+        let before = self.read_object(instance).await?;
+        let source = match before.object(instance) {
+            Some((ObjectKind::Instance { deletable: true }, Some(source))) => source,
+            _ => return Err(no_such(instance, "is no instance that can be deleted")),
+        };
+        let (extra, apart) = self.key_change(&before, source, key, origin)?;
+        let early = self.apply(&apart).await?;
+        let owner = self.source(source)?;
+        match in_time(owner.delete(instance, &extra)).await.unwrap_or_else(|error| Err(internal(error))) {
+            Ok(status) => {
+                self.forget(instance).await;
+                Ok(status.and(early))
+            }
+            Err(fault) => {
+                self.take_back(&apart).await;
+                Err(fault)
+            }
+        }
+    }
+
+    async fn read_object(&self, path: &str) -> Result<Snapshot, CwmpFault> {
+        if !path.ends_with('.') {
+            return Err(no_such(path, "is no object: the dot at the end is missing"));
+        }
+        self.read(&[path, PARAMETER_KEY], Reading::BeforeImage).await
+    }
+
+    /// The change of the ParameterKey: for the source itself, or as a part of its own.
+    #[allow(clippy::type_complexity, reason = "two lists of the same step")]
+    fn key_change(
+        &self,
+        before: &Snapshot,
+        source: u8,
+        key: &ParameterKey,
+        origin: Origin,
+    ) -> Result<(Vec<Change>, Vec<(u8, Part)>), CwmpFault> {
+        if origin == Origin::Local {
+            return Ok((Vec::new(), Vec::new()));
+        }
+        let owner = self.key_owner()?;
+        let change = |value: &str| Change { name: PARAMETER_KEY.to_owned(), value: value.to_owned() };
+        let changes = vec![change(key.as_str())];
+        if owner == source {
+            return Ok((changes, Vec::new()));
+        }
+        let undo =
+            before.parameter(PARAMETER_KEY).map(|found| change(found.entry.text)).into_iter().collect();
+        Ok((Vec::new(), vec![(owner, Part { changes, undo })]))
+    }
+
+    /// Forgets the attributes of an instance that is gone.
+    async fn forget(&mut self, instance: &str) {
+        if self.attributes.forget_below(instance) {
+            self.save_attributes().await;
+        }
+    }
+}
+
+fn internal(error: impl ToString) -> CwmpFault {
+    CwmpFault::new(FaultCode::INTERNAL_ERROR, error.to_string())
+}
+
+fn no_such(path: &str, what: &str) -> CwmpFault {
+    let shown: String = path.chars().take(cwmp_core::limits::PARAMETER_NAME).collect();
+    CwmpFault::new(FaultCode::INVALID_PARAMETER_NAME, format!("`{shown}` {what}"))
+}

@@ -1,0 +1,259 @@
+//! The tree as the ACS sees it: sources, attributes and snapshots.
+
+use std::{collections::VecDeque, rc::Rc, time::Duration};
+
+use cwmp_core::{
+    fault::{CwmpFault, FaultCode},
+    io::{DataOp, DataReply, SnapshotId},
+    limits::DATA_TIMEOUT_MS,
+};
+use cwmp_platform::source::{ParameterSource, SourceError, Wanted};
+use tokio::time::{Instant, timeout_at};
+
+use crate::{
+    attributes::{AttributeStore, Attributes},
+    facts::{Facts, Object, Place},
+    limits,
+    snapshot::{Builder, Snapshot, Unknown},
+};
+
+/// Who asks.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Origin {
+    /// The ACS: its changes carry the ParameterKey and are not reported back to it.
+    Acs,
+    /// Somebody on the box, the `Subscriber` of access lists: never changes the ParameterKey.
+    Local,
+}
+
+/// The parameter tree. One call runs at a time.
+pub struct DataModel {
+    pub(crate) facts: Facts,
+    pub(crate) sources: Vec<Rc<dyn ParameterSource>>,
+    pub(crate) store: Rc<dyn AttributeStore>,
+    pub(crate) attributes: Attributes,
+    /// Fingerprints that become known to the ACS when it has answered the last Inform.
+    pub(crate) reported: Vec<(String, u64)>,
+    /// What the model wants in every Inform and a source answers for.
+    pub(crate) forced: Vec<String>,
+    /// What the model watches from the start and a source answers for, with `*` for instances.
+    pub(crate) watched_by_default: Vec<String>,
+    snapshots: VecDeque<(SnapshotId, Rc<Snapshot>)>,
+    last_snapshot: u32,
+}
+
+/// How a failing source counts.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Reading {
+    /// The call fails with 9002.
+    Strict,
+    /// As strict, and hidden values are kept: for putting values back. Never to be listed.
+    BeforeImage,
+    /// What it has is left out.
+    Lenient,
+}
+
+pub(crate) const PARAMETER_KEY: &str = "Device.ManagementServer.ParameterKey";
+const MANAGEMENT_SERVER: &str = "Device.ManagementServer.";
+const TIMEOUT: Duration = Duration::from_millis(DATA_TIMEOUT_MS);
+
+impl DataModel {
+    /// A tree of these sources; attributes are loaded from the store.
+    #[must_use]
+    pub fn new(mut sources: Vec<Rc<dyn ParameterSource>>, store: Rc<dyn AttributeStore>) -> Self {
+        if sources.len() > limits::SOURCES {
+            tracing::error!(
+                "{} parameter sources: those beyond {} are left out",
+                sources.len(),
+                limits::SOURCES
+            );
+            sources.truncate(limits::SOURCES);
+        }
+        let facts = Facts::tr181();
+        let (mut forced, mut watched_by_default) = (Vec::new(), Vec::new());
+        if let Some(root) = facts.root() {
+            walk(root, &format!("{}.", root.name()), &mut |object, path| {
+                if !sources.iter().any(|source| source.objects().contains(&path)) {
+                    return;
+                }
+                for parameter in object.parameters() {
+                    let rule = parameter.rule();
+                    if rule.is_forced_inform() {
+                        forced.push([path, parameter.name()].concat());
+                    }
+                    if rule.is_force_enabled() || rule.is_force_default_enabled() {
+                        watched_by_default.push([path, parameter.name()].concat().replace("{i}", "*"));
+                    }
+                }
+            });
+        }
+        Self {
+            facts,
+            sources,
+            attributes: store.load(),
+            store,
+            reported: Vec::new(),
+            forced,
+            watched_by_default,
+            snapshots: VecDeque::new(),
+            last_snapshot: 0,
+        }
+    }
+
+    /// Does what the agent asks.
+    ///
+    /// # Errors
+    /// The fault to answer; then nothing has changed.
+    pub async fn execute(&mut self, op: DataOp, origin: Origin) -> Result<DataReply, CwmpFault> {
+        match op {
+            DataOp::Inform { events } => Ok(self.inform(&events).await),
+            DataOp::InformDelivered => {
+                self.inform_delivered().await;
+                Ok(DataReply::Done)
+            }
+            DataOp::Names { path, next_level } => self.names(&path, next_level).await,
+            DataOp::Values { names } | DataOp::Attributes { names } => self.parameters(&names).await,
+            DataOp::Set { parameters, parameter_key } => {
+                self.set(&parameters, &parameter_key, origin).await.map(DataReply::Status)
+            }
+            DataOp::SetAttributes { entries } => {
+                self.set_attributes(&entries).await.map(|()| DataReply::Done)
+            }
+            DataOp::Add { object_name, parameter_key } => {
+                self.add(&object_name, &parameter_key, origin).await.map(DataReply::Added)
+            }
+            DataOp::Delete { object_name, parameter_key } => {
+                self.delete(&object_name, &parameter_key, origin).await.map(DataReply::Status)
+            }
+        }
+    }
+
+    /// A snapshot that a listing names, until it is released.
+    #[must_use]
+    pub fn snapshot(&self, id: SnapshotId) -> Option<Rc<Snapshot>> {
+        self.snapshots.iter().find(|(known, _)| *known == id).map(|(_, snapshot)| Rc::clone(snapshot))
+    }
+
+    /// The listing has been sent for good.
+    pub fn release(&mut self, id: SnapshotId) {
+        self.snapshots.retain(|(known, _)| *known != id);
+    }
+
+    /// GetParameterNames (TR-069a6 A.3.2.3).
+    async fn names(&mut self, path: &str, next_level: bool) -> Result<DataReply, CwmpFault> {
+        let mut snapshot = self.read(&[path], Reading::Strict).await?;
+        let count = snapshot.mark_names(path, next_level).map_err(unknown)?;
+        if next_level && !path.is_empty() && !path.ends_with('.') {
+            let text = format!("{path} is a parameter: NextLevel must be false for it");
+            return Err(CwmpFault::new(FaultCode::INVALID_ARGUMENTS, text));
+        }
+        Ok(self.keep(snapshot, count))
+    }
+
+    /// GetParameterValues and GetParameterAttributes (A.3.2.2, A.3.2.5): the same entries, seen from two sides.
+    async fn parameters(&mut self, names: &[String]) -> Result<DataReply, CwmpFault> {
+        let names: Vec<&str> = names.iter().map(String::as_str).collect();
+        let mut snapshot = self.read(&names, Reading::Strict).await?;
+        let attributes = &self.attributes;
+        let count = snapshot.mark_parameters(names.iter().copied(), &|entry, rule| {
+            attributes.of(&[entry.object, entry.name].concat(), rule)
+        });
+        let count = count.map_err(unknown)?;
+        Ok(self.keep(snapshot, count))
+    }
+
+    fn keep(&mut self, snapshot: Snapshot, count: u32) -> DataReply {
+        self.last_snapshot = self.last_snapshot.wrapping_add(1);
+        let id = SnapshotId(self.last_snapshot);
+        if self.snapshots.len() >= limits::SNAPSHOTS {
+            tracing::warn!("a snapshot was never released: the oldest one is dropped");
+            self.snapshots.pop_front();
+        }
+        self.snapshots.push_back((id, Rc::new(snapshot)));
+        DataReply::Listing { snapshot: id, count }
+    }
+
+    /// Asks every source that has to do with the names, once each.
+    pub(crate) async fn read(&self, names: &[&str], how: Reading) -> Result<Snapshot, CwmpFault> {
+        let counted: Vec<String> = names.iter().filter_map(|name| self.counted_by(name)).collect();
+        let paths: Vec<&str> = names.iter().copied().chain(counted.iter().map(String::as_str)).collect();
+        let wanted = Wanted::new(&paths);
+        let mut builder = Builder::new(self.facts);
+        if how == Reading::BeforeImage {
+            builder = builder.unmasked();
+        }
+        let deadline = Instant::now() + TIMEOUT;
+        for (index, source) in (0_u8..).zip(&self.sources) {
+            if !source.objects().iter().any(|object| wanted.touches(object)) {
+                continue;
+            }
+            // One source that hangs must not take the time of those that an Inform can still have.
+            let deadline = if how == Reading::Lenient { Instant::now() + TIMEOUT } else { deadline };
+            let savepoint = builder.begin_source(index);
+            let done = timeout_at(deadline, source.read(&wanted, &mut builder)).await;
+            if let Err(error) = done.unwrap_or_else(|_| Err(timed_out())) {
+                let text = format!("source {}: {error}", source.name());
+                if how != Reading::Lenient {
+                    return Err(CwmpFault::new(FaultCode::INTERNAL_ERROR, text));
+                }
+                tracing::warn!("{text}: its parameters are left out");
+                builder.back_to(savepoint);
+            }
+        }
+        builder.finish()
+    }
+
+    /// The table whose instances a NumberOfEntries parameter counts.
+    fn counted_by(&self, name: &str) -> Option<String> {
+        let Place::Parameter(object, parameter) = self.facts.find(name)? else { return None };
+        let table = object.children().find(|child| child.rule().count() == Some(parameter.name()))?;
+        let (object, _) = name.rsplit_once('.')?;
+        Some(format!("{object}.{}.", table.name()))
+    }
+
+    /// The source that keeps the ParameterKey.
+    pub(crate) fn key_owner(&self) -> Result<u8, CwmpFault> {
+        let owner =
+            (0_u8..).zip(&self.sources).find(|(_, source)| source.objects().contains(&MANAGEMENT_SERVER));
+        owner.map(|(index, _)| index).ok_or_else(|| {
+            CwmpFault::new(FaultCode::INTERNAL_ERROR, format!("no source answers for {MANAGEMENT_SERVER}"))
+        })
+    }
+
+    /// A source by its index.
+    pub(crate) fn source(&self, index: u8) -> Result<Rc<dyn ParameterSource>, CwmpFault> {
+        let source = self.sources.get(usize::from(index)).map(Rc::clone);
+        source.ok_or_else(|| CwmpFault::new(FaultCode::INTERNAL_ERROR, format!("there is no source {index}")))
+    }
+
+    /// Writes the attributes; what could not be written is tried again with the next change.
+    pub(crate) async fn save_attributes(&self) {
+        if let Err(error) = self.store.save(&self.attributes).await {
+            tracing::warn!("what the ACS knows of watched parameters could not be saved: {error}");
+        }
+    }
+}
+
+/// The same wait for everything that a source is asked.
+pub(crate) async fn in_time<T>(work: impl Future<Output = T>) -> Result<T, SourceError> {
+    tokio::time::timeout(TIMEOUT, work).await.map_err(|_| timed_out())
+}
+
+fn timed_out() -> SourceError {
+    SourceError::new(format!("no answer within {} s", TIMEOUT.as_secs()))
+}
+
+pub(crate) fn unknown(Unknown(name): Unknown) -> CwmpFault {
+    let shown: String = name.chars().take(cwmp_core::limits::PARAMETER_NAME).collect();
+    CwmpFault::new(FaultCode::INVALID_PARAMETER_NAME, format!("there is no `{shown}`"))
+}
+
+/// Visits objects with their paths as in the model.
+fn walk(object: Object, path: &str, visit: &mut dyn FnMut(Object, &str)) {
+    let below =
+        if object.is_table() && !path.ends_with("{i}.") { format!("{path}{{i}}.") } else { path.to_owned() };
+    visit(object, &below);
+    for child in object.children() {
+        walk(child, &format!("{below}{}.", child.name()), visit);
+    }
+}

@@ -1,0 +1,196 @@
+//! SetParameterValues (TR-069a6 A.3.2.1): all or nothing.
+//!
+//! Everything is checked before anything is applied: names, access, values by the facts, then each source's own check.
+//! Each source applies its part durably, all or none. Sources are not one transaction: where a later one fails, those
+//! that have applied get their former values back. That is compensation. It is not atomic for somebody who watches the
+//! box in between, a power cut in between leaves the first part applied, and a hidden value that its source does not
+//! tell (a password) stays as set. The source that keeps the ParameterKey comes last, and its settings and the key are
+//! one step.
+
+use std::collections::{BTreeMap, HashSet};
+
+use cwmp_core::{
+    fault::{CwmpFault, FaultCode, SetParameterValuesFault},
+    rpc::{ParameterKey, ParameterValueStruct, Status},
+};
+use cwmp_platform::source::Change;
+
+use crate::{
+    attributes::{OFF, fingerprint},
+    model::{DataModel, Origin, PARAMETER_KEY, Reading, in_time},
+    snapshot::{Found, Snapshot},
+    validate::{validate, validate_vendor},
+};
+
+/// What one source is to apply, and how to take it back.
+#[derive(Debug, Default)]
+pub(crate) struct Part {
+    pub(crate) changes: Vec<Change>,
+    pub(crate) undo: Vec<Change>,
+}
+
+impl DataModel {
+    pub(crate) async fn set(
+        &mut self,
+        parameters: &[ParameterValueStruct],
+        key: &ParameterKey,
+        origin: Origin,
+    ) -> Result<Status, CwmpFault> {
+        let mut seen = HashSet::new();
+        if let Some(twice) = parameters.iter().find(|parameter| !seen.insert(parameter.name.as_str())) {
+            let shown: String = twice.name.chars().take(cwmp_core::limits::PARAMETER_NAME).collect();
+            return Err(CwmpFault::new(
+                FaultCode::INVALID_ARGUMENTS,
+                format!("`{shown}` is set twice in one call"),
+            ));
+        }
+        let names: Vec<&str> = parameters.iter().map(|p| p.name.as_str()).chain([PARAMETER_KEY]).collect();
+        let before = self.read(&names, Reading::BeforeImage).await?;
+        let (mut parts, mut faults) = (BTreeMap::<u8, Part>::new(), Vec::new());
+        let mut watched = Vec::new();
+        for parameter in parameters {
+            match self.judge(&before, parameter, origin) {
+                Ok((found, source, change)) => {
+                    if self.attributes.of(&change.name, found.rule).0 != OFF {
+                        watched.push((
+                            change.name.clone(),
+                            fingerprint(if is_hidden(&found) { "" } else { &change.value }),
+                        ));
+                    }
+                    let part = parts.entry(source).or_default();
+                    part.undo.extend(former(&found));
+                    part.changes.push(change);
+                }
+                Err(fault) => faults.push(fault),
+            }
+        }
+        refuse(faults)?;
+        self.check(&parts).await?;
+        let mut ordered: Vec<(u8, Part)> = parts.into_iter().collect();
+        if origin == Origin::Acs {
+            let owner = self.key_owner()?;
+            let at = ordered.iter().position(|(source, _)| *source == owner);
+            let (_, mut last) = at.map(|at| ordered.remove(at)).unwrap_or_default();
+            last.changes.push(Change { name: PARAMETER_KEY.to_owned(), value: key.as_str().to_owned() });
+            last.undo.extend(before.parameter(PARAMETER_KEY).as_ref().and_then(former));
+            ordered.push((owner, last));
+        }
+        let status = self.apply(&ordered).await?;
+        if origin == Origin::Acs {
+            self.know(watched).await;
+        }
+        Ok(status)
+    }
+
+    /// Whether a parameter may have this value; gives the change and the source that applies it.
+    fn judge<'s>(
+        &self,
+        before: &'s Snapshot,
+        parameter: &ParameterValueStruct,
+        origin: Origin,
+    ) -> Result<(Found<'s>, u8, Change), SetParameterValuesFault> {
+        let name = &parameter.name;
+        let fault = |code, text: String| SetParameterValuesFault { name: name.clone(), code, text };
+        let found = (!name.ends_with('.')).then(|| before.parameter(name)).flatten();
+        let found = found.ok_or_else(|| {
+            fault(FaultCode::INVALID_PARAMETER_NAME, "there is no parameter of this name".to_owned())
+        })?;
+        let source = found.source.filter(|_| found.entry.writable);
+        let source =
+            source.ok_or_else(|| fault(FaultCode::NOT_WRITABLE, "the parameter is read-only".to_owned()))?;
+        if origin == Origin::Local && !self.attributes.of(name, found.rule).1 {
+            return Err(fault(
+                FaultCode::REQUEST_DENIED,
+                "the ACS keeps this parameter to itself (AccessList)".to_owned(),
+            ));
+        }
+        let value = match found.rule {
+            Some(rule) => validate(rule, parameter.value_type, &parameter.value),
+            None => validate_vendor(found.entry.value_type, parameter.value_type, &parameter.value),
+        };
+        let value = value.map_err(|invalid| fault(invalid.code, invalid.text))?;
+        Ok((found, source, Change { name: name.clone(), value }))
+    }
+
+    /// Every source judges its part before any applies one.
+    async fn check(&self, parts: &BTreeMap<u8, Part>) -> Result<(), CwmpFault> {
+        let mut faults = Vec::new();
+        for (index, part) in parts {
+            let source = self.source(*index)?;
+            let found = in_time(source.check(&part.changes)).await.map_err(|error| {
+                CwmpFault::new(FaultCode::INTERNAL_ERROR, format!("source {}: {error}", source.name()))
+            })?;
+            faults.extend(found);
+        }
+        refuse(faults)
+    }
+
+    /// Applies the parts in order; after a failure those before it, and one that hung, are taken back.
+    pub(crate) async fn apply(&self, parts: &[(u8, Part)]) -> Result<Status, CwmpFault> {
+        let mut status = Status::Applied;
+        for (done, (index, part)) in parts.iter().enumerate() {
+            let source = self.source(*index)?;
+            let (applied, hung) = match in_time(source.apply(&part.changes)).await {
+                Ok(applied) => (applied, false),
+                Err(error) => (Err(error), true),
+            };
+            match applied {
+                Ok(this) => status = status.and(this),
+                Err(error) => {
+                    let text = format!("source {}: {error}", source.name());
+                    let touched = parts.get(..done + usize::from(hung)).unwrap_or(parts);
+                    self.take_back(touched).await;
+                    return Err(CwmpFault::new(FaultCode::INTERNAL_ERROR, text));
+                }
+            }
+        }
+        Ok(status)
+    }
+
+    pub(crate) async fn take_back(&self, parts: &[(u8, Part)]) {
+        for (index, part) in parts.iter().rev() {
+            let Ok(source) = self.source(*index) else { continue };
+            if part.undo.len() < part.changes.len() {
+                tracing::warn!("source {}: hidden values stay as they were set", source.name());
+            }
+            if part.undo.is_empty() {
+                continue;
+            }
+            if let Err(error) = in_time(source.apply(&part.undo)).await.unwrap_or_else(Err) {
+                tracing::error!("source {}: the former values could not be put back: {error}", source.name());
+            }
+        }
+    }
+
+    /// The ACS has set these values itself: they are no news to it.
+    async fn know(&mut self, watched: Vec<(String, u64)>) {
+        let mut changed = false;
+        for (name, now) in watched {
+            changed |= self.attributes.known.insert(name, now) != Some(now);
+        }
+        if changed {
+            self.save_attributes().await;
+        }
+    }
+}
+
+fn is_hidden(found: &Found<'_>) -> bool {
+    found.rule.is_some_and(crate::facts::Rule::is_hidden)
+}
+
+/// The change that puts a parameter back. Not known for a hidden value that its source keeps to itself; and a command is
+/// not acted upon a second time.
+fn former(found: &Found<'_>) -> Option<Change> {
+    let lost = is_hidden(found) && found.entry.text.is_empty();
+    let is_command = found.rule.is_some_and(crate::facts::Rule::is_command);
+    (!lost && !is_command).then(|| Change { name: found.full_name(), value: found.entry.text.to_owned() })
+}
+
+/// One bad parameter refuses the call.
+fn refuse(parameters: Vec<SetParameterValuesFault>) -> Result<(), CwmpFault> {
+    if parameters.is_empty() {
+        return Ok(());
+    }
+    let text = format!("{} of the parameters cannot be set", parameters.len());
+    Err(CwmpFault { code: FaultCode::INVALID_ARGUMENTS, text, parameters })
+}

@@ -1,0 +1,374 @@
+//! How sources' deliveries become a snapshot.
+
+use std::fmt;
+
+use cwmp_core::{
+    fault::{CwmpFault, FaultCode},
+    limits::PARAMETER_NAME,
+    value::ValueType,
+};
+use cwmp_platform::source::{Access, ObjectKind, ParameterSink};
+
+use super::{
+    NO_SOURCE, ObjectRecord, Snapshot, in_document_order, node_of, path_in,
+    record::{Flags, Record, VENDOR, write_head, write_value},
+};
+use crate::{
+    facts::{Facts, Object, ObjectId, is_instance_number},
+    limits,
+};
+
+/// Takes what sources deliver.
+///
+/// A source's mistakes do not spoil the rest: objects and parameters that the model does not know are dropped with a
+/// line in the log, and so is what comes before any object.
+#[derive(Debug)]
+pub struct Builder {
+    facts: Facts,
+    bytes: Vec<u8>,
+    objects: Vec<ObjectRecord>,
+    source: u8,
+    /// The present object; `None` while what is delivered is dropped.
+    present: Option<Present>,
+    full: bool,
+    unmasked: bool,
+}
+
+#[derive(Clone, Copy, Debug)]
+struct Present {
+    object: Option<Object>,
+    /// Where the search for the next name starts.
+    hint: u8,
+    /// Whether the records came in the order of the model so far.
+    sorted: bool,
+}
+
+/// A place to go back to.
+#[derive(Clone, Copy, Debug)]
+pub struct Savepoint {
+    bytes: usize,
+    objects: usize,
+}
+
+impl Builder {
+    /// Nothing yet.
+    #[must_use]
+    pub fn new(facts: Facts) -> Self {
+        Self {
+            facts,
+            bytes: Vec::new(),
+            objects: Vec::new(),
+            source: NO_SOURCE,
+            present: None,
+            full: false,
+            unmasked: false,
+        }
+    }
+
+    /// Keeps hidden values too, for putting them back after a failure. Such a snapshot must never be listed.
+    #[must_use]
+    pub(crate) fn unmasked(mut self) -> Self {
+        self.unmasked = true;
+        self
+    }
+
+    /// What follows comes from this source.
+    pub fn begin_source(&mut self, index: u8) -> Savepoint {
+        self.close();
+        self.source = index;
+        Savepoint { bytes: self.bytes.len(), objects: self.objects.len() }
+    }
+
+    /// Forgets what came since: the source has failed half-way.
+    pub fn back_to(&mut self, savepoint: Savepoint) {
+        self.present = None;
+        self.full = false;
+        self.bytes.truncate(savepoint.bytes);
+        self.objects.truncate(savepoint.objects);
+    }
+
+    /// Puts everything in order.
+    ///
+    /// # Errors
+    /// 9004 where more was delivered than one snapshot may hold.
+    pub fn finish(mut self) -> Result<Snapshot, CwmpFault> {
+        self.close();
+        self.add_parents();
+        self.sort();
+        self.add_counts();
+        if self.full {
+            return Err(CwmpFault::new(
+                FaultCode::RESOURCES_EXCEEDED,
+                format!(
+                    "the answer needs more than {} bytes; ask for a part of the tree",
+                    limits::SNAPSHOT_BYTES
+                ),
+            ));
+        }
+        self.bytes.shrink_to_fit();
+        self.objects.shrink_to_fit();
+        Ok(Snapshot { facts: self.facts, bytes: self.bytes, objects: self.objects })
+    }
+
+    fn push_object(&mut self, path: &str, node: Option<ObjectId>, kind: ObjectKind, source: u8) {
+        let (Ok(at), Ok(path_length)) = (u32::try_from(self.bytes.len()), u16::try_from(path.len())) else {
+            self.full = true;
+            return;
+        };
+        self.bytes.extend(path.as_bytes());
+        let from = u32::try_from(self.bytes.len()).unwrap_or(at);
+        let nearest = self.facts.nearest(path);
+        self.objects.push(ObjectRecord {
+            nearest,
+            path: at,
+            path_length,
+            node,
+            kind,
+            source,
+            listed: false,
+            from,
+            to: from,
+        });
+    }
+
+    /// Ends the present object: its records get into the order of the model.
+    fn close(&mut self) {
+        let Some(present) = self.present.take() else { return };
+        let Some(object) = self.objects.last_mut() else { return };
+        object.to = u32::try_from(self.bytes.len()).unwrap_or(object.from);
+        if !present.sorted {
+            let range = (object.from, object.to);
+            sort_records(&mut self.bytes, range);
+        }
+    }
+
+    /// A parent that no source has delivered is implied by its children.
+    fn add_parents(&mut self) {
+        let mut known: std::collections::HashSet<String> =
+            self.objects.iter().map(|object| path_in(&self.bytes, object).to_owned()).collect();
+        let mut missing = vec!["Device.".to_owned()];
+        missing.retain(|root| known.insert(root.clone()));
+        for object in &self.objects {
+            let mut path = path_in(&self.bytes, object);
+            while let Some((parent, _)) = path.strip_suffix('.').and_then(|path| path.rsplit_once('.')) {
+                path = path.get(..=parent.len()).unwrap_or("");
+                if !known.insert(path.to_owned()) {
+                    break;
+                }
+                missing.push(path.to_owned());
+            }
+        }
+        for path in missing {
+            let last = path.strip_suffix('.').and_then(|path| path.rsplit('.').next()).unwrap_or("");
+            let node = node_of(self.facts, &path);
+            let is_table = node.and_then(|node| self.facts.object(node)).is_some_and(Object::is_table);
+            let kind = match () {
+                () if is_instance_number(last) => ObjectKind::Instance { deletable: false },
+                () if is_table => ObjectKind::Table { addable: false },
+                () => ObjectKind::Single,
+            };
+            self.push_object(&path, node, kind, NO_SOURCE);
+        }
+    }
+
+    /// Sorts the objects; parts of one object become one, the first delivery of a parameter counts.
+    fn sort(&mut self) {
+        let bytes = &self.bytes;
+        self.objects.sort_by(|a, b| {
+            in_document_order((path_in(bytes, a), a.nearest), (path_in(bytes, b), b.nearest))
+        });
+        let mut merged: Vec<ObjectRecord> = Vec::with_capacity(self.objects.len());
+        for part in std::mem::take(&mut self.objects) {
+            match merged
+                .last_mut()
+                .filter(|object| path_in(&self.bytes, object) == path_in(&self.bytes, &part))
+            {
+                None => merged.push(part),
+                Some(object) => {
+                    let records = [*object, part]
+                        .map(|o| self.bytes.get(o.from as usize..o.to as usize).unwrap_or(&[]).to_vec());
+                    object.from = u32::try_from(self.bytes.len()).unwrap_or(u32::MAX);
+                    self.bytes.extend(records.concat());
+                    object.to = u32::try_from(self.bytes.len()).unwrap_or(u32::MAX);
+                    sort_records(&mut self.bytes, (object.from, object.to));
+                    object.to = without_repeats(&mut self.bytes, (object.from, object.to));
+                }
+            }
+        }
+        self.objects = merged;
+        self.full |= self.bytes.len() > limits::SNAPSHOT_BYTES;
+    }
+
+    /// NumberOfEntries parameters that their source has left to the tree.
+    fn add_counts(&mut self) {
+        let mut counts: Vec<(usize, u8, u32)> = Vec::new();
+        // Parents of the present object, innermost last, each with its instances so far where it is a table.
+        let mut open: Vec<(usize, u32)> = Vec::new();
+        for index in 0..=self.objects.len() {
+            let object = self.objects.get(index);
+            let path = object.map_or("", |object| path_in(&self.bytes, object));
+            while let Some(&(above, instances)) = open.last() {
+                let Some(parent) = self.objects.get(above) else { break };
+                if object.is_some() && path.starts_with(path_in(&self.bytes, parent)) {
+                    break;
+                }
+                open.pop();
+                if let Some((&(holder, _), ordinal)) = open.last().zip(self.missing_count(parent, &open)) {
+                    counts.push((holder, ordinal, instances));
+                }
+            }
+            let Some(object) = object else { break };
+            if matches!(object.kind, ObjectKind::Instance { .. }) {
+                if let Some((_, instances)) = open.last_mut() {
+                    *instances += 1;
+                }
+            }
+            open.push((index, 0));
+        }
+        counts.sort_unstable();
+        for group in counts.chunk_by(|a, b| a.0 == b.0) {
+            let Some((object, (holder, ..))) =
+                group.first().and_then(|first| Some((*self.objects.get(first.0)?, first)))
+            else {
+                continue;
+            };
+            let from = self.bytes.len();
+            self.bytes.extend_from_within(object.from as usize..object.to as usize);
+            for (_, ordinal, instances) in group {
+                write_head(&mut self.bytes, *ordinal, Flags::new(false), None);
+                self.full |= write_value(&mut self.bytes, instances).is_err();
+            }
+            let range = (
+                u32::try_from(from).unwrap_or(u32::MAX),
+                u32::try_from(self.bytes.len()).unwrap_or(u32::MAX),
+            );
+            sort_records(&mut self.bytes, range);
+            if let Some(object) = self.objects.get_mut(*holder) {
+                (object.from, object.to) = range;
+            }
+        }
+    }
+
+    /// Place of the parameter that counts a table's instances, where the object above it lacks it.
+    fn missing_count(&self, table: &ObjectRecord, open: &[(usize, u32)]) -> Option<u8> {
+        if !matches!(table.kind, ObjectKind::Table { .. }) {
+            return None;
+        }
+        let name = self.facts.object(table.node?)?.rule().count()?;
+        let above = self.objects.get(open.last()?.0)?;
+        let ordinal = self.facts.object(above.node?)?.parameter(name)?.ordinal();
+        let mut at = above.from;
+        while let Some(record) = Record::read(&self.bytes, at).filter(|_| at < above.to) {
+            if record.ordinal == ordinal {
+                return None;
+            }
+            at = record.next;
+        }
+        Some(ordinal)
+    }
+
+    fn push_value(
+        &mut self,
+        ordinal: u8,
+        vendor: Option<(&str, ValueType)>,
+        value: &dyn fmt::Display,
+        writable: bool,
+    ) {
+        let start = self.bytes.len();
+        write_head(&mut self.bytes, ordinal, Flags::new(writable), vendor);
+        if write_value(&mut self.bytes, value).is_err() || self.bytes.len() > limits::SNAPSHOT_BYTES {
+            self.bytes.truncate(start);
+            self.full = true;
+        }
+    }
+}
+
+impl ParameterSink for Builder {
+    fn object(&mut self, path: &str, kind: ObjectKind) {
+        self.close();
+        let node = node_of(self.facts, path);
+        let is_vendor = path.starts_with("Device.") && path.split('.').any(|part| part.starts_with("X_"));
+        if self.full || (node.is_none() && !is_vendor) || !path.ends_with('.') || path.len() > PARAMETER_NAME
+        {
+            if !self.full {
+                tracing::warn!("the model has no object {path}: it is left out");
+            }
+            return;
+        }
+        if self.objects.len() >= limits::SNAPSHOT_OBJECTS {
+            self.full = true;
+            return;
+        }
+        self.push_object(path, node, kind, self.source);
+        let object = node.and_then(|node| self.facts.object(node));
+        self.present = Some(Present { object, hint: 0, sorted: true });
+    }
+
+    fn parameter(&mut self, name: &str, value: &dyn fmt::Display, access: Access) {
+        let Some(present) = self.present.as_mut().filter(|_| !self.full) else { return };
+        let Some(parameter) = present.object.and_then(|object| object.parameter_from(name, present.hint))
+        else {
+            let path = self.objects.last().map_or("", |object| path_in(&self.bytes, object));
+            tracing::warn!("the model has no parameter {path}{name}: it is left out");
+            return;
+        };
+        present.sorted &= parameter.ordinal() >= present.hint;
+        present.hint = parameter.ordinal().saturating_add(1);
+        let rule = parameter.rule();
+        let writable = access == Access::ReadWrite && rule.is_writable();
+        let hidden = rule.is_hidden() && !self.unmasked;
+        self.push_value(parameter.ordinal(), None, if hidden { &"" } else { value }, writable);
+    }
+
+    fn vendor_parameter(
+        &mut self,
+        name: &str,
+        value_type: ValueType,
+        value: &dyn fmt::Display,
+        access: Access,
+    ) {
+        let Some(present) = self.present.as_mut().filter(|_| !self.full) else { return };
+        if name.len() >= PARAMETER_NAME || name.is_empty() || name.contains('.') {
+            tracing::warn!("a vendor parameter has an impossible name: it is left out");
+            return;
+        }
+        // They follow the parameters of the model.
+        present.hint = VENDOR;
+        self.push_value(VENDOR, Some((name, value_type)), value, access == Access::ReadWrite);
+    }
+}
+
+/// Puts records into the order of the model; those that do not differ in it stay as delivered.
+fn sort_records(bytes: &mut [u8], (from, to): (u32, u32)) {
+    let mut records: Vec<(u8, u32, u32)> = Vec::new();
+    let mut at = from;
+    while let Some(record) = Record::read(bytes, at).filter(|_| at < to) {
+        records.push((record.ordinal, at, record.next));
+        at = record.next;
+    }
+    records.sort_by_key(|(ordinal, ..)| *ordinal);
+    let pieces = records.iter().filter_map(|(_, from, to)| bytes.get(*from as usize..*to as usize));
+    let ordered = pieces.collect::<Vec<_>>().concat();
+    if let Some(place) =
+        bytes.get_mut(from as usize..to as usize).filter(|place| place.len() == ordered.len())
+    {
+        place.copy_from_slice(&ordered);
+    }
+}
+
+/// Keeps the first of each parameter of the model; gives the new end.
+fn without_repeats(bytes: &mut [u8], (from, to): (u32, u32)) -> u32 {
+    let (mut at, mut end, mut last) = (from, from, None);
+    while let Some(record) = Record::read(bytes, at).filter(|_| at < to) {
+        let (ordinal, next) = (record.ordinal, record.next);
+        let name = record.vendor.map(|(name, _)| name.to_owned());
+        let this = Some((ordinal, name));
+        if this != last {
+            bytes.copy_within(at as usize..next as usize, end as usize);
+            end += next - at;
+        }
+        last = this;
+        at = next;
+    }
+    end
+}

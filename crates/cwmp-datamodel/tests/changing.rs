@@ -1,0 +1,225 @@
+//! SetParameterValues, AddObject, DeleteObject (TR-069a6 A.3.2.1, A.3.2.6, A.3.2.7).
+
+#![allow(clippy::unwrap_used, clippy::panic, clippy::indexing_slicing, reason = "tests")]
+
+mod common;
+
+use common::{Bench, KEY, set};
+use cwmp_core::{
+    fault::CwmpFault,
+    io::{DataOp, DataReply},
+    rpc::{AddObjectResponse, ParameterKey, ParameterValueStruct, Status},
+    value::ValueType,
+};
+use cwmp_datamodel::Origin;
+
+const INTERVAL: &str = "Device.ManagementServer.PeriodicInformInterval";
+const ENABLE: &str = "Device.Time.Enable";
+const ROWS: &str = "Device.ManagementServer.InformParameter.";
+
+fn entries(fault: &CwmpFault) -> Vec<(&str, u32)> {
+    fault.parameters.iter().map(|entry| (entry.name.as_str(), entry.code.0)).collect()
+}
+
+async fn add(bench: &mut Bench, table: &str, key: &str) -> Result<AddObjectResponse, u32> {
+    let op = DataOp::Add { object_name: table.to_owned(), parameter_key: ParameterKey::new(key).unwrap() };
+    match bench.acs(op).await.map_err(|fault| fault.code.0)? {
+        DataReply::Added(added) => Ok(added),
+        other => panic!("{other:?}"),
+    }
+}
+
+async fn delete(bench: &mut Bench, instance: &str, key: &str) -> Result<Status, u32> {
+    let op =
+        DataOp::Delete { object_name: instance.to_owned(), parameter_key: ParameterKey::new(key).unwrap() };
+    match bench.acs(op).await.map_err(|fault| fault.code.0)? {
+        DataReply::Status(status) => Ok(status),
+        other => panic!("{other:?}"),
+    }
+}
+
+#[tokio::test]
+async fn values_are_set_in_canonical_form_with_the_key() {
+    let mut bench = Bench::new();
+    let values = [
+        (INTERVAL, " +0060 "),
+        (ENABLE, "0"),
+        ("Device.ManagementServer.Password", "new"),
+        ("Device.X_CWMPD_Extra.Level", "08"),
+    ];
+    assert_eq!(bench.set(&values, "second").await, Ok(Status::Applied));
+    assert_eq!(bench.value(INTERVAL).await, "60");
+    assert_eq!(bench.value(ENABLE).await, "false");
+    assert_eq!(bench.value(KEY).await, "second");
+    assert_eq!(bench.own.value("Device.ManagementServer.Password"), "new");
+    assert_eq!(bench.value("Device.X_CWMPD_Extra.Level").await, "8");
+    // Settings beside the key and the key itself are one step of their source, and the last one.
+    let applied = bench.own.applied.borrow();
+    let names: Vec<&str> = applied[0].iter().map(|change| change.name.as_str()).collect();
+    assert_eq!((applied.len(), names), (1, vec![INTERVAL, "Device.ManagementServer.Password", KEY]));
+}
+
+#[tokio::test]
+async fn an_empty_list_changes_only_the_key() {
+    let mut bench = Bench::new();
+    assert_eq!(bench.set(&[], "").await, Ok(Status::Applied));
+    assert_eq!(bench.value(KEY).await, "");
+    assert!(bench.system.applied.borrow().is_empty());
+}
+
+#[tokio::test]
+async fn every_bad_parameter_is_named_and_nothing_changes() {
+    let mut bench = Bench::new();
+    let before = bench.values(&[""]).await.unwrap();
+    let bad = [
+        (ENABLE, "0"),
+        (INTERVAL, "0"),
+        ("Device.Time.Nothing", "1"),
+        ("Device.Time.", "1"),
+        ("", "1"),
+        ("Device.DeviceInfo.UpTime", "1"),
+        (KEY, "mine"),
+        ("Device.Hosts.HostNumberOfEntries", "1"),
+        ("Device.X_CWMPD_Extra.Level", "-1"),
+    ];
+    let fault = bench.set(&bad, "second").await.unwrap_err();
+    assert_eq!(fault.code.0, 9003);
+    let wanted = [
+        (INTERVAL, 9007),
+        ("Device.Time.Nothing", 9005),
+        ("Device.Time.", 9005),
+        ("", 9005),
+        ("Device.DeviceInfo.UpTime", 9008),
+        (KEY, 9008),
+        ("Device.Hosts.HostNumberOfEntries", 9008),
+        ("Device.X_CWMPD_Extra.Level", 9007),
+    ];
+    assert_eq!(entries(&fault), wanted);
+    assert_eq!(bench.values(&[""]).await.unwrap(), before);
+}
+
+#[tokio::test]
+async fn a_wrong_type_is_9006() {
+    let mut bench = Bench::new();
+    let parameter =
+        |value_type| ParameterValueStruct { name: INTERVAL.to_owned(), value_type, value: "60".to_owned() };
+    let op = |value_type| DataOp::Set {
+        parameters: vec![parameter(value_type)],
+        parameter_key: ParameterKey::default(),
+    };
+    let fault = bench.acs(op(Some(ValueType::Boolean))).await.unwrap_err();
+    assert_eq!(entries(&fault), [(INTERVAL, 9006)]);
+    assert!(bench.acs(op(Some(ValueType::Int))).await.is_ok());
+}
+
+#[tokio::test]
+async fn the_same_parameter_twice_refuses_the_call_without_entries() {
+    let mut bench = Bench::new();
+    let fault = bench.set(&[(ENABLE, "0"), (ENABLE, "0")], "second").await.unwrap_err();
+    assert_eq!((fault.code.0, entries(&fault)), (9003, vec![]));
+    assert_eq!(bench.value(KEY).await, "first");
+}
+
+#[tokio::test]
+async fn the_check_of_one_source_keeps_all_from_applying() {
+    let mut bench = Bench::new();
+    bench.system.refused.borrow_mut().insert("bad.example".to_owned());
+    let fault = bench
+        .set(&[(INTERVAL, "60"), ("Device.Time.NTPServer1", "bad.example")], "second")
+        .await
+        .unwrap_err();
+    assert_eq!((fault.code.0, entries(&fault)), (9003, vec![("Device.Time.NTPServer1", 9007)]));
+    assert_eq!(bench.value(INTERVAL).await, "3600");
+    assert!(bench.own.applied.borrow().is_empty());
+}
+
+#[tokio::test]
+async fn what_was_applied_is_put_back_when_a_later_source_fails() {
+    let mut bench = Bench::new();
+    bench.own.fails_to_apply.set(true);
+    let before = bench.values(&[""]).await.unwrap();
+    let fault = bench.set(&[(INTERVAL, "60"), (ENABLE, "0")], "second").await.unwrap_err();
+    assert_eq!((fault.code.0, entries(&fault)), (9002, vec![]));
+    assert_eq!(bench.system.applied.borrow().len(), 2);
+    assert_eq!(bench.values(&[""]).await.unwrap(), before);
+}
+
+#[tokio::test]
+async fn one_part_that_applies_later_makes_the_whole_later() {
+    let mut bench = Bench::new();
+    bench.system.status.set(Status::Committed);
+    assert_eq!(bench.set(&[(INTERVAL, "60"), (ENABLE, "0")], "").await, Ok(Status::Committed));
+    assert_eq!(bench.set(&[(INTERVAL, "60")], "").await, Ok(Status::Applied));
+}
+
+#[tokio::test]
+async fn local_changes_respect_the_access_list_and_leave_the_key() {
+    let mut bench = Bench::new();
+    let closed = cwmp_core::rpc::SetParameterAttributesStruct {
+        name: "Device.Time.".to_owned(),
+        notification_change: false,
+        notification: 7,
+        access_list_change: true,
+        access_list: vec![],
+    };
+    assert_eq!(bench.acs(DataOp::SetAttributes { entries: vec![closed] }).await, Ok(DataReply::Done));
+    let fault = bench
+        .model
+        .execute(set(&[(ENABLE, "0"), (INTERVAL, "60")], "local"), Origin::Local)
+        .await
+        .unwrap_err();
+    assert_eq!(entries(&fault), [(ENABLE, 9001)]);
+    assert!(bench.model.execute(set(&[(INTERVAL, "60")], "local"), Origin::Local).await.is_ok());
+    assert_eq!(bench.value(KEY).await, "first");
+    assert!(bench.set(&[(ENABLE, "0")], "acs").await.is_ok());
+}
+
+#[tokio::test]
+async fn instances_come_and_go_with_the_key() {
+    let mut bench = Bench::new();
+    let added = add(&mut bench, ROWS, "k1").await.unwrap();
+    assert_eq!(added, AddObjectResponse { instance_number: 1, status: Status::Applied });
+    assert_eq!(add(&mut bench, ROWS, "k2").await.unwrap().instance_number, 2);
+    assert_eq!(bench.value(KEY).await, "k2");
+    assert_eq!(bench.value("Device.ManagementServer.InformParameterNumberOfEntries").await, "2");
+    assert_eq!(delete(&mut bench, &format!("{ROWS}1."), "k3").await, Ok(Status::Applied));
+    assert_eq!(bench.names(ROWS, true).await.unwrap(), [format!("{ROWS}2.")]);
+    assert_eq!(bench.value(KEY).await, "k3");
+    assert_eq!(delete(&mut bench, &format!("{ROWS}1."), "k4").await, Err(9005));
+    assert_eq!(bench.value(KEY).await, "k3");
+    // One durable step: table and key belong to the same source.
+    assert!(bench.own.applied.borrow().iter().all(|changes| changes.len() == 1));
+}
+
+#[tokio::test]
+async fn only_tables_that_take_instances_are_added_to() {
+    let mut bench = Bench::new();
+    for table in [
+        "Device.Hosts.Host.",
+        "Device.DeviceInfo.",
+        "Device.Nothing.",
+        "Device.ManagementServer.InformParameter",
+        "Device.ManagementServer.InformParameter.1.",
+        "",
+        "Device.ManagementServer.InformParameter.*.",
+    ] {
+        assert_eq!(add(&mut bench, table, "new").await, Err(9005), "{table}");
+    }
+    for instance in
+        ["Device.Hosts.Host.1.", ROWS, "Device.Hosts.Host.1", "Device.Time.", "Device.Time.Enable", ""]
+    {
+        assert_eq!(delete(&mut bench, instance, "new").await, Err(9005), "{instance}");
+    }
+    assert_eq!(bench.value(KEY).await, "first");
+}
+
+#[tokio::test]
+async fn a_refused_instance_leaves_the_key_of_another_source_alone() {
+    let mut bench = Bench::new();
+    assert_eq!(add(&mut bench, "Device.IP.Interface.", "k1").await.map(|added| added.instance_number), Ok(1));
+    assert_eq!(bench.value(KEY).await, "k1");
+    bench.system.fails_to_apply.set(true);
+    assert_eq!(add(&mut bench, "Device.IP.Interface.", "k2").await, Err(9004));
+    assert_eq!(delete(&mut bench, "Device.IP.Interface.1.", "k2").await, Err(9002));
+    assert_eq!(bench.value(KEY).await, "k1");
+}

@@ -1,0 +1,267 @@
+//! Attributes, and what an Inform carries (TR-069a6 A.3.2.4, A.3.2.5, A.3.3.1).
+
+#![allow(clippy::unwrap_used, clippy::panic, clippy::indexing_slicing, reason = "tests")]
+
+mod common;
+
+use common::{Bench, KEY};
+use cwmp_core::{
+    event::EventCode,
+    io::DataOp,
+    rpc::{ParameterKey, SetParameterAttributesStruct},
+};
+use cwmp_platform::source::{Access, ObjectKind};
+
+const URL: &str = "Device.ManagementServer.ConnectionRequestURL";
+const VERSION: &str = "Device.DeviceInfo.SoftwareVersion";
+const HOST: &str = "Device.Hosts.Host.1.HostName";
+const UP_TIME: &str = "Device.DeviceInfo.UpTime";
+
+fn names(parameters: &[(String, String)]) -> Vec<&str> {
+    parameters.iter().map(|(name, _)| name.as_str()).collect()
+}
+
+/// First session of a box: everything is known afterwards.
+async fn settled() -> Bench {
+    let mut bench = Bench::new();
+    bench.inform(&[EventCode::Bootstrap]).await;
+    bench.delivered().await;
+    bench
+}
+
+#[tokio::test]
+async fn defaults_are_those_of_the_model() {
+    let mut bench = Bench::new();
+    let active: Vec<String> = bench
+        .attributes(&[""])
+        .await
+        .unwrap()
+        .into_iter()
+        .filter(|(_, n, open)| {
+            assert!(*open);
+            *n == 2
+        })
+        .map(|(name, ..)| name)
+        .collect();
+    assert_eq!(active, [VERSION, "Device.DeviceInfo.ProvisioningCode", URL]);
+    assert_eq!(bench.attributes(&[UP_TIME]).await.unwrap(), [(UP_TIME.to_owned(), 0, true)]);
+}
+
+#[tokio::test]
+async fn attributes_are_set_in_list_order_for_what_exists_now() {
+    let mut bench = Bench::new();
+    bench.watch(&[("Device.Hosts.", 1), (HOST, 2)]).await.unwrap();
+    bench.system.put_object("Device.Hosts.Host.11.", ObjectKind::Instance { deletable: false });
+    bench.system.put("Device.Hosts.Host.11.HostName", "new", Access::ReadOnly);
+    let is: Vec<u8> =
+        bench.attributes(&["Device.Hosts."]).await.unwrap().into_iter().map(|(_, n, _)| n).collect();
+    assert_eq!(is, [1, 2, 1, 1, 0]);
+    bench.restart();
+    assert_eq!(bench.attributes(&[HOST]).await.unwrap()[0].1, 2);
+}
+
+#[tokio::test]
+async fn attributes_are_set_as_a_whole_or_not_at_all() {
+    let mut bench = Bench::new();
+    for (bad, code) in [
+        (("Device.Nothing", 1), 9005),
+        ((UP_TIME, 3), 9003),
+        ((UP_TIME, 7), 9003),
+        ((UP_TIME, -1), 9003),
+        ((VERSION, 0), 9009),
+    ] {
+        assert_eq!(bench.watch(&[(HOST, 1), bad]).await, Err(code), "{bad:?}");
+    }
+    let strangers = SetParameterAttributesStruct {
+        name: HOST.to_owned(),
+        notification_change: false,
+        notification: 99,
+        access_list_change: true,
+        access_list: vec!["Subscriber".to_owned(), "Everybody".to_owned()],
+    };
+    assert_eq!(bench.acs(DataOp::SetAttributes { entries: vec![strangers] }).await.unwrap_err().code.0, 9003);
+    assert_eq!((bench.attributes(&[HOST]).await.unwrap()[0].1, bench.shelf.writes.get()), (0, 0));
+    bench.shelf.fails.set(true);
+    assert_eq!(bench.watch(&[(HOST, 1)]).await, Err(9002));
+    assert_eq!(bench.attributes(&[HOST]).await.unwrap()[0].1, 0);
+}
+
+#[tokio::test]
+async fn forced_notification_stays_and_default_notification_can_be_switched_off() {
+    let mut bench = Bench::new();
+    bench.watch(&[("Device.", 0)]).await.unwrap();
+    assert_eq!(bench.attributes(&[VERSION]).await.unwrap()[0].1, 2);
+    assert_eq!(bench.attributes(&[URL]).await.unwrap()[0].1, 0);
+    bench.watch(&[(VERSION, 2), (UP_TIME, 2)]).await.unwrap();
+}
+
+#[tokio::test]
+async fn every_inform_carries_the_forced_parameters() {
+    let mut bench = Bench::new();
+    let (parameters, value_change) = bench.inform(&[EventCode::Bootstrap]).await;
+    let wanted = [
+        "Device.RootDataModelVersion",
+        "Device.DeviceInfo.HardwareVersion",
+        VERSION,
+        "Device.DeviceInfo.ProvisioningCode",
+        KEY,
+        URL,
+        "Device.ManagementServer.AliasBasedAddressing",
+    ];
+    assert_eq!((names(&parameters), value_change), (wanted.to_vec(), false));
+    assert_eq!(parameters[2].1, "1.0");
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_inform_comes_through_without_what_cannot_be_read() {
+    let mut bench = settled().await;
+    bench.system.hangs.set(true);
+    let (parameters, value_change) = bench.inform(&[EventCode::Periodic]).await;
+    assert_eq!(
+        (names(&parameters), value_change),
+        (vec![KEY, URL, "Device.ManagementServer.AliasBasedAddressing"], false)
+    );
+    assert!(!bench.model.check_watched().await);
+}
+
+#[tokio::test]
+async fn a_source_that_breaks_off_delivers_nothing() {
+    let mut bench = settled().await;
+    bench.system.fails_to_read.set(true);
+    let (parameters, _) = bench.inform(&[EventCode::Periodic]).await;
+    assert!(!names(&parameters).contains(&"Device.RootDataModelVersion"));
+    assert!(names(&parameters).contains(&KEY));
+}
+
+#[tokio::test]
+async fn a_first_start_reports_no_change_and_an_upgrade_does() {
+    let mut bench = settled().await;
+    let writes = bench.shelf.writes.get();
+    assert_eq!(writes, 1);
+    bench.system.put(VERSION, "2.0", Access::ReadOnly);
+    bench.restart();
+    assert!(bench.model.check_watched().await);
+    let (parameters, value_change) = bench.inform(&[EventCode::Boot]).await;
+    assert!(value_change && parameters.contains(&(VERSION.to_owned(), "2.0".to_owned())));
+    // Not answered: it is news again.
+    assert!(bench.inform(&[EventCode::Boot]).await.1);
+    bench.delivered().await;
+    assert!(!bench.inform(&[EventCode::Periodic]).await.1);
+    assert!(!bench.model.check_watched().await);
+}
+
+#[tokio::test]
+async fn a_session_without_changes_writes_nothing() {
+    let mut bench = settled().await;
+    let writes = bench.shelf.writes.get();
+    for _ in 0..3 {
+        bench.inform(&[EventCode::Periodic]).await;
+        bench.delivered().await;
+        bench.set(&[("Device.Time.Enable", "true")], "key").await.unwrap();
+    }
+    assert_eq!(bench.shelf.writes.get(), writes);
+}
+
+#[tokio::test]
+async fn a_passive_change_rides_along_and_an_active_one_asks_for_a_session() {
+    let mut bench = settled().await;
+    bench.watch(&[(HOST, 1)]).await.unwrap();
+    assert!(!bench.inform(&[EventCode::Periodic]).await.1);
+    bench.system.put(HOST, "z", Access::ReadOnly);
+    assert!(!bench.model.check_watched().await);
+    let (parameters, value_change) = bench.inform(&[EventCode::Periodic]).await;
+    assert!(value_change && parameters.contains(&(HOST.to_owned(), "z".to_owned())));
+    bench.delivered().await;
+    bench.watch(&[(HOST, 2)]).await.unwrap();
+    bench.system.put(HOST, "y", Access::ReadOnly);
+    assert!(bench.model.check_watched().await);
+    bench.watch(&[(HOST, 0)]).await.unwrap();
+    assert!(!bench.inform(&[EventCode::Periodic]).await.1);
+}
+
+#[tokio::test]
+async fn a_change_after_the_inform_was_made_is_not_lost() {
+    let mut bench = settled().await;
+    bench.system.put(VERSION, "2.0", Access::ReadOnly);
+    assert!(bench.inform(&[EventCode::Boot]).await.1);
+    bench.system.put(VERSION, "3.0", Access::ReadOnly);
+    bench.delivered().await;
+    assert!(bench.model.check_watched().await);
+}
+
+#[tokio::test]
+async fn what_the_acs_sets_itself_is_no_news() {
+    let mut bench = settled().await;
+    bench.watch(&[("Device.Time.Enable", 2), ("Device.ManagementServer.Password", 2)]).await.unwrap();
+    bench
+        .set(
+            &[
+                ("Device.Time.Enable", "0"),
+                ("Device.ManagementServer.Password", "p"),
+                ("Device.DeviceInfo.ProvisioningCode", "x"),
+            ],
+            "k",
+        )
+        .await
+        .unwrap();
+    assert!(!bench.model.check_watched().await);
+    assert!(!bench.inform(&[EventCode::Periodic]).await.1);
+    bench.system.put("Device.Time.Enable", "true", Access::ReadWrite);
+    assert!(bench.model.check_watched().await);
+}
+
+#[tokio::test]
+async fn a_watched_number_of_entries_tells_of_rows() {
+    let mut bench = settled().await;
+    bench.watch(&[("Device.Hosts.HostNumberOfEntries", 2)]).await.unwrap();
+    bench.system.put_object("Device.Hosts.Host.12.", ObjectKind::Instance { deletable: false });
+    assert!(bench.model.check_watched().await);
+}
+
+#[tokio::test]
+async fn inform_parameter_rows_add_parameters_for_their_events() {
+    let mut bench = settled().await;
+    let key = ParameterKey::default;
+    for (name, events, enable) in [
+        (UP_TIME, "2 PERIODIC, 1 BOOT", "1"),
+        ("Device.Hosts.Host.*.HostName", "", "1"),
+        ("Device.Time.", "", "0"),
+        ("Device.Nothing.At.All", "", "1"),
+    ] {
+        let table = "Device.ManagementServer.InformParameter.";
+        let reply =
+            bench.acs(DataOp::Add { object_name: table.to_owned(), parameter_key: key() }).await.unwrap();
+        let cwmp_core::io::DataReply::Added(added) = reply else { panic!() };
+        let row = format!("{table}{}.", added.instance_number);
+        let values = [
+            (format!("{row}ParameterName"), name),
+            (format!("{row}EventList"), events),
+            (format!("{row}Enable"), enable),
+        ];
+        let values: Vec<(&str, &str)> = values.iter().map(|(name, value)| (name.as_str(), *value)).collect();
+        bench.set(&values, "").await.unwrap();
+    }
+    let hosts =
+        ["Device.Hosts.Host.1.HostName", "Device.Hosts.Host.2.HostName", "Device.Hosts.Host.10.HostName"];
+    let (periodic, value_change) = bench.inform(&[EventCode::Periodic]).await;
+    assert_eq!(names(&periodic)[7..], [&[UP_TIME], &hosts[..]].concat());
+    assert!(!value_change);
+    let (kicked, _) = bench.inform(&[EventCode::ConnectionRequest]).await;
+    assert_eq!(names(&kicked)[7..], hosts);
+}
+
+#[tokio::test]
+async fn attributes_go_with_their_instance() {
+    let mut bench = settled().await;
+    let table = "Device.ManagementServer.InformParameter.";
+    let parameter_key = ParameterKey::default;
+    bench.acs(DataOp::Add { object_name: table.to_owned(), parameter_key: parameter_key() }).await.unwrap();
+    bench.watch(&[(table, 1)]).await.unwrap();
+    assert_eq!(bench.shelf.saved.borrow().set.len(), 3);
+    bench
+        .acs(DataOp::Delete { object_name: format!("{table}1."), parameter_key: parameter_key() })
+        .await
+        .unwrap();
+    assert!(bench.shelf.saved.borrow().set.is_empty());
+    assert!(!bench.shelf.saved.borrow().known.keys().any(|name| name.starts_with(table)));
+}
