@@ -28,7 +28,9 @@ use tokio::{
 use crate::{
     body::{Outgoing, Progress},
     client::ClientConfig,
-    limits, random,
+    limits,
+    patience::Patience,
+    random,
 };
 
 type Driver = http1::Connection<TokioIo<TcpStream>, Outgoing>;
@@ -144,26 +146,18 @@ impl Connection {
             Ok(receive(response, progress).await?)
         };
         let mut talk = pin!(with_driver(driver, talk));
-        // Every step of progress starts the wait anew; a reply that trickles is ended by the total, which a request that
-        // is still being sent over a slow line does not use up.
         let counts = || (progress.sent.get(), progress.received.get());
-        let total = || Instant::now() + config.reply_total + config.reply_timeout;
-        let (mut seen, mut end) = (counts(), total());
+        let mut patience = Patience::new(config.reply_timeout, config.reply_total, counts(), Instant::now());
         loop {
-            let deadline = end.min(Instant::now() + config.reply_timeout);
             tokio::select! {
                 biased;
                 outcome = &mut talk => return outcome,
-                () = sleep_until(deadline) => {}
+                () = sleep_until(patience.next_look(Instant::now())) => {}
             }
-            if progress.sent.get() != seen.0 {
-                end = total();
-            }
-            if counts() == seen || Instant::now() >= end {
+            if patience.is_over(counts(), Instant::now()) {
                 let seconds = config.reply_timeout.as_secs().max(1);
                 return Err(NetError::Timeout(u32::try_from(seconds).unwrap_or(u32::MAX)).into());
             }
-            seen = counts();
         }
     }
 }

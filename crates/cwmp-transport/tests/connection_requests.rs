@@ -212,6 +212,11 @@ async fn whatever_does_not_prove_the_password_gets_a_challenge() {
         let reply = door.get(PATH, &format!("Authorization: {answer}\r\n")).await;
         assert!(!challenge_of(&reply).stale);
     }
+    // Signed for another target or another method.
+    for (method, uri) in [("GET", "/"), ("GET", "/kq3x?x"), ("GET", "http://box/kq3x"), ("POST", PATH)] {
+        let answer = challenge.answer(&WHO, method, uri, "c", 1);
+        challenge_of(&door.get(PATH, &format!("Authorization: {answer}\r\n")).await);
+    }
     let good = challenge.answer(&WHO, "GET", PATH, "c", 1);
     for headers in [
         "Authorization: Basic YWNzOnJpbmc=\r\n".to_owned(),

@@ -231,6 +231,26 @@ async fn a_session_goes_on_over_a_new_connection_after_a_clean_close() {
 }
 
 #[tokio::test]
+async fn a_close_is_seen_even_when_nothing_was_waited_for_since() {
+    let server = Server::start().await;
+    let mut client = client();
+    client.open(&server.target("/")).await.unwrap();
+    let mut peer = server.accept().await;
+    let serve = async {
+        peer.read().await;
+        peer.ok("").await;
+    };
+    join!(client.post(PostBody::Empty), serve).0.unwrap();
+    drop(peer);
+    let serve = async {
+        let mut peer = server.accept().await;
+        peer.read().await;
+        peer.ok("again").await;
+    };
+    assert_eq!(join!(client.post(PostBody::Empty), serve).0, Ok(ok("again")));
+}
+
+#[tokio::test]
 async fn a_post_that_the_acs_may_have_seen_is_not_repeated() {
     let server = Server::start().await;
     let mut client = client();
