@@ -41,7 +41,7 @@ impl PostBody {
         }
     }
 
-    pub(crate) fn outgoing(&self, progress: &Rc<Cell<u64>>) -> Outgoing {
+    pub(crate) fn outgoing(&self, progress: &Rc<Progress>) -> Outgoing {
         let chunks: Box<dyn Iterator<Item = Bytes>> = match self {
             Self::Empty => Box::new(std::iter::empty()),
             Self::Bytes(bytes) => Box::new(std::iter::once(bytes.clone())),
@@ -58,12 +58,20 @@ impl fmt::Debug for PostBody {
     }
 }
 
+/// How far one exchange has come; only the change of a count means something.
+#[derive(Default)]
+pub(crate) struct Progress {
+    /// Goes up with every chunk of the request that the connection takes.
+    pub(crate) sent: Cell<u64>,
+    /// Goes up with every piece of the reply's body.
+    pub(crate) received: Cell<u64>,
+}
+
 /// The body of one request on its way out.
 pub(crate) struct Outgoing {
     chunks: Box<dyn Iterator<Item = Bytes>>,
     left: u64,
-    /// Goes up with every chunk that the connection takes.
-    progress: Rc<Cell<u64>>,
+    progress: Rc<Progress>,
 }
 
 impl Body for Outgoing {
@@ -80,7 +88,7 @@ impl Body for Outgoing {
         Poll::Ready(Some(match (chunk, rest) {
             (Some(chunk), Some(rest)) => {
                 this.left = rest;
-                this.progress.set(this.progress.get().wrapping_add(1));
+                this.progress.sent.set(this.progress.sent.get().wrapping_add(1));
                 Ok(Frame::data(chunk))
             }
             _ => Err(io::Error::other("the message has another length than announced")),

@@ -1,7 +1,6 @@
 //! The client that carries sessions to the ACS.
 
 use std::{
-    cell::Cell,
     net::SocketAddr,
     rc::Rc,
     time::{Duration, Instant, SystemTime},
@@ -21,7 +20,7 @@ use hyper::{
 
 use crate::{
     auth::Authenticator,
-    body::{Outgoing, PostBody},
+    body::{Outgoing, PostBody, Progress},
     connection::{Connection, ExchangeError, Origin, Received, place},
     cookie::CookieJar,
     limits,
@@ -37,7 +36,7 @@ pub struct ClientConfig {
     pub connect_timeout: Duration,
     /// Longest silence while a request is sent or a reply awaited (TR-069a6 3.4.2: at least 30 s).
     pub reply_timeout: Duration,
-    /// Longest time for one exchange, on top of `reply_timeout`.
+    /// Longest time for a reply that keeps coming, from the end of the request, on top of `reply_timeout`.
     pub reply_total: Duration,
     /// Whether Basic is answered over plain http, where everybody on the way can read the password.
     pub basic_without_tls: bool,
@@ -158,11 +157,13 @@ impl AcsClient {
     async fn exchange(&mut self, session: &mut Session, body: &PostBody) -> Result<Received, NetError> {
         for _ in 0..limits::RECONNECTS {
             let mut connection = self.connection(session).await?;
-            let progress = Rc::new(Cell::new(0));
-            let request = self.request(session, body, &progress)?;
-            match connection.exchange(request, &progress, &self.config).await {
+            let request = self.request(session, body, &connection.progress)?;
+            match connection.exchange(request, &self.config).await {
                 Ok(received) => {
-                    session.connection = Some(connection);
+                    // Seen here as well as by hyper, which would first send the rest of a request that was answered early.
+                    if !says_close(&received.head.headers) {
+                        session.connection = Some(connection);
+                    }
                     return Ok(received);
                 }
                 Err(ExchangeError::NotSent) => {}
@@ -187,7 +188,7 @@ impl AcsClient {
         &self,
         session: &mut Session,
         body: &PostBody,
-        progress: &Rc<Cell<u64>>,
+        progress: &Rc<Progress>,
     ) -> Result<Request<Outgoing>, NetError> {
         let url = &session.url;
         let target = PathAndQuery::try_from(url.path_and_query.as_str())
@@ -263,6 +264,11 @@ fn redirect(from: &HttpUrl, headers: &HeaderMap) -> Result<HttpUrl, NetError> {
     Ok(to)
 }
 
+fn says_close(headers: &HeaderMap) -> bool {
+    let options = headers.get_all(header::CONNECTION).iter().filter_map(|value| value.to_str().ok());
+    options.flat_map(|value| value.split(',')).any(|option| option.trim().eq_ignore_ascii_case("close"))
+}
+
 /// Seconds of Retry-After; its form as a date is not used, because the clock of a box may not be set.
 fn retry_after(headers: &HeaderMap) -> Option<u32> {
     let text = headers.get(header::RETRY_AFTER)?.to_str().ok()?.trim();
@@ -287,6 +293,15 @@ mod tests {
         }
         assert_eq!(retry_after(&headers(header::RETRY_AFTER, "Wed, 21 Oct 2015 07:28:00 GMT")), None);
         assert_eq!(retry_after(&HeaderMap::new()), None);
+    }
+
+    #[test]
+    fn close_is_one_of_the_connection_options() {
+        for (value, close) in
+            [("close", true), ("Keep-Alive , CLOSE", true), ("keep-alive", false), ("closed", false)]
+        {
+            assert_eq!(says_close(&headers(header::CONNECTION, value)), close, "{value}");
+        }
     }
 
     #[test]

@@ -4,7 +4,6 @@
 //! and nothing happens on it between two requests.
 
 use std::{
-    cell::Cell,
     future::{Future, poll_fn},
     net::{IpAddr, SocketAddr},
     pin::{Pin, pin},
@@ -22,11 +21,17 @@ use http_body_util::BodyExt;
 use hyper::{Request, Response, body::Incoming, client::conn::http1};
 use hyper_util::rt::TokioIo;
 use tokio::{
-    net::TcpStream,
+    net::{TcpSocket, TcpStream},
     time::{Instant, sleep_until, timeout},
 };
 
-use crate::{body::Outgoing, client::ClientConfig, limits, random};
+use crate::{
+    body::{Outgoing, Progress},
+    client::ClientConfig,
+    limits,
+    patience::Patience,
+    random,
+};
 
 type Driver = http1::Connection<TokioIo<TcpStream>, Outgoing>;
 
@@ -53,6 +58,9 @@ pub(crate) struct Connection {
     driver: Option<Pin<Box<Driver>>>,
     /// Whether a request was sent on it.
     pub(crate) used: bool,
+    /// What the bodies of its requests count in. One for all of them: a request that was answered early may still be on
+    /// its way when the next one waits.
+    pub(crate) progress: Rc<Progress>,
 }
 
 /// Why an exchange failed.
@@ -85,28 +93,26 @@ impl Connection {
             )));
         }
         let addresses = resolve(url, config.connect_timeout).await?;
-        // One budget for all addresses, so that a dead one does not use up the time of the others.
-        let share = config.connect_timeout / u32::try_from(addresses.len()).unwrap_or(1).max(1);
-        let mut reason = String::from("the name has no address");
-        for address in addresses {
-            match timeout(share, TcpStream::connect(address)).await {
-                Ok(Ok(stream)) => return Self::start(stream, Origin::of(url), &place).await,
-                Ok(Err(error)) => reason = format!("{}: {error}", address.ip()),
-                Err(_) => reason = format!("{}: no answer within {} s", address.ip(), share.as_secs_f32()),
-            }
+        match connect(addresses, config.connect_timeout).await {
+            Ok(stream) => Self::start(stream, Origin::of(url), &place).await,
+            Err(reason) => Err(NetError::Connect(format!("{place} ({reason})"))),
         }
-        Err(NetError::Connect(format!("{place} ({reason})")))
     }
 
     async fn start(stream: TcpStream, origin: Origin, place: &str) -> Result<Self, NetError> {
         let failed = |error: &dyn std::fmt::Display| NetError::Connect(format!("{place} ({error})"));
-        // A request is written in one go; waiting for more would only delay it.
-        stream.set_nodelay(true).map_err(|e| failed(&e))?;
         let local = stream.local_addr().map_err(|e| failed(&e))?;
         let mut builder = http1::Builder::new();
         builder.title_case_headers(true).max_buf_size(limits::REPLY_HEAD_BYTES);
         let (sender, driver) = builder.handshake(TokioIo::new(stream)).await.map_err(|e| failed(&e))?;
-        Ok(Self { origin, local, sender, driver: Some(Box::pin(driver)), used: false })
+        Ok(Self {
+            origin,
+            local,
+            sender,
+            driver: Some(Box::pin(driver)),
+            used: false,
+            progress: Rc::default(),
+        })
     }
 
     /// Whether the peer still holds the connection, as far as can be seen without sending.
@@ -124,14 +130,13 @@ impl Connection {
         self.driver.is_some() && !self.sender.is_closed()
     }
 
-    /// Sends a request and receives the reply, body included. `progress` goes up while the request's body is taken.
+    /// Sends a request and receives the reply, body included.
     pub(crate) async fn exchange(
         &mut self,
         request: Request<Outgoing>,
-        progress: &Rc<Cell<u64>>,
         config: &ClientConfig,
     ) -> Result<Received, ExchangeError> {
-        let Self { sender, driver, used, .. } = self;
+        let Self { sender, driver, used, progress, .. } = self;
         *used = true;
         let talk = async {
             sender.ready().await.map_err(|_| ExchangeError::NotSent)?;
@@ -141,21 +146,18 @@ impl Connection {
             Ok(receive(response, progress).await?)
         };
         let mut talk = pin!(with_driver(driver, talk));
-        // Every step of progress starts the wait anew; a reply that trickles is ended by the total.
-        let end = Instant::now() + config.reply_total + config.reply_timeout;
-        let mut seen = progress.get();
+        let counts = || (progress.sent.get(), progress.received.get());
+        let mut patience = Patience::new(config.reply_timeout, config.reply_total, counts(), Instant::now());
         loop {
-            let deadline = end.min(Instant::now() + config.reply_timeout);
             tokio::select! {
                 biased;
                 outcome = &mut talk => return outcome,
-                () = sleep_until(deadline) => {}
+                () = sleep_until(patience.next_look(Instant::now())) => {}
             }
-            if progress.get() == seen || Instant::now() >= end {
+            if patience.is_over(counts(), Instant::now()) {
                 let seconds = config.reply_timeout.as_secs().max(1);
                 return Err(NetError::Timeout(u32::try_from(seconds).unwrap_or(u32::MAX)).into());
             }
-            seen = progress.get();
         }
     }
 }
@@ -187,6 +189,28 @@ async fn resolve(url: &HttpUrl, wait: Duration) -> Result<Vec<SocketAddr>, NetEr
     Ok(addresses)
 }
 
+/// A connection to the first of the addresses that takes one, or why the last has not. The time is shared out, so that a
+/// dead address does not use up that of the others.
+async fn connect(addresses: Vec<SocketAddr>, wait: Duration) -> Result<TcpStream, String> {
+    let share = wait / u32::try_from(addresses.len()).unwrap_or(1).max(1);
+    let mut reason = String::from("the name has no address");
+    for address in addresses {
+        let attempt = async {
+            let socket = if address.is_ipv4() { TcpSocket::new_v4() } else { TcpSocket::new_v6() }?;
+            socket.set_send_buffer_size(limits::SEND_BUFFER_BYTES)?;
+            // A request is written in one go; waiting for more would only delay it.
+            socket.set_nodelay(true)?;
+            socket.connect(address).await
+        };
+        match timeout(share, attempt).await {
+            Ok(Ok(stream)) => return Ok(stream),
+            Ok(Err(error)) => reason = format!("{}: {error}", address.ip()),
+            Err(_) => reason = format!("{}: no answer within {} s", address.ip(), share.as_secs()),
+        }
+    }
+    Err(reason)
+}
+
 /// Drives the connection while the future runs.
 async fn with_driver<T>(driver: &mut Option<Pin<Box<Driver>>>, future: impl Future<Output = T>) -> T {
     let mut future = pin!(future);
@@ -199,7 +223,7 @@ async fn with_driver<T>(driver: &mut Option<Pin<Box<Driver>>>, future: impl Futu
     .await
 }
 
-async fn receive(response: Response<Incoming>, progress: &Cell<u64>) -> Result<Received, NetError> {
+async fn receive(response: Response<Incoming>, progress: &Progress) -> Result<Received, NetError> {
     let (head, mut incoming) = response.into_parts();
     let too_large = NetError::TooLarge(ENVELOPE_BYTES);
     // An announced length is only compared, never allocated.
@@ -208,7 +232,7 @@ async fn receive(response: Response<Incoming>, progress: &Cell<u64>) -> Result<R
     }
     let mut body = Vec::new();
     while let Some(frame) = incoming.frame().await {
-        progress.set(progress.get().wrapping_add(1));
+        progress.received.set(progress.received.get().wrapping_add(1));
         let Ok(data) = frame.map_err(|error| broken(&error))?.into_data() else { continue };
         if body.len() + data.len() > ENVELOPE_BYTES {
             return Err(too_large);
@@ -227,4 +251,31 @@ fn broken(error: &hyper::Error) -> NetError {
         cause = error.source();
     }
     NetError::Broken(text)
+}
+
+#[cfg(test)]
+mod tests {
+    use tokio::net::TcpListener;
+
+    use super::*;
+
+    #[tokio::test]
+    async fn a_dead_address_does_not_block_the_others() {
+        let alive = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let alive = (alive.local_addr().unwrap(), alive);
+        let dead = TcpListener::bind("127.0.0.1:0").await.unwrap().local_addr().unwrap();
+        let wait = Duration::from_secs(30);
+        let stream = connect(vec![dead, "[::1]:1".parse().unwrap(), alive.0], wait).await.unwrap();
+        assert_eq!(stream.peer_addr().unwrap(), alive.0);
+        assert!(stream.nodelay().unwrap());
+        let reason = connect(vec![dead], wait).await.unwrap_err();
+        assert!(reason.starts_with("127.0.0.1: "), "{reason}");
+    }
+
+    #[test]
+    fn places_name_host_and_port() {
+        let place = |url| place(&HttpUrl::parse(url).unwrap());
+        assert_eq!(place("http://acs.example/x"), "acs.example:80");
+        assert_eq!(place("http://[2001:db8::1]:7547/"), "[2001:db8::1]:7547");
+    }
 }

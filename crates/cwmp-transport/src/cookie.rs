@@ -390,4 +390,20 @@ mod tests {
         e.set("http://acs/", &three.each_ref().map(String::as_str));
         assert_eq!(e.sent("http://acs/"), three.join("; "), "far more than the 512 bytes of TR-069a6 3.4.2");
     }
+
+    proptest::proptest! {
+        #[test]
+        fn no_header_breaks_the_jar(
+            headers in proptest::collection::vec(proptest::prelude::any::<Vec<u8>>(), 0..8),
+            near in "(a|=|;| |Max-Age=|Expires=|Domain=|Path=|/|\\.|[0-9]{1,4}|:|Jan|\u{e4}|-){0,30}",
+        ) {
+            let url = HttpUrl::parse("http://acs.example/a/b").unwrap();
+            let mut jar = CookieJar::default();
+            for header in headers.iter().map(Vec::as_slice).chain([near.as_bytes()]) {
+                jar.store(&url, header, Some(&near), SYSTEM, Instant::now());
+            }
+            let sent = jar.header(&url, Instant::now()).unwrap_or_default();
+            assert!(sent.len() <= COOKIE_JAR_BYTES + 3 * COOKIES);
+        }
+    }
 }

@@ -20,6 +20,7 @@ pub mod cookie;
 pub mod limits;
 pub mod listener;
 pub mod local;
+mod patience;
 mod random;
 
 pub use body::PostBody;

@@ -2,6 +2,8 @@
 
 /// Most addresses of one name that are tried before connecting counts as failed.
 pub const ADDRESSES: usize = 8;
+/// Bytes that wait in the kernel to be sent: little, so that memory stays small and what the ACS has taken is known about.
+pub const SEND_BUFFER_BYTES: u32 = 64 * 1024;
 /// Largest head (status line and headers) of a reply of the ACS, in bytes.
 pub const REPLY_HEAD_BYTES: usize = 64 * 1024;
 /// Longest time from the last byte sent to the last byte of the reply, in milliseconds: ends a reply that trickles.
