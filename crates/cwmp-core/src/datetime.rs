@@ -47,12 +47,14 @@ impl DateTime {
 fn parse_fields(text: &str) -> Option<i64> {
     let (date, rest) = text.split_once('T')?;
     let mut parts = date.splitn(3, '-');
-    let (year, month, day) = (digits(parts.next()?, 4)?, digits(parts.next()?, 2)?, digits(parts.next()?, 2)?);
+    let (year, month, day) =
+        (digits(parts.next()?, 4)?, digits(parts.next()?, 2)?, digits(parts.next()?, 2)?);
     let zone_at = rest.find(['Z', '+', '-']).unwrap_or(rest.len());
     let (clock, zone) = rest.split_at_checked(zone_at)?;
     let (clock, fraction) = clock.split_once('.').map_or((clock, None), |(c, f)| (c, Some(f)));
     let mut parts = clock.splitn(3, ':');
-    let (hour, minute, second) = (digits(parts.next()?, 2)?, digits(parts.next()?, 2)?, digits(parts.next()?, 2)?);
+    let (hour, minute, second) =
+        (digits(parts.next()?, 2)?, digits(parts.next()?, 2)?, digits(parts.next()?, 2)?);
     if year == 0 || !(1..=12).contains(&month) || day == 0 || day > days_in_month(year, month) {
         return None;
     }
@@ -162,8 +164,17 @@ mod tests {
 
     #[test]
     fn no_dates() {
-        let bad = ["", "now", "2023-02-29T00:00:00Z", "2023-13-01T00:00:00Z", "2023-01-01", "2023-01-01T25:00:00Z",
-            "2023-01-01T00:00:00.Z", "2023-01-01T00:00:00+99:00", "99999999999999999999-01-01T00:00:00Z"];
+        let bad = [
+            "",
+            "now",
+            "2023-02-29T00:00:00Z",
+            "2023-13-01T00:00:00Z",
+            "2023-01-01",
+            "2023-01-01T25:00:00Z",
+            "2023-01-01T00:00:00.Z",
+            "2023-01-01T00:00:00+99:00",
+            "99999999999999999999-01-01T00:00:00Z",
+        ];
         for text in bad {
             assert!(DateTime::parse(text).is_err(), "{text}");
         }

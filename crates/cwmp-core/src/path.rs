@@ -107,10 +107,26 @@ mod tests {
 
     #[test]
     fn forms_of_names() {
-        for good in ["", "Device.", "Device.Time.Enable", "Device.X_CWMPD_A-b.1.", "Device.A.[cpe-1].B", "Device.A.*.B"] {
+        for good in [
+            "",
+            "Device.",
+            "Device.Time.Enable",
+            "Device.X_CWMPD_A-b.1.",
+            "Device.A.[cpe-1].B",
+            "Device.A.*.B",
+        ] {
             assert_eq!(ParameterPath::parse(good).map(String::from).as_deref(), Ok(good));
         }
-        for bad in [".", "Device..Time", "Device.A.0.", "Device.A.01.", "Device.4294967296.", "Device.A b", "A.[]", "A.$(x)"] {
+        for bad in [
+            ".",
+            "Device..Time",
+            "Device.A.0.",
+            "Device.A.01.",
+            "Device.4294967296.",
+            "Device.A b",
+            "A.[]",
+            "A.$(x)",
+        ] {
             assert!(ParameterPath::parse(bad).is_err(), "{bad}");
         }
         assert_eq!(ParameterPath::parse(&"a".repeat(257)), Err(PathError::TooLong));

@@ -188,7 +188,10 @@ mod tests {
     #[test]
     fn parts_of_a_url() {
         let url = HttpUrl::parse("http://ACS.example:7547/a/b?x=1#frag").unwrap();
-        assert_eq!((url.host.as_str(), url.port, url.path_and_query.as_str()), ("acs.example", 7547, "/a/b?x=1"));
+        assert_eq!(
+            (url.host.as_str(), url.port, url.path_and_query.as_str()),
+            ("acs.example", 7547, "/a/b?x=1")
+        );
         assert_eq!(url.authority(), "acs.example:7547");
         assert_eq!(HttpUrl::parse("https://h").unwrap().to_string(), "https://h/");
         assert_eq!(HttpUrl::parse("http://[2001:db8::1]:7547/").unwrap().authority(), "[2001:db8::1]:7547");
