@@ -13,6 +13,11 @@ pub const ELEMENT_TEXT: usize = 256 * 1024;
 /// Most entries in one array of a request (parameter names, values, attributes, operations).
 pub const ARRAY_ENTRIES: usize = 8_192;
 
+/// Largest envelope that the ACS side of the codec accepts, in bytes: the answer for a whole tree (development ACS, tests).
+pub const ACS_ENVELOPE_BYTES: usize = 64 * 1024 * 1024;
+/// Most elements that the ACS side of the codec accepts in one envelope.
+pub const ACS_ENVELOPE_ELEMENTS: usize = 4_000_000;
+
 /// Longest `cwmp:ID` header, in characters (TR-069a6 3.5).
 pub const HEADER_ID: usize = 256;
 /// Longest CommandKey and ParameterKey, in characters.
