@@ -192,7 +192,6 @@ impl Acs {
     }
 
     /// The violations so far, which are forgotten.
-    #[must_use]
     pub fn take_violations(&self) -> Vec<Violation> {
         self.state(|state| std::mem::take(&mut state.violations))
     }

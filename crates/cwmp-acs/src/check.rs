@@ -7,8 +7,8 @@ use cwmp_core::{
     event::EventCode,
     limits,
     rpc::{
-        CpeRequest, CpeResponse, Fault, Header, Inform, ParameterAttributeStruct, ParameterInfoStruct,
-        ParameterValueStruct,
+        AcsRequest, CpeRequest, CpeResponse, Fault, Header, Inform, ParameterAttributeStruct,
+        ParameterInfoStruct, ParameterValueStruct, ToAcs,
     },
     value::ValueType,
 };
@@ -55,9 +55,13 @@ fn is_xml(content_type: &str) -> bool {
 }
 
 /// SOAP headers (TR-069a6 3.5).
-pub fn header(header: &Header, is_inform: bool, findings: &mut Findings) {
+pub fn header(header: &Header, message: &ToAcs, findings: &mut Findings) {
+    let is_inform = matches!(message, ToAcs::Request(AcsRequest::Inform(_)));
+    let is_request = matches!(message, ToAcs::Request(_) | ToAcs::Unusable { .. });
     match &header.id {
-        None => findings.push((Rule::Id, "an envelope without ID".to_owned())),
+        // Whether an answer has the right one, or rightly none, is seen beside its request.
+        None if !is_request => {}
+        None => findings.push((Rule::Id, "a request without ID".to_owned())),
         Some(id) if id.chars().count() > ID_CHARACTERS => {
             findings.push((Rule::Id, format!("an ID of more than {ID_CHARACTERS} characters")));
         }

@@ -77,19 +77,19 @@ pub(crate) async fn answer(
             response
         }
         Some(Step::Raw { bytes, close }) => {
-            control.take_head();
+            control.take_head(None);
             control.substitute(bytes, close);
             status(StatusCode::NO_CONTENT)
         }
         Some(Step::CloseAfterBytes(count)) => {
             let response = respond(request, options).await;
-            control.take_head();
+            control.take_head(None);
             control.cut_after(count);
             response
         }
         _ => {
             let response = respond(request, options).await;
-            control.take_head();
+            control.take_head(None);
             response
         }
     };

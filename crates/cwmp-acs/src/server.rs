@@ -12,7 +12,10 @@ use http_body_util::{BodyExt, Full, Limited, combinators::BoxBody};
 use hyper::{
     Request, Response, StatusCode,
     body::Incoming,
-    header::{AUTHORIZATION, CONTENT_TYPE, COOKIE, HeaderMap, LOCATION, SET_COOKIE, WWW_AUTHENTICATE},
+    header::{
+        AUTHORIZATION, CONTENT_TYPE, COOKIE, HeaderMap, LOCATION, SET_COOKIE, TRANSFER_ENCODING,
+        WWW_AUTHENTICATE,
+    },
     server::conn::http1,
     service::service_fn,
 };
@@ -118,7 +121,8 @@ async fn respond(
         return Ok(status(StatusCode::PAYLOAD_TOO_LARGE));
     };
     let body = body.to_bytes();
-    let (head, pipelined) = control.take_head();
+    let is_plain = !parts.headers.contains_key(TRANSFER_ENCODING);
+    let (head, pipelined) = control.take_head(is_plain.then_some(body.len()));
     if let Some(challenge) = admit(shared, connection, parts.method.as_str(), &target, &parts.headers) {
         return Ok(challenge);
     }
@@ -225,9 +229,8 @@ impl Exchange<'_> {
             }
             Some(Step::Raw { bytes, close }) => {
                 self.exchange(post, false, false);
-                let head_end = bytes.windows(4).position(|window| window == b"\r\n\r\n");
-                let body = head_end.map_or(Bytes::new(), |at| bytes.slice(at + 4..));
-                self.shared.sent_raw(self.arrived.session.as_deref(), &body);
+                let (code, body) = final_response(&bytes);
+                self.shared.replaced_reply(self.arrived.session.as_deref(), code, body);
                 self.depart(None, "raw", "bytes of the script", bytes.clone(), close);
                 self.control.substitute(bytes, close);
                 return Ok(status(StatusCode::NO_CONTENT));
@@ -250,7 +253,7 @@ impl Exchange<'_> {
             }
             Some(Step::Reply(ref reply)) => {
                 self.exchange(post, false, false);
-                self.shared.sent_raw(self.arrived.session.as_deref(), &reply.body);
+                self.shared.replaced_reply(self.arrived.session.as_deref(), reply.status, &reply.body);
                 let headers: Vec<_> = reply.headers.iter().chain(&plan.headers).cloned().collect();
                 self.send(reply.status, &headers, "scripted", "reply of the script", reply.body.clone())
             }
@@ -325,5 +328,34 @@ impl Exchange<'_> {
         let Arrived { session, cpe, .. } = &self.arrived;
         let departure = Departure { status, method, essence, body, closes };
         self.shared.depart(session.as_deref(), self.connection, cpe.clone(), departure);
+    }
+}
+
+/// Status and body in the bytes of a script, behind any interim responses; 0 where they are no HTTP.
+fn final_response(bytes: &[u8]) -> (u16, &[u8]) {
+    let mut rest = bytes;
+    loop {
+        let end = rest.windows(4).position(|window| window == b"\r\n\r\n");
+        let (head, body) = end.and_then(|end| rest.split_at_checked(end + 4)).unwrap_or((rest, b""));
+        let text = String::from_utf8_lossy(head.get(..16).unwrap_or(head));
+        let code = text.strip_prefix("HTTP/1.").and_then(|text| text.get(2..5)?.parse().ok()).unwrap_or(0);
+        if !(100..200).contains(&code) {
+            return (code, body);
+        }
+        rest = body;
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn interim_responses_are_passed_over() {
+        let bytes = b"HTTP/1.1 100 Continue\r\n\r\nHTTP/1.1 200 OK\r\nA: b\r\n\r\nbody";
+        assert_eq!(final_response(bytes), (200, b"body".as_slice()));
+        assert_eq!(final_response(b"HTTP/1.1 204 No Content\r\n\r\n"), (204, b"".as_slice()));
+        assert_eq!(final_response(b"HTTP/1.1 100 Continue"), (0, b"".as_slice()));
+        assert_eq!(final_response(b"nonsense"), (0, b"".as_slice()));
     }
 }

@@ -150,7 +150,7 @@ impl Session {
         mut findings: Vec<(Rule, String)>,
     ) -> Outcome {
         let Envelope { version, header, message } = envelope;
-        check::header(&header, matches!(message, ToAcs::Request(AcsRequest::Inform(_))), &mut findings);
+        check::header(&header, &message, &mut findings);
         self.check_version(version, &message, &mut findings);
         match message {
             ToAcs::Request(AcsRequest::Inform(inform)) => self.informed(&inform, version, header, findings),
@@ -296,9 +296,18 @@ impl Session {
         }
     }
 
-    /// These bytes were or will be sent as the reply: what has to be expected of the CPE now. Bytes that are no
-    /// envelope of the ACS may be answered with anything.
-    pub fn sent_raw(&mut self, call: Option<CallId>, bytes: &[u8]) {
+    /// The reply to the last POST was replaced by one with this status and body: it may have been no end of the session,
+    /// and may have asked something.
+    pub fn replaced_reply(&mut self, status: u16, body: &[u8]) {
+        self.over &= matches!(status, 200 | 204) && body.is_empty();
+        if !body.is_empty() {
+            self.sent_raw(None, body);
+        }
+    }
+
+    /// These bytes are sent: what has to be expected of the CPE now. Bytes that are no envelope of the ACS may be answered
+    /// with anything.
+    fn sent_raw(&mut self, call: Option<CallId>, bytes: &[u8]) {
         let (id, request, wants_answer) = match soap::decode_to_cpe(bytes) {
             Ok(Envelope { message: ToCpe::Response(_) | ToCpe::Fault(_), .. }) if call.is_none() => return,
             Ok(Envelope { header, message: ToCpe::Request(request), .. }) => {

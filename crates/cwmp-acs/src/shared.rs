@@ -141,11 +141,11 @@ impl Shared {
         outcome.reply
     }
 
-    /// A script sends this body as the reply: what the session has to expect now.
-    pub(crate) fn sent_raw(&self, session: Option<&str>, body: &[u8]) {
+    /// A script sends this status and body as the reply: what the session has to expect now.
+    pub(crate) fn replaced_reply(&self, session: Option<&str>, status: u16, body: &[u8]) {
         let mut state = self.lock();
         if let Some(slot) = session.and_then(|cookie| state.slots.get_mut(cookie)) {
-            slot.session.sent_raw(None, body);
+            slot.session.replaced_reply(status, body);
         }
     }
 

@@ -23,6 +23,8 @@ pub(crate) struct WireControl(Arc<Mutex<State>>);
 struct State {
     /// What came in since it was last taken, up to the bound.
     received: Vec<u8>,
+    /// Number of all bytes that came in since then.
+    count: usize,
     /// Whether a complete request is being answered.
     answering: bool,
     /// Bytes came in while a request was being answered.
@@ -40,16 +42,21 @@ struct State {
 }
 
 impl WireControl {
-    /// The head of the request that was just read, and whether more had come behind the request before.
-    pub(crate) fn take_head(&self) -> (Bytes, bool) {
+    /// The head of the request that was just read, and whether more came before the reply to it or to the last one.
+    /// `body` is the length of its body on the wire, where that is known.
+    pub(crate) fn take_head(&self, body: Option<usize>) -> (Bytes, bool) {
         let mut state = self.lock();
         let mut received = std::mem::take(&mut state.received);
         let end =
             received.windows(4).position(|window| window == b"\r\n\r\n").map_or(received.len(), |at| at + 4);
+        let whole = end.saturating_add(body.unwrap_or(usize::MAX));
+        let surplus = state.count.saturating_sub(whole);
+        state.received = received.get(whole..).unwrap_or_default().to_vec();
+        state.count = surplus;
         received.truncate(end);
         state.answering = true;
         state.cut_after = None;
-        (received.into(), std::mem::take(&mut state.pipelined))
+        (received.into(), std::mem::take(&mut state.pipelined) || surplus > 0)
     }
 
     /// Sends these bytes in place of the next reply.
@@ -107,6 +114,7 @@ impl AsyncRead for Wire {
         let fresh = buf.filled().get(before..).unwrap_or_default();
         let mut state = self.control.lock();
         state.pipelined |= state.answering && !fresh.is_empty();
+        state.count = state.count.saturating_add(fresh.len());
         let room = limits::HEAD_BYTES.saturating_sub(state.received.len());
         state.received.extend(fresh.iter().take(room));
         if !fresh.is_empty() {
