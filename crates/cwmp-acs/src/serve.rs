@@ -61,11 +61,12 @@ pub async fn run(mut options: ServeOptions) -> io::Result<()> {
         options.acs.on_message = Some(Arc::new(|message| say(&print::line(message))));
     }
     let acs = Acs::start(options.acs).await?;
-    say(&format!("ACS at {}; set ManagementServer.URL of the CPE to this", acs.url()));
     let _control = match &options.control {
         Some(path) => Some(control::listen(path, acs.clone())?),
         None => None,
     };
+    // Told last: whoever reads this line may use everything.
+    say(&format!("ACS at {}; set ManagementServer.URL of the CPE to this", acs.url()));
     let terminal = io::stdin().is_terminal();
     if !terminal && !options.prompt {
         return std::future::pending().await;
