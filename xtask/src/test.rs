@@ -1,16 +1,23 @@
 //! `test`: every test that this machine can run, and a line for each that it cannot.
 
-use crate::need;
-use crate::parts::{PARTS, Step};
+use crate::need::Need;
+use crate::parts::PARTS;
 use crate::sh::{Failure, Res, Sh};
 
 pub(crate) fn run(sh: &Sh) -> Res {
     let (mut skipped, mut failed) = (Vec::new(), Vec::new());
     for step in PARTS.iter().flat_map(|part| part.steps).filter(|step| step.test) {
-        match run_step(sh, step) {
-            Outcome::Passed => {}
-            Outcome::Skipped(why) => skipped.push(format!("SKIPPED {}: {why}", step.name)),
-            Outcome::Failed(why) => failed.push(format!("FAILED {}: {why}", step.name)),
+        let missing = |needs: &[&Need]| -> Vec<_> {
+            let unmet = needs.iter().filter_map(|need| need.ensure(sh, sh.ci()).err());
+            unmet.map(|why| format!("SKIPPED {}: {why}", step.name)).collect()
+        };
+        let (needs, wants) = (missing(step.needs), missing(step.wants));
+        let runs = needs.is_empty();
+        skipped.extend(needs);
+        skipped.extend(wants.into_iter().map(|line| line.replacen("SKIPPED ", "SKIPPED some of ", 1)));
+        if runs {
+            eprintln!("-- {}", step.name);
+            failed.extend((step.run)(sh).err().map(|why| format!("FAILED {}: {why}", step.name)));
         }
     }
     for line in skipped.iter().chain(&failed) {
@@ -20,23 +27,6 @@ pub(crate) fn run(sh: &Sh) -> Res {
     let bad = !failed.is_empty() || (sh.ci() && !skipped.is_empty());
     println!("{}", sh.tally());
     if bad { Err(Failure::Told) } else { Ok(()) }
-}
-
-enum Outcome {
-    Passed,
-    Skipped(Failure),
-    Failed(Failure),
-}
-
-fn run_step(sh: &Sh, step: &Step) -> Outcome {
-    if let Err(why) = need::ensure_all(step.needs, sh, sh.ci()) {
-        return Outcome::Skipped(why);
-    }
-    eprintln!("-- {}", step.name);
-    match (step.run)(sh) {
-        Ok(()) => Outcome::Passed,
-        Err(why) => Outcome::Failed(why),
-    }
 }
 
 /// All unit, integration and documentation tests of the workspace.
