@@ -144,6 +144,18 @@ pub(crate) const RUST_SRC: Need = Need {
     install: Install::Rustup("rust-src"),
 };
 
+pub(crate) const RUSTFMT: Need = Need {
+    what: "rustfmt",
+    probe: |sh| sh.cargo().words("fmt --version").read().is_ok(),
+    install: Install::Rustup("rustfmt"),
+};
+
+pub(crate) const CLIPPY: Need = Need {
+    what: "clippy",
+    probe: |sh| sh.cargo().words("clippy --version").read().is_ok(),
+    install: Install::Rustup("clippy"),
+};
+
 pub(crate) const QEMU: Need = Need {
     what: "qemu's user mode emulation",
     probe: |_| on_path("qemu-mipsel-static").is_some(),

@@ -2,7 +2,7 @@
 //!
 //! A new check is one `Step` here, in the part whose budget pays for it.
 
-use crate::need::{LXML, Need, OPENSSL, QEMU, RUST_SRC, SCHEMAS, ZIG};
+use crate::need::{CLIPPY, LXML, Need, OPENSSL, QEMU, RUST_SRC, RUSTFMT, SCHEMAS, ZIG};
 use crate::sh::{Res, Sh};
 use crate::{build, deny, features, interop, lint, test, tidy};
 
@@ -50,7 +50,7 @@ pub(crate) const PARTS: &[Part] = &[
         minutes: 14,
         steps: &[
             Step::check("tidy", tidy::run),
-            Step::check("lint", lint::run),
+            Step::check("lint", lint::run).needs(&[&RUSTFMT, &CLIPPY]),
             Step::test("unit and integration tests", test::workspace).wants(&[&SCHEMAS, &LXML]),
             Step::check("features", features::run),
             Step::check("deny", deny::run).needs(&[&deny::CARGO_DENY]),
