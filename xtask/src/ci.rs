@@ -33,8 +33,10 @@ fn run_part(sh: &Sh, part: &Part) -> Line {
         let mut failed = Vec::new();
         for step in part.steps {
             eprintln!("-- {}", step.name);
+            // What is only wanted does not stop the step, but a part of it that is skipped is a failure all the same.
+            let wants = need::ensure_all(step.wants, sh, sh.ci());
             let done = need::ensure_all(step.needs, sh, sh.ci()).and_then(|()| (step.run)(sh));
-            if let Err(failure) = done {
+            for failure in [wants, done].into_iter().filter_map(Result::err) {
                 eprintln!("FAILED {}: {failure}", step.name);
                 failed.push(step.name);
             }
@@ -78,8 +80,8 @@ mod tests {
             name: "p",
             minutes: 1,
             steps: &[
-                Step { name: "bad", needs: &[], test: false, run: |_| Err("no".into()) },
-                Step { name: "worse", needs: &[], test: false, run: |_| Err("no".into()) },
+                Step { name: "bad", needs: &[], wants: &[], test: false, run: |_| Err("no".into()) },
+                Step { name: "worse", needs: &[], wants: &[], test: false, run: |_| Err("no".into()) },
             ],
         };
         let line = run_part(&Sh::new(), &part);

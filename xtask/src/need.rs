@@ -1,7 +1,7 @@
 //! What a step needs from the machine: how to see that it is there, and how to get it. The only place that installs.
 
 use crate::sh::{Res, Sh, on_path};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 /// Something outside the repository that a step cannot do without.
 pub(crate) struct Need {
@@ -20,6 +20,8 @@ pub(crate) enum Install {
     Pip { venv: &'static str, packages: &'static str },
     /// A program from the Rust registry, into `target/<root>/bin`. `quick` builds it without optimisation.
     Cargo { name: &'static str, version: &'static str, root: &'static str, quick: bool },
+    /// Nothing that a program could fetch: what a person has to do.
+    ByHand(&'static str),
 }
 
 impl Install {
@@ -52,11 +54,15 @@ impl Install {
                 let install = install.arg("--root").arg(root);
                 vec![if quick { install.arg("--debug").env("CARGO_PROFILE_DEV_DEBUG", "0") } else { install }]
             }
+            Self::ByHand(_) => Vec::new(),
         }
     }
 
     /// What a person types to get it.
     pub(crate) fn how(&self, sh: &Sh) -> String {
+        if let Self::ByHand(text) = self {
+            return (*text).to_owned();
+        }
         let root = format!("{}/", sh.root().display());
         self.commands(sh).iter().map(|cmd| cmd.shown().replace(&root, "")).collect::<Vec<_>>().join(" && ")
     }
@@ -68,7 +74,7 @@ impl Need {
         if (self.probe)(sh) {
             return Ok(());
         }
-        if !setup {
+        if !setup || matches!(self.install, Install::ByHand(_)) {
             return Err(format!("{} is missing; to get it: {}", self.what, self.install.how(sh)).into());
         }
         for command in self.install.commands(sh) {
@@ -90,6 +96,30 @@ pub(crate) fn ensure_all(needs: &[&Need], sh: &Sh, setup: bool) -> Res {
 fn is_root(sh: &Sh) -> bool {
     sh.cmd("id").arg("-u").read().is_ok_and(|id| id.trim() == "0")
 }
+
+/// The environment variable with the folder of the message schemas, and where they are looked for without it.
+const SCHEMA_DIR: (&str, &str) = ("CWMP_SCHEMA_DIR", "../shared");
+
+pub(crate) const SCHEMAS: Need = Need {
+    what: "the folder of the Broadband Forum's schemas",
+    probe: |sh| {
+        let folder =
+            std::env::var_os(SCHEMA_DIR.0).map_or_else(|| sh.root().join(SCHEMA_DIR.1), PathBuf::from);
+        folder.join("tools/validate_soap.py").is_file()
+    },
+    install: Install::ByHand("name in CWMP_SCHEMA_DIR the folder that holds bbf/ and tools/validate_soap.py"),
+};
+
+pub(crate) const LXML: Need = Need {
+    what: "lxml, which checks messages against the schemas,",
+    probe: |sh| {
+        // The system's python where there is one: distributions package lxml for that one.
+        let system = Path::new("/usr/bin/python3");
+        let python = if system.exists() { system } else { Path::new("python3") };
+        sh.cmd(python).arg("-c").arg("import lxml.etree").read().is_ok()
+    },
+    install: Install::Apt("python3-lxml"),
+};
 
 /// Where the toolchain keeps its libraries and tools.
 pub(crate) fn sysroot(sh: &Sh) -> Res<PathBuf> {
@@ -114,6 +144,18 @@ pub(crate) const RUST_SRC: Need = Need {
     install: Install::Rustup("rust-src"),
 };
 
+pub(crate) const RUSTFMT: Need = Need {
+    what: "rustfmt",
+    probe: |sh| sh.cargo().words("fmt --version").read().is_ok(),
+    install: Install::Rustup("rustfmt"),
+};
+
+pub(crate) const CLIPPY: Need = Need {
+    what: "clippy",
+    probe: |sh| sh.cargo().words("clippy --version").read().is_ok(),
+    install: Install::Rustup("clippy"),
+};
+
 pub(crate) const QEMU: Need = Need {
     what: "qemu's user mode emulation",
     probe: |_| on_path("qemu-mipsel-static").is_some(),
@@ -136,6 +178,15 @@ mod tests {
     fn a_missing_need_names_the_command_and_installs_nothing() {
         let failure = ABSENT.ensure(&Sh::new(), false).unwrap_err();
         assert_eq!(failure.to_string(), "a unicorn is missing; to get it: rustup component add unicorn");
+    }
+
+    #[test]
+    fn what_only_a_person_can_get_is_never_tried() {
+        let need = Need { install: Install::ByHand("find one"), ..ABSENT };
+        for setup in [false, true] {
+            let failure = need.ensure(&Sh::new(), setup).unwrap_err();
+            assert_eq!(failure.to_string(), "a unicorn is missing; to get it: find one");
+        }
     }
 
     #[test]

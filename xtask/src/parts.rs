@@ -2,7 +2,7 @@
 //!
 //! A new check is one `Step` here, in the part whose budget pays for it.
 
-use crate::need::{Need, OPENSSL, QEMU, RUST_SRC, ZIG};
+use crate::need::{CLIPPY, LXML, Need, OPENSSL, QEMU, RUST_SRC, RUSTFMT, SCHEMAS, ZIG};
 use crate::sh::{Res, Sh};
 use crate::{build, deny, features, interop, lint, test, tidy};
 
@@ -17,7 +17,10 @@ pub(crate) struct Part {
 /// One check.
 pub(crate) struct Step {
     pub(crate) name: &'static str,
+    /// Without these the step cannot run.
     pub(crate) needs: &'static [&'static Need],
+    /// Without these some of its tests skip themselves.
+    pub(crate) wants: &'static [&'static Need],
     /// Whether `cargo xtask test` runs it as well.
     pub(crate) test: bool,
     pub(crate) run: fn(&Sh) -> Res,
@@ -25,11 +28,19 @@ pub(crate) struct Step {
 
 impl Step {
     const fn check(name: &'static str, run: fn(&Sh) -> Res) -> Self {
-        Self { name, needs: &[], test: false, run }
+        Self { name, needs: &[], wants: &[], test: false, run }
     }
 
-    const fn test(name: &'static str, needs: &'static [&'static Need], run: fn(&Sh) -> Res) -> Self {
-        Self { name, needs, test: true, run }
+    const fn test(name: &'static str, run: fn(&Sh) -> Res) -> Self {
+        Self { test: true, ..Self::check(name, run) }
+    }
+
+    const fn needs(self, needs: &'static [&'static Need]) -> Self {
+        Self { needs, ..self }
+    }
+
+    const fn wants(self, wants: &'static [&'static Need]) -> Self {
+        Self { wants, ..self }
     }
 }
 
@@ -39,20 +50,20 @@ pub(crate) const PARTS: &[Part] = &[
         minutes: 14,
         steps: &[
             Step::check("tidy", tidy::run),
-            Step::check("lint", lint::run),
-            Step::test("unit and integration tests", &[], test::workspace),
+            Step::check("lint", lint::run).needs(&[&RUSTFMT, &CLIPPY]),
+            Step::test("unit and integration tests", test::workspace).wants(&[&SCHEMAS, &LXML]),
             Step::check("features", features::run),
-            Step { name: "deny", needs: &[&deny::CARGO_DENY], test: false, run: deny::run },
+            Step::check("deny", deny::run).needs(&[&deny::CARGO_DENY]),
         ],
     },
     Part {
         name: "real servers",
         minutes: 8,
-        steps: &[Step::test("acsrs", &[&OPENSSL, &interop::ACSRS], interop::acsrs)],
+        steps: &[Step::test("acsrs", interop::acsrs).needs(&[&OPENSSL, &interop::ACSRS])],
     },
     Part {
         name: "cross-builds",
         minutes: 5,
-        steps: &[Step::test("mipsel under qemu", &[&ZIG, &RUST_SRC, &QEMU], build::mipsel)],
+        steps: &[Step::test("mipsel under qemu", build::mipsel).needs(&[&ZIG, &RUST_SRC, &QEMU])],
     },
 ];

@@ -111,10 +111,25 @@ fn command<'sh>(sh: &'sh Sh, target: &str, plan: &Plan) -> Cmd<'sh> {
             .words("-Zbuild-std=std,panic_abort -Zbuild-std-features=optimize_for_size");
     }
     for (name, value) in &plan.env {
+        let flags = name.ends_with("_RUSTFLAGS").then(|| remapped(sh)).into_iter().flatten();
+        let value = std::iter::once(value.clone()).chain(flags).collect::<Vec<_>>().join(" ");
         cmd = cmd.env(name, value);
     }
     // A dependency of rust-ini draws a number at compile time: without a seed no two builds are alike.
     cmd.env("CONST_RANDOM_SEED", PROGRAM)
+}
+
+/// Flags that keep this machine's folders out of the program's panic messages: builds in two places are the same, and
+/// the short names save flash.
+fn remapped(sh: &Sh) -> Vec<String> {
+    let home = std::env::var_os("HOME").map(PathBuf::from);
+    let cargo = std::env::var_os("CARGO_HOME").map(PathBuf::from).or_else(|| Some(home?.join(".cargo")));
+    let library = need::sysroot(sh).ok().map(|root| root.join("lib/rustlib/src/rust"));
+    let folders = [(cargo, "cargo"), (library, "rust"), (Some(sh.root().to_owned()), ".")];
+    let known = folders.into_iter().filter_map(|(folder, name)| Some((folder?.to_str()?.to_owned(), name)));
+    // The variable is split at spaces: such a folder cannot be named in it.
+    let usable = known.filter(|(folder, _)| !folder.contains(char::is_whitespace));
+    usable.map(|(folder, name)| format!("--remap-path-prefix={folder}={name}")).collect()
 }
 
 /// Copies the program to `target/dist/<target>/`, without what strip leaves.

@@ -57,18 +57,28 @@ fn length(file: &File) -> Option<Finding> {
 
 fn silenced(file: &File, lines: &[Line]) -> Vec<Finding> {
     let why = "what ships must not panic on outside input: handle the case instead of silencing the lint";
-    let silences = |line: &&Line| {
+    let mut findings = Vec::new();
+    for (at, line) in lines.iter().enumerate() {
+        let code = line.code.trim_start();
+        let silences = code.contains("allow(") || code.contains("expect(") || code.starts_with("clippy::");
         // `cfg_attr(test, allow(..))` reaches tests only.
-        let code = line.code.as_str();
-        (code.contains("allow(") || code.contains("expect(") || code.trim_start().starts_with("clippy::"))
-            && !code.contains("cfg_attr(test")
-    };
-    let lint_of = |line: &Line| KEPT_LINTS.iter().find(|lint| words(&line.code).any(|word| word == **lint));
-    lines
-        .iter()
-        .filter(silences)
-        .filter_map(|line| Some(found(file, line.number, format!("silences {}", lint_of(line)?), why)))
-        .collect()
+        if !silences || code.contains("cfg_attr(test") || is_constant(lines.get(at + 1..).unwrap_or_default())
+        {
+            continue;
+        }
+        if let Some(lint) = KEPT_LINTS.iter().find(|lint| words(code).any(|word| word == **lint)) {
+            findings.push(found(file, line.number, format!("silences {lint}"), why));
+        }
+    }
+    findings
+}
+
+/// Whether the item behind an attribute is a constant: the compiler evaluates it, so it cannot panic on a box.
+fn is_constant(after: &[Line]) -> bool {
+    let mut codes = after.iter().map(|line| line.code.trim()).filter(|code| !code.is_empty());
+    let item = codes.find(|code| !code.starts_with('#')).unwrap_or("");
+    let mut words = item.split_whitespace().skip_while(|word| word.starts_with("pub"));
+    words.next() == Some("const") && !matches!(words.next(), Some("fn" | "unsafe" | "extern"))
 }
 
 fn unreachable(file: &File, lines: &[Line]) -> Vec<Finding> {
@@ -151,6 +161,19 @@ mod tests {
         assert_eq!(core("#[allow(clippy::too_many_lines)]\n"), [""; 0]);
         assert_eq!(core("#![cfg_attr(test, allow(clippy::unwrap_used))]\n"), [""; 0]);
         assert_eq!(brief(&check(&[file("tests/tests/a.rs", "#![allow(clippy::unwrap_used)]\n")])), [""; 0]);
+    }
+
+    #[test]
+    fn a_constant_is_checked_by_the_compiler() {
+        let attribute = "#[allow(clippy::indexing_slicing, reason = \"x\")]\n";
+        assert_eq!(core(&format!("{attribute}pub(super) const A: u8 = B[0];\n")), [""; 0]);
+        for item in ["const fn f() {}", "fn const_() {}", "static mut A: u8 = 0;"] {
+            assert_eq!(
+                core(&format!("{attribute}{item}\n")),
+                ["1 silences clippy::indexing_slicing"],
+                "{item}"
+            );
+        }
     }
 
     #[test]

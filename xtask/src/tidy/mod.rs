@@ -4,7 +4,7 @@
 //! |---|---|
 //! | `manifests` | who may depend on whom; what every manifest inherits |
 //! | `code` | no I/O in the protocol, no silenced lints, file sizes |
-//! | `text` | no paths of somebody's machine, no registry hosts, no unfinished work |
+//! | `text` | no paths of somebody's machine, no registry hosts, no unfinished work, no dead links |
 
 mod code;
 mod manifests;
@@ -63,11 +63,12 @@ fn findings(sh: &Sh) -> Res<Vec<Finding>> {
     findings.extend(manifests::inheritance(&packages, &files));
     findings.extend(code::check(&files));
     findings.extend(text::check(&files));
+    findings.extend(text::links(&files));
     findings.extend(architecture(&packages, &files));
     Ok(findings)
 }
 
-/// All text files that git knows or would add. Files that are no UTF-8 are data and have no rules.
+/// All files that git knows or would add. What is no UTF-8 is data: it has a path, no text, and so no rules.
 fn files(sh: &Sh) -> Res<Vec<File>> {
     let listed = sh.cmd("git").words("ls-files -z --cached --others --exclude-standard").read()?;
     let mut paths: Vec<_> = listed.split('\0').filter(|path| !path.is_empty()).collect();
@@ -75,8 +76,8 @@ fn files(sh: &Sh) -> Res<Vec<File>> {
     paths.dedup();
     let read = |path: &str| {
         // A deleted file is listed until the deletion is committed.
-        let text = std::fs::read_to_string(sh.root().join(path)).ok()?;
-        Some(File { path: path.to_owned(), text })
+        let bytes = std::fs::read(sh.root().join(path)).ok()?;
+        Some(File { path: path.to_owned(), text: String::from_utf8(bytes).unwrap_or_default() })
     };
     Ok(paths.into_iter().filter_map(read).collect())
 }

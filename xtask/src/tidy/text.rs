@@ -45,6 +45,42 @@ pub(super) fn check(files: &[File]) -> Vec<Finding> {
     findings
 }
 
+/// Links of Markdown pages to files of the repository; `files` are all that there are.
+pub(super) fn links(files: &[File]) -> Vec<Finding> {
+    let mut findings = Vec::new();
+    for page in files.iter().filter(|file| file.path.ends_with(".md")) {
+        for (index, text) in page.text.lines().enumerate() {
+            let targets = text.split("](").skip(1).filter_map(|rest| rest.split([')', '#']).next());
+            for target in targets.filter(|target| !target.is_empty() && !target.contains(':')) {
+                let wanted = resolved(&page.path, target);
+                if !files
+                    .iter()
+                    .any(|file| file.path == wanted || file.path.starts_with(&format!("{wanted}/")))
+                {
+                    let what = format!("links to {target}");
+                    let why = "there is no such file in the repository";
+                    findings.push(Finding { path: page.path.clone(), line: index + 1, what, why });
+                }
+            }
+        }
+    }
+    findings
+}
+
+/// A link's target from the repository's root.
+fn resolved(page: &str, target: &str) -> String {
+    let mut parts: Vec<_> = page.split('/').collect();
+    parts.pop();
+    for part in target.trim_end_matches('/').split('/') {
+        match part {
+            ".." => drop(parts.pop()),
+            "." => {}
+            name => parts.push(name),
+        }
+    }
+    parts.join("/")
+}
+
 /// A machine's folder at the beginning of a path, not in the middle of one or of a URL.
 fn machine_path(line: &str) -> Option<&'static str> {
     let begins = |at: usize| {
@@ -102,6 +138,13 @@ mod tests {
         assert_eq!(found("a.toml", &line), ["1 names the registry host index.crates.io"]);
         assert_eq!(found("Cargo.lock", &line), [""; 0]);
         assert_eq!(found("a.md", &format!("http{}notcrates.io/ or crates.io", "://")), [""; 0]);
+    }
+
+    #[test]
+    fn a_link_that_leads_nowhere_is_found() {
+        let page = "[a](../README.md#top) [b](./c.md) [d](https://example.org/e)\n[f](none.md) [g](../docs/) [h](#i)";
+        let files = [file("docs/b.md", page), file("docs/c.md", ""), file("README.md", "")];
+        assert_eq!(brief(&links(&files)), ["2 links to none.md"]);
     }
 
     #[test]
