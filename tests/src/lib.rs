@@ -1,1 +1,11 @@
-//! Whole-program tests live in `tests/tests/`.
+//! What tests of the whole program share: a sandbox folder that plays a box, and the real program running in it.
+//!
+//! The tests themselves are in `tests/tests/`; `src/bin/` has the demo and the benchmark, which drive the program in the
+//! same way.
+
+pub mod program;
+pub mod sandbox;
+pub mod usage;
+
+pub use program::Cwmpd;
+pub use sandbox::Sandbox;

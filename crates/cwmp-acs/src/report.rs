@@ -46,7 +46,7 @@ pub struct Message {
 /// How a session ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Ending {
-    /// The CPE had said with an empty POST that it has no more to send, and the ACS answered it with 204.
+    /// The CPE had said with an empty POST that it has no request, and the ACS answered its last POST with 204.
     Clean,
     /// Anything else: the connection broke, or the CPE began anew.
     Interrupted,

@@ -67,7 +67,8 @@ impl Session {
         self.agreed.is_some() && !self.over
     }
 
-    /// Whether it has ended cleanly: the last empty POST was answered with 204.
+    /// Whether it has ended cleanly: the CPE had said with an empty POST that it has no request, and the last POST was
+    /// answered with 204.
     #[must_use]
     pub fn is_over(&self) -> bool {
         self.over
@@ -109,6 +110,8 @@ impl Session {
                 Outcome { reply: Reply::Refuse("no readable envelope"), findings, answered: None }
             }
         };
+        // Neither side has more to say, and the CPE has said so at some point (3.7.1.4).
+        self.over = self.done && matches!(outcome.reply, Reply::Empty);
         self.held = match &mut outcome.reply {
             Reply::Envelope(envelope) => {
                 envelope.header.hold_requests = hold;
@@ -139,7 +142,6 @@ impl Session {
         let was_held = std::mem::take(&mut self.held);
         self.done |= !was_held;
         let reply = self.call(next_call);
-        self.over = self.done && matches!(reply, Reply::Empty);
         Outcome { reply, findings, answered }
     }
 

@@ -11,7 +11,7 @@ use cwmp_platform::source::{ParameterSource, SourceError, Wanted};
 use tokio::time::{Instant, timeout_at};
 
 use crate::{
-    attributes::{AttributeStore, Attributes},
+    attributes::{AttributeError, AttributeStore, Attributes},
     facts::{Facts, Object, Place},
     limits,
     snapshot::{Builder, Snapshot, Unknown},
@@ -137,6 +137,16 @@ impl DataModel {
     /// The listing has been sent for good.
     pub fn release(&mut self, id: SnapshotId) {
         self.snapshots.retain(|(known, _)| *known != id);
+    }
+
+    /// Puts all attributes back to the defaults of the model (factory reset).
+    ///
+    /// # Errors
+    /// [`AttributeError`] when that cannot be written; nothing is forgotten then.
+    pub async fn forget_attributes(&mut self) -> Result<(), AttributeError> {
+        self.store.save(&Attributes::default()).await?;
+        self.attributes = Attributes::default();
+        Ok(())
     }
 
     /// GetParameterNames (TR-069a6 A.3.2.3).

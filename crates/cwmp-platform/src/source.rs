@@ -52,7 +52,10 @@ pub trait ParameterSource {
     /// The fault to answer: 9005 for no such table, 9004 for a full one.
     async fn add(&self, table: &str, extra: &[Change]) -> Result<(u32, Status), CwmpFault> {
         let _ = extra;
-        Err(CwmpFault::new(FaultCode::INVALID_PARAMETER_NAME, format!("{table} takes no instances from the ACS")))
+        Err(CwmpFault::new(
+            FaultCode::INVALID_PARAMETER_NAME,
+            format!("{table} takes no instances from the ACS"),
+        ))
     }
 
     /// Deletes an instance (`Device.X.Y.1.`), durably. The default refuses.
@@ -152,7 +155,13 @@ pub trait ParameterSink {
     fn parameter(&mut self, name: &str, value: &dyn fmt::Display, access: Access);
 
     /// A vendor parameter (`X_...`) in the present object; the schema does not know its type.
-    fn vendor_parameter(&mut self, name: &str, value_type: ValueType, value: &dyn fmt::Display, access: Access);
+    fn vendor_parameter(
+        &mut self,
+        name: &str,
+        value_type: ValueType,
+        value: &dyn fmt::Display,
+        access: Access,
+    );
 }
 
 #[cfg(test)]

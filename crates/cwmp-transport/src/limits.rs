@@ -33,9 +33,9 @@ pub const REQUEST_CONNECTIONS: usize = 8;
 /// Longest life of a connection to the listener, in milliseconds.
 pub const REQUEST_CONNECTION_MS: u64 = 15_000;
 /// Connection requests accepted at once after a quiet time; beyond it 503.
-pub const REQUEST_BURST: u32 = 10;
-/// Time after which one more connection request is accepted, in milliseconds: ten a minute.
-pub const REQUEST_REFILL_MS: u64 = 6_000;
+pub const REQUEST_BURST: u32 = 20;
+/// Time after which one more connection request is accepted, in milliseconds: twenty a minute.
+pub const REQUEST_REFILL_MS: u64 = 3_000;
 /// How long a nonce of the listener is good, in milliseconds.
 pub const NONCE_MS: u64 = 120_000;
 /// Most used nonces remembered, so that none is used twice; at the limit the oldest ones expire early.

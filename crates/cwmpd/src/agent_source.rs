@@ -1,4 +1,5 @@
-//! The agent's own object, `Device.ManagementServer.`, and its table InformParameter, kept in the layers.
+//! The agent's own object, `Device.ManagementServer.`, and its table InformParameter, kept in the layers; and the root's own
+//! parameter, the version of the model.
 
 use std::{cell::RefCell, fmt, rc::Rc};
 
@@ -8,6 +9,7 @@ use cwmp_core::{
     rpc::{DeviceId, Status},
     settings::AgentSettings,
 };
+use cwmp_datamodel::facts::ROOT_DATA_MODEL_VERSION;
 use cwmp_platform::source::{
     Access, Change, ObjectKind, ParameterSink, ParameterSource, SourceError, Wanted,
 };
@@ -23,8 +25,7 @@ mod parameters;
 #[cfg(test)]
 mod tests;
 
-pub(crate) use self::inform_parameter::InformParameter;
-
+const ROOT: &str = "Device.";
 const OBJECT: &str = "Device.ManagementServer.";
 const TABLE: &str = "Device.ManagementServer.InformParameter.";
 const ROW: &str = "Device.ManagementServer.InformParameter.{i}.";
@@ -84,12 +85,6 @@ impl AgentSource {
     /// Says where connection requests are taken; empty for nowhere.
     pub(crate) fn set_connection_request_url(&self, url: String) {
         self.connection_request_url.replace(url);
-    }
-
-    /// The InformParameter rows in force.
-    pub(crate) fn inform_parameters(&self) -> Vec<InformParameter> {
-        let rows = inform_parameter::rows(&self.layers.borrow());
-        rows.iter().filter_map(|row| row.in_force(&self.forced)).collect()
     }
 
     /// Whether a single change can be taken, apart from what it means together with others.
@@ -189,12 +184,16 @@ impl ParameterSource for AgentSource {
     }
 
     fn objects(&self) -> &[&'static str] {
-        &[OBJECT, ROW]
+        &[ROOT, OBJECT, ROW]
     }
 
     async fn read(&self, wanted: &Wanted<'_>, out: &mut dyn ParameterSink) -> Result<(), SourceError> {
         let layers = self.layers.borrow();
         let rows = inform_parameter::rows(&layers);
+        if wanted.touches(ROOT) {
+            out.object(ROOT, ObjectKind::Single);
+            out.parameter("RootDataModelVersion", &ROOT_DATA_MODEL_VERSION, Access::ReadOnly);
+        }
         if wanted.touches(OBJECT) {
             let (now, _) = parameters::load(&layers, &self.default_username);
             out.object(OBJECT, ObjectKind::Single);

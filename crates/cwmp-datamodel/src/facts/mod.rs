@@ -14,6 +14,9 @@ pub use rule::{Access, DefaultOf, Facet, Facets, Kind, ModelStatus, Rule};
 
 static TR_181: &[u8] = include_bytes!("../../data/tr-181-2-17.facts");
 
+/// The version of TR-181 that the facts are of: `Device.RootDataModelVersion`.
+pub const ROOT_DATA_MODEL_VERSION: &str = "2.17";
+
 /// The facts about one root object and everything below it.
 #[derive(Clone, Copy, Debug)]
 pub struct Facts {

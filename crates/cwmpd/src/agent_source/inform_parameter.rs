@@ -12,30 +12,12 @@ pub(super) const ROWS: usize = 64;
 pub(super) const KEYS: [&str; 3] = ["Enable", "ParameterName", "EventList"];
 const NEXT: &str = "NextInstance";
 
-/// A row in force: a parameter to add to the Informs with certain events.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) struct InformParameter {
-    /// Full name, perhaps with wildcards for instance numbers. It may name nothing on this box.
-    pub(crate) name: ParameterPath,
-    /// Events; empty for all.
-    pub(crate) events: Vec<EventCode>,
-}
-
 /// A row as the layers have it.
 pub(super) struct Row {
     pub(super) number: u32,
     pub(super) enable: bool,
     pub(super) parameter_name: String,
     pub(super) event_list: String,
-}
-
-impl Row {
-    /// What it adds to Informs; `None` while it is disabled, empty or not what [`check`] takes.
-    pub(super) fn in_force(&self, forced: &dyn Fn(&str) -> bool) -> Option<InformParameter> {
-        let usable = self.enable && full_name(&self.parameter_name) && !forced(&self.parameter_name);
-        let name = ParameterPath::parse(&self.parameter_name).ok().filter(|_| usable)?;
-        Some(InformParameter { name, events: events(&self.event_list)? })
-    }
 }
 
 /// All rows, ascending.
@@ -53,14 +35,14 @@ pub(super) fn rows(layers: &Layers) -> Vec<Row> {
     layers.rows(TABLE).into_iter().map(row).collect()
 }
 
-/// What is wrong with the rows in the files. Such a row adds nothing to an Inform.
+/// What is wrong with the rows in the files. Which of them an Inform follows is the data model's business.
 pub(super) fn problems(layers: &Layers, forced: &dyn Fn(&str) -> bool) -> Vec<Problem> {
     let mut problems = Vec::new();
     for section in layers.rows(TABLE).into_iter().map(section) {
         for key in KEYS {
             let Some(found) = layers.find(&section, key).next() else { continue };
             if let Err(right) = check(key, found.value, forced) {
-                let reason = format!("must be {right}; the row is not used");
+                let reason = format!("must be {right}");
                 problems.push(Problem::key(&layers.file(found.layer), &section, key, reason));
             }
         }
@@ -118,7 +100,7 @@ pub(super) fn check(key: &str, value: &str, forced: &dyn Fn(&str) -> bool) -> Re
             Err("the full name of a parameter, with instance numbers or *, or empty")
         }
         "ParameterName" if forced(value) => Err("a parameter that is not in every Inform anyway"),
-        "EventList" if events(value).is_none() => {
+        "EventList" if !is_event_list(value) => {
             Err("a list of event codes other than 4 VALUE CHANGE, or empty")
         }
         _ => Ok(()),
@@ -131,15 +113,12 @@ fn full_name(name: &str) -> bool {
     name.starts_with("Device.") && !name.contains('[') && path.is_ok_and(|path| !path.is_partial())
 }
 
-/// The events of an EventList; `None` for one that may not be there.
-fn events(list: &str) -> Option<Vec<EventCode>> {
-    if list.is_empty() {
-        return Some(Vec::new());
-    }
-    let event = |text: &str| match EventCode::parse(text.trim()) {
-        EventCode::ValueChange => None,
-        EventCode::Other(code) if code.strip_prefix("X ").is_none_or(|rest| rest.trim().is_empty()) => None,
-        code => Some(code),
+/// Whether an EventList names events of the standard or a vendor, apart from `4 VALUE CHANGE`; empty stands for all.
+fn is_event_list(list: &str) -> bool {
+    let fits = |text: &str| match EventCode::parse(text.trim()) {
+        EventCode::ValueChange => false,
+        EventCode::Other(code) => code.strip_prefix("X ").is_some_and(|rest| !rest.trim().is_empty()),
+        _ => true,
     };
-    list.split(',').map(event).collect()
+    list.is_empty() || list.split(',').all(fits)
 }

@@ -1,0 +1,109 @@
+//! The task that owns the data model: it answers the agent, the command line, and the question whether a watched parameter
+//! has changed.
+
+use std::rc::Rc;
+
+use cwmp_core::{
+    fault::CwmpFault,
+    io::{DataOp, DataReply, Input, OpId},
+    rpc::{ParameterKey, ParameterValueStruct},
+};
+use cwmp_datamodel::{DataModel, Origin};
+use tokio::sync::{mpsc, oneshot};
+
+use crate::{control::Answer, listener::Door, snapshots::Snapshots};
+
+/// What the data model is asked, and by whom.
+pub(crate) enum Question {
+    /// The agent, for the ACS.
+    Agent(OpId, DataOp),
+    /// The command line wants values.
+    Get(Vec<String>, oneshot::Sender<Answer>),
+    /// The command line sets values.
+    Set(Vec<(String, String)>, oneshot::Sender<Answer>),
+    /// Has a parameter with active notification changed?
+    Watch,
+    /// Forget all attributes (factory reset).
+    Forget(oneshot::Sender<Result<(), String>>),
+}
+
+/// Answers questions, one at a time, until the sender is gone.
+pub(crate) async fn run(
+    mut model: DataModel,
+    snapshots: Snapshots,
+    door: Rc<Door>,
+    mut questions: mpsc::UnboundedReceiver<Question>,
+    inputs: mpsc::UnboundedSender<Input>,
+) {
+    while let Some(question) = questions.recv().await {
+        match question {
+            Question::Agent(id, op) => {
+                if matches!(op, DataOp::Inform { .. }) {
+                    door.settle().await;
+                }
+                let answer = execute(&mut model, &snapshots, op, Origin::Acs).await;
+                inputs.send(Input::DataDone(id, answer)).ok();
+            }
+            Question::Get(names, answer) => {
+                let values = get(&mut model, names).await;
+                answer.send(values.unwrap_or_else(|fault| refusal(&fault))).ok();
+            }
+            Question::Set(values, answer) => {
+                let done = set(&mut model, values).await;
+                answer.send(done.map_or_else(|fault| refusal(&fault), |()| Answer::Done)).ok();
+                watch(&mut model, &inputs).await;
+            }
+            Question::Watch => watch(&mut model, &inputs).await,
+            Question::Forget(done) => {
+                done.send(model.forget_attributes().await.map_err(|error| error.to_string())).ok();
+            }
+        }
+    }
+}
+
+/// Executes an operation; a snapshot moves to where the answer is written from.
+async fn execute(
+    model: &mut DataModel,
+    snapshots: &Snapshots,
+    op: DataOp,
+    origin: Origin,
+) -> Result<DataReply, CwmpFault> {
+    let reply = model.execute(op, origin).await?;
+    if let DataReply::Listing { snapshot, .. } = &reply
+        && let Some(content) = model.snapshot(*snapshot)
+    {
+        snapshots.keep(*snapshot, content);
+        model.release(*snapshot);
+    }
+    Ok(reply)
+}
+
+async fn get(model: &mut DataModel, names: Vec<String>) -> Result<Answer, CwmpFault> {
+    let reply = model.execute(DataOp::Values { names }, Origin::Local).await?;
+    let DataReply::Listing { snapshot: id, .. } = reply else { return Ok(Answer::error("no values")) };
+    let snapshot = model.snapshot(id);
+    model.release(id);
+    let values = snapshot.iter().flat_map(|snapshot| {
+        snapshot.entries().map(|entry| ([entry.object, entry.name].concat(), entry.text.to_owned()))
+    });
+    Ok(Answer::Values { values: values.collect() })
+}
+
+async fn set(model: &mut DataModel, values: Vec<(String, String)>) -> Result<(), CwmpFault> {
+    let parameters =
+        values.into_iter().map(|(name, value)| ParameterValueStruct { name, value_type: None, value });
+    let op = DataOp::Set { parameters: parameters.collect(), parameter_key: ParameterKey::default() };
+    model.execute(op, Origin::Local).await.map(|_| ())
+}
+
+async fn watch(model: &mut DataModel, inputs: &mpsc::UnboundedSender<Input>) {
+    if model.check_watched().await {
+        inputs.send(Input::WatchedChanged).ok();
+    }
+}
+
+fn refusal(fault: &CwmpFault) -> Answer {
+    let mut errors = vec![fault.to_string()];
+    errors.extend(fault.parameters.iter().map(|bad| format!("{}: {}: {}", bad.name, bad.code, bad.text)));
+    Answer::Error { errors }
+}

@@ -1,0 +1,248 @@
+//! The loop that owns the agent: it brings inputs to it and carries out its effects.
+//!
+//! Everything slow runs in a task of its own and comes back as an input: the connection to the ACS, the data model, the
+//! store, a restart. The loop itself never waits for any of them.
+
+use std::{rc::Rc, time::Duration};
+
+use cwmp_core::{
+    agent::Agent,
+    io::{Body, Effect, Input, Level, LocalCommand, Record, Start},
+    stored::Stored,
+    time::Now,
+};
+use cwmp_datamodel::DataModel;
+use cwmp_platform::Platform;
+use cwmp_store::StateFile;
+use cwmp_transport::{AcsClient, ClientConfig, PostBody};
+use tokio::sync::mpsc;
+
+use crate::{
+    acs_task::{self, Note, Step},
+    agent_source::AgentSource,
+    clock::{self, ClockWatch},
+    config::{Config, SharedLayers},
+    control::{Answer, Asked, Request},
+    data_task::{self, Question},
+    listener::Listener,
+    restart::{self, Departure},
+    snapshots::Snapshots,
+    store_task::{self, Order},
+};
+
+/// The loop looks at the clock at least this often, in case a suspend has stopped its timers.
+const LONGEST_SLEEP: Duration = Duration::from_secs(300);
+/// How often parameters with active notification are compared with what the ACS knows.
+const WATCH_EVERY: Duration = Duration::from_secs(30);
+/// How long the end of the program waits for the store to write what is under way.
+const LAST_WRITES: Duration = Duration::from_secs(10);
+
+/// What the loop works with.
+pub(crate) struct Parts {
+    pub(crate) config: Config,
+    pub(crate) layers: Rc<SharedLayers>,
+    pub(crate) platform: Rc<dyn Platform>,
+    pub(crate) source: Rc<AgentSource>,
+    pub(crate) data: DataModel,
+    pub(crate) state_file: StateFile<Stored>,
+    pub(crate) start: Box<Start>,
+    /// Requests of the command line.
+    pub(crate) asked: mpsc::Receiver<Asked>,
+}
+
+/// Runs the agent until `stop` comes or it has to start again.
+pub(crate) async fn run(parts: Parts, stop: impl Future<Output = ()>) -> Departure {
+    let Parts { config, layers, platform, source, data, state_file, start, mut asked } = parts;
+    let (inputs, mut incoming) = mpsc::unbounded_channel();
+    let (notes, mut noted) = mpsc::unbounded_channel();
+    let (departures, mut departing) = mpsc::unbounded_channel();
+    let (steps, to_acs) = mpsc::unbounded_channel();
+    let (orders, to_store) = mpsc::unbounded_channel();
+    let (questions, to_data) = mpsc::unbounded_channel();
+
+    let client = AcsClient::new(ClientConfig {
+        reply_timeout: config.acs_reply_timeout,
+        basic_without_tls: config.basic_without_tls,
+        ..ClientConfig::default()
+    });
+    let snapshots = Snapshots::default();
+    let acs = tokio::task::spawn_local(acs_task::run(client, to_acs, inputs.clone(), notes));
+    let store = tokio::task::spawn_local(store_task::run(state_file, to_store, inputs.clone()));
+    let mut settings = source.subscribe();
+    let listener = Listener::new(config.connection_request, source, inputs.clone());
+    let tree = data_task::run(data, snapshots.clone(), listener.door(), to_data, inputs.clone());
+    let tree = tokio::task::spawn_local(tree);
+    let mut driver = Driver {
+        agent: Agent::new(),
+        platform,
+        layers,
+        steps,
+        orders,
+        questions,
+        inputs,
+        departures,
+        snapshots,
+        listener,
+    };
+
+    let clock = ClockWatch::new();
+    let mut watch = tokio::time::interval(WATCH_EVERY);
+    watch.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
+    tokio::pin!(stop);
+    driver.handle(Input::Started(start));
+    let departure = loop {
+        let sleep = driver.sleep();
+        tokio::select! {
+            Some(input) = incoming.recv() => driver.handle(input),
+            Some(Note::LocalAddress(address)) = noted.recv() => driver.local_address(address),
+            Some(asked) = asked.recv() => driver.asked(asked),
+            Ok(()) = settings.changed() => {
+                let settings = settings.borrow_and_update().clone();
+                driver.handle(Input::SettingsChanged(Box::new(settings)));
+            }
+            () = clock.stepped() => driver.handle(Input::ClockStepped),
+            _ = watch.tick() => driver.ask_data(Question::Watch),
+            () = tokio::time::sleep(sleep) => driver.wake(),
+            Some(departure) = departing.recv() => break departure,
+            () = &mut stop => break Departure::Stop,
+        }
+    };
+    // Without its senders the store writes what is left and ends.
+    drop(driver);
+    if tokio::time::timeout(LAST_WRITES, store).await.is_err() {
+        tracing::error!("the state could not be written within {} s", LAST_WRITES.as_secs());
+    }
+    acs.abort();
+    tree.abort();
+    departure
+}
+
+struct Driver {
+    agent: Agent,
+    platform: Rc<dyn Platform>,
+    layers: Rc<SharedLayers>,
+    steps: mpsc::UnboundedSender<Step>,
+    orders: mpsc::UnboundedSender<Order>,
+    questions: mpsc::UnboundedSender<Question>,
+    inputs: mpsc::UnboundedSender<Input>,
+    departures: mpsc::UnboundedSender<Departure>,
+    snapshots: Snapshots,
+    listener: Listener,
+}
+
+impl Driver {
+    fn now(&self) -> Now {
+        clock::now(self.platform.clock_is_synchronised())
+    }
+
+    fn sleep(&self) -> Duration {
+        let now = self.now().mono;
+        let left = self.agent.next_wakeup().map(|at| Duration::from_millis(at.since(now)));
+        left.unwrap_or(LONGEST_SLEEP).min(LONGEST_SLEEP)
+    }
+
+    fn handle(&mut self, input: Input) {
+        let now = self.now();
+        self.agent.handle(input, now);
+        self.perform_all();
+    }
+
+    fn wake(&mut self) {
+        let now = self.now();
+        self.agent.handle_time(now);
+        self.perform_all();
+    }
+
+    fn perform_all(&mut self) {
+        while let Some(effect) = self.agent.poll_effect() {
+            self.perform(effect);
+        }
+    }
+
+    /// Starts what the agent wants; a task that is gone can only mean that the program is ending.
+    fn perform(&mut self, effect: Effect) {
+        match effect {
+            Effect::Persist(ticket, state) => {
+                self.orders.send(Order::Write(ticket, state)).ok();
+            }
+            Effect::OpenSession(target) => self.step(Step::Open(target)),
+            Effect::Post(body) => self.post(body),
+            Effect::CloseSession => self.step(Step::Close),
+            Effect::Data(id, op) => self.ask_data(Question::Agent(id, op)),
+            Effect::ReleaseSnapshot(id) => self.snapshots.release(id),
+            Effect::Listen(settings) => self.listener.listen(settings),
+            Effect::Reboot(cause) => {
+                let (platform, departures) = (Rc::clone(&self.platform), self.departures.clone());
+                tokio::task::spawn_local(restart::reboot(platform, cause, self.inputs.clone(), departures));
+            }
+            Effect::FactoryReset => {
+                let reset = restart::FactoryReset {
+                    platform: Rc::clone(&self.platform),
+                    layers: Rc::clone(&self.layers),
+                    store: self.orders.clone(),
+                    data: self.questions.clone(),
+                };
+                tokio::task::spawn_local(reset.run(self.inputs.clone(), self.departures.clone()));
+            }
+            Effect::Trace(record) => trace(&record),
+        }
+    }
+
+    fn step(&self, step: Step) {
+        self.steps.send(step).ok();
+    }
+
+    fn post(&self, body: Body) {
+        let body = match body {
+            Body::Empty => PostBody::Empty,
+            Body::Bytes(bytes) => PostBody::Bytes(bytes.into()),
+            Body::Listing(listing) => match self.snapshots.body(listing) {
+                Some(body) => body,
+                None => {
+                    tracing::error!("the snapshot of an answer is gone");
+                    let error = cwmp_core::io::NetError::Broken("the answer is gone".to_owned());
+                    self.inputs.send(Input::SessionLost(error)).ok();
+                    return;
+                }
+            },
+        };
+        self.step(Step::Post(body));
+    }
+
+    fn ask_data(&self, question: Question) {
+        self.questions.send(question).ok();
+    }
+
+    fn local_address(&mut self, address: std::net::IpAddr) {
+        if self.listener.door().local_address(address) {
+            self.ask_data(Question::Watch);
+        }
+    }
+
+    fn asked(&mut self, Asked { request, answer }: Asked) {
+        let command = match request {
+            Request::Get { paths } => return self.ask_data(Question::Get(paths, answer)),
+            Request::Set { values } => return self.ask_data(Question::Set(values, answer)),
+            Request::Status => {
+                let status = Box::new(self.agent.status(self.now()));
+                answer.send(Answer::Status { status }).ok();
+                return;
+            }
+            Request::Inform => LocalCommand::Inform,
+            Request::AcsMethods => LocalCommand::AcsMethods,
+            Request::Reboot => LocalCommand::Reboot,
+            Request::FactoryReset => LocalCommand::FactoryReset,
+        };
+        answer.send(Answer::Done).ok();
+        self.handle(Input::Command(command));
+    }
+}
+
+fn trace(record: &Record) {
+    match record.level {
+        Level::Error => tracing::error!("{}", record.text),
+        Level::Warning => tracing::warn!("{}", record.text),
+        Level::Info => tracing::info!("{}", record.text),
+        Level::Debug => tracing::debug!("{}", record.text),
+    }
+}

@@ -1,0 +1,89 @@
+//! Reboot and factory reset, and how the program comes back.
+
+use std::{os::unix::process::CommandExt, process::Command, rc::Rc};
+
+use cwmp_core::io::{Input, RebootCause};
+use cwmp_platform::{FactoryReset as Reset, Platform, Restart};
+use tokio::sync::{mpsc, oneshot};
+
+use crate::{config::SharedLayers, data_task::Question, store_task::Order};
+
+/// Why the loop ends.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Departure {
+    /// Somebody stopped the program.
+    Stop,
+    /// The program is to start again: in place of the box (sandbox), or after a factory reset.
+    StartAgain,
+}
+
+/// Restarts the box. Where it goes down, the program is stopped by the system and nothing is left to do here.
+pub(crate) async fn reboot(
+    platform: Rc<dyn Platform>,
+    cause: RebootCause,
+    inputs: mpsc::UnboundedSender<Input>,
+    departures: mpsc::UnboundedSender<Departure>,
+) {
+    match platform.reboot(cause).await {
+        Ok(Restart::Imminent) => tracing::info!("the box is going down"),
+        Ok(Restart::Process) => {
+            departures.send(Departure::StartAgain).ok();
+        }
+        Err(error) => {
+            inputs.send(Input::RestartFailed(error.to_string())).ok();
+        }
+    }
+}
+
+/// What a factory reset works on.
+pub(crate) struct FactoryReset {
+    pub(crate) platform: Rc<dyn Platform>,
+    pub(crate) layers: Rc<SharedLayers>,
+    pub(crate) store: mpsc::UnboundedSender<Order>,
+    pub(crate) data: mpsc::UnboundedSender<Question>,
+}
+
+impl FactoryReset {
+    /// Resets the box, then what the agent keeps: user.ini, the attributes, and last the protocol state, which holds the
+    /// order to reset. A power cut before that makes the next start begin anew.
+    pub(crate) async fn run(
+        self,
+        inputs: mpsc::UnboundedSender<Input>,
+        departures: mpsc::UnboundedSender<Departure>,
+    ) {
+        let of_box = self.platform.factory_reset().await;
+        if let Err(error) = &of_box {
+            tracing::error!("factory reset: the box itself could not be reset: {error}");
+        }
+        if let Err(error) = self.forget().await {
+            inputs.send(Input::RestartFailed(format!("factory reset: {error}"))).ok();
+            return;
+        }
+        match of_box {
+            Ok(Reset::Restarting) => tracing::info!("factory reset: the box is going down"),
+            Ok(Reset::Done) | Err(_) => {
+                departures.send(Departure::StartAgain).ok();
+            }
+        }
+    }
+
+    async fn forget(&self) -> Result<(), String> {
+        self.layers.delete_user().map_err(|error| error.to_string())?;
+        let (done, answer) = oneshot::channel();
+        self.data.send(Question::Forget(done)).ok();
+        answer.await.unwrap_or_else(|_| Err("the data model is gone".to_owned()))?;
+        let (done, answer) = oneshot::channel();
+        self.store.send(Order::Forget(done)).ok();
+        answer.await.unwrap_or_else(|_| Err("the store is gone".to_owned()))
+    }
+}
+
+/// Replaces the program by a fresh one with the same arguments; returns only when that fails.
+pub(crate) fn start_again() -> String {
+    let program = match std::env::current_exe() {
+        Ok(program) => program,
+        Err(error) => return format!("cannot start again: the program's own path is unknown: {error}"),
+    };
+    let error = Command::new(&program).args(std::env::args_os().skip(1)).exec();
+    format!("cannot start again: {}: {error}", program.display())
+}

@@ -1,0 +1,169 @@
+//! Assembles the program: layers, configuration, platform, data model, state, and the loop over them.
+
+use std::{future::Future, path::Path, rc::Rc, sync::Arc, time::Duration};
+
+use cwmp_core::{
+    io::{Abilities, BootCause, Start},
+    stored::Stored,
+};
+use cwmp_datamodel::{
+    DataModel,
+    facts::{Facts, Place},
+};
+use cwmp_platform::Platform;
+use cwmp_store::{
+    Layers, Problem, StateFile,
+    durable::{Files, RealFiles},
+};
+use tokio::{
+    signal::unix::{SignalKind, signal},
+    sync::mpsc,
+};
+
+use crate::{
+    agent_source::AgentSource,
+    attributes::AttributeFile,
+    config::{Config, SharedLayers},
+    control::ControlSocket,
+    driver::{self, Parts},
+    log, platforms,
+    restart::Departure,
+};
+
+/// Requests of the command line that wait for the loop.
+const WAITING_REQUESTS: usize = 8;
+/// How long the end of the program waits for a blocking call.
+const LAST_CALLS: Duration = Duration::from_secs(2);
+
+/// Runs the agent with the configuration in this folder until it is stopped or has to start again.
+///
+/// # Errors
+/// What keeps it from starting, a sentence each.
+pub(crate) fn run(config: &Path) -> Result<Departure, Vec<String>> {
+    // One thread for blocking calls: fsync and name resolution; it ends when it is idle.
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .max_blocking_threads(1)
+        .thread_keep_alive(Duration::from_secs(1))
+        .build()
+        .map_err(|error| vec![format!("no runtime: {error}")])?;
+    let departure = tokio::task::LocalSet::new().block_on(&runtime, start(config));
+    runtime.shutdown_timeout(LAST_CALLS);
+    departure
+}
+
+async fn start(folder: &Path) -> Result<Departure, Vec<String>> {
+    let files = RealFiles::shared();
+    let (layers, problems) = Layers::load(Arc::clone(&files), folder).map_err(one)?;
+    let (mut config, unknown) = Config::load(&layers).map_err(all)?;
+    log::start(config.log_level);
+    warn(&problems);
+    warn(&unknown);
+    let layers = Rc::new(SharedLayers::new(layers));
+    if let Err(error) = config.keep_path(&layers, random()?) {
+        tracing::error!("the path for connection requests cannot be kept: {error}");
+    }
+    let (platform, unknown) = platforms::choose(&config, &layers, folder)?;
+    warn(&unknown);
+    let (asked, requests) = mpsc::channel(WAITING_REQUESTS);
+    let socket = config.control_socket.clone();
+    let _socket = ControlSocket::open(&socket, asked)
+        .map_err(|error| vec![format!("control_socket {}: {error}", socket.display())])?;
+    let parts = assemble(config, layers, platform, &files, requests).await?;
+    let stop = stop_signal().map_err(one)?;
+    Ok(driver::run(parts, stop).await)
+}
+
+/// Puts the parts together around a platform.
+pub(crate) async fn assemble(
+    config: Config,
+    layers: Rc<SharedLayers>,
+    platform: Rc<dyn Platform>,
+    files: &Arc<dyn Files>,
+    asked: mpsc::Receiver<crate::control::Asked>,
+) -> Result<Parts, Vec<String>> {
+    let facts = platform.device_facts().await.map_err(one)?;
+    let (source, problems) = AgentSource::new(Rc::clone(&layers), &facts.id, is_forced_inform);
+    warn(&problems);
+    let source = Rc::new(source);
+
+    let open = |name: &str| config.state_dir.join(name);
+    let (state_file, state, problems) =
+        StateFile::<Stored>::open(Arc::clone(files), &open("state.json")).map_err(one)?;
+    warn(&problems);
+    let cause = boot_cause(platform.as_ref(), files, &open("boot.json")).await?;
+    let (attributes, problems) =
+        AttributeFile::open(Arc::clone(files), &open("attributes.json")).map_err(one)?;
+    warn(&problems);
+    let mut sources = platform.sources();
+    sources.push(Rc::clone(&source) as _);
+    let data = DataModel::new(sources, Rc::new(attributes));
+
+    let abilities = Abilities { reboot: true, factory_reset: platform.can_factory_reset() };
+    let start = Start {
+        device: facts.id,
+        settings: source.settings(),
+        state: state.unwrap_or_default(),
+        cause,
+        seed: u64::from_ne_bytes(random()?),
+        abilities,
+    };
+    tracing::info!("cwmpd {} on {}", env!("CARGO_PKG_VERSION"), platform.name());
+    Ok(Parts { config, layers, platform, source, data, state_file, start: Box::new(start), asked })
+}
+
+/// Whether the model has a parameter in every Inform anyway.
+fn is_forced_inform(name: &str) -> bool {
+    match Facts::tr181().find(name) {
+        Some(Place::Parameter(_, parameter)) => parameter.rule().is_forced_inform(),
+        _ => false,
+    }
+}
+
+/// Tells a boot of the box from a restart of the program by the boot id that was seen last.
+async fn boot_cause(
+    platform: &dyn Platform,
+    files: &Arc<dyn Files>,
+    file: &Path,
+) -> Result<BootCause, Vec<String>> {
+    let id = platform.boot_id().await.map_err(one)?;
+    let (mut kept, last, problems) = StateFile::<String>::open(Arc::clone(files), file).map_err(one)?;
+    warn(&problems);
+    if last.as_ref() == Some(&id) {
+        return Ok(BootCause::AgentRestart);
+    }
+    if let Err(error) = kept.save(&id) {
+        tracing::error!("the next restart of the program will look like a boot: {error}");
+    }
+    Ok(BootCause::Boot)
+}
+
+fn stop_signal() -> std::io::Result<impl Future<Output = ()>> {
+    let (mut terminate, mut interrupt) = (signal(SignalKind::terminate())?, signal(SignalKind::interrupt())?);
+    Ok(async move {
+        tokio::select! {
+            _ = terminate.recv() => tracing::info!("stopped by SIGTERM"),
+            _ = interrupt.recv() => tracing::info!("stopped by SIGINT"),
+        }
+    })
+}
+
+fn random<const N: usize>() -> Result<[u8; N], Vec<String>> {
+    let mut bytes = [0; N];
+    getrandom::fill(&mut bytes).map_err(|error| vec![format!("no random numbers: {error}")])?;
+    Ok(bytes)
+}
+
+fn warn(problems: &[Problem]) {
+    for problem in problems {
+        tracing::warn!("{problem}");
+    }
+}
+
+fn one(error: impl ToString) -> Vec<String> {
+    vec![error.to_string()]
+}
+
+fn all(problems: Vec<Problem>) -> Vec<String> {
+    problems.iter().map(ToString::to_string).collect()
+}

@@ -1,0 +1,65 @@
+//! Writes the protocol state, off the loop: fsync may take long on flash.
+
+use cwmp_core::{
+    io::{Input, Ticket},
+    stored::Stored,
+};
+use cwmp_store::StateFile;
+use tokio::sync::{mpsc, oneshot};
+
+/// What the store is to do.
+pub(crate) enum Order {
+    /// Keep this state, then answer for the ticket.
+    Write(Ticket, Box<Stored>),
+    /// Delete the state (factory reset).
+    Forget(oneshot::Sender<Result<(), String>>),
+}
+
+/// Carries out orders until the sender is gone. Of the states that pile up behind a slow write only the last is written;
+/// all of them are answered for.
+pub(crate) async fn run(
+    mut file: StateFile<Stored>,
+    mut orders: mpsc::UnboundedReceiver<Order>,
+    inputs: mpsc::UnboundedSender<Input>,
+) {
+    let mut next = orders.recv().await;
+    while let Some(order) = next.take() {
+        let (mut tickets, mut latest) = match order {
+            Order::Write(ticket, state) => (vec![ticket], state),
+            Order::Forget(done) => {
+                done.send(file.delete().map_err(|error| error.to_string())).ok();
+                next = orders.recv().await;
+                continue;
+            }
+        };
+        loop {
+            match orders.try_recv() {
+                Ok(Order::Write(ticket, state)) => {
+                    tickets.push(ticket);
+                    latest = state;
+                }
+                Ok(other) => {
+                    next = Some(other);
+                    break;
+                }
+                Err(_) => break,
+            }
+        }
+        let written = tokio::task::spawn_blocking(move || {
+            let result = file.save(&latest).map(|_| ()).map_err(|error| error.to_string());
+            (file, result)
+        });
+        let Ok((back, result)) = written.await else { return };
+        file = back;
+        for ticket in tickets {
+            let input = match &result {
+                Ok(()) => Input::Persisted(ticket),
+                Err(error) => Input::PersistFailed(ticket, error.clone()),
+            };
+            inputs.send(input).ok();
+        }
+        if next.is_none() {
+            next = orders.recv().await;
+        }
+    }
+}
