@@ -24,6 +24,7 @@ pub(crate) fn run(sh: &Sh, options: &flags::Interop) -> Res {
 
 /// Runs the tests that need acsrs; they are `#[ignore]`d elsewhere. `ACSRS_BIN` tells them which program to start.
 pub(crate) fn acsrs(sh: &Sh) -> Res {
-    let tests = sh.cargo().words("test -p cwmpd-tests --test acsrs -- --ignored");
+    // The whole workspace, as in `test`: one package alone would enable other features and compile everything again.
+    let tests = sh.cargo().words("test --workspace --test acsrs -- --ignored");
     tests.env("ACSRS_BIN", binary(sh)).run_tests()
 }

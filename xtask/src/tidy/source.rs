@@ -1,5 +1,7 @@
 //! Rust source as the rules see it: without comments and texts, and divided into what ships and what only tests.
 
+use std::collections::BTreeSet;
+
 /// One line of code with comments removed and the contents of string and character literals blanked.
 pub(super) struct Line {
     pub(super) number: usize,
@@ -8,20 +10,48 @@ pub(super) struct Line {
     pub(super) test: bool,
 }
 
-/// Whether the whole file is test code, going by its place.
-pub(super) fn is_test_path(path: &str) -> bool {
-    path.starts_with("tests/")
-        || ["/tests/", "/benches/", "/tests.rs", "/test_util.rs"].iter().any(|part| path.contains(part))
+/// Whether the whole file is test code, going by the folder that cargo gives a meaning.
+fn is_test_path(path: &str) -> bool {
+    path.starts_with("tests/") || path.contains("/tests/") || path.contains("/benches/")
+}
+
+/// The files that other files declare as test modules: `#[cfg(test)] mod tests;`. Test code by its declaration and
+/// not by a name, which could hide code that ships.
+pub(super) fn declared_tests<'a>(files: impl Iterator<Item = (&'a str, &'a str)>) -> BTreeSet<String> {
+    let mut declared = BTreeSet::new();
+    for (path, text) in files {
+        let Some((folder, file)) = path.rsplit_once('/') else { continue };
+        let modules = match file.trim_end_matches(".rs") {
+            "mod" | "lib" | "main" => folder.to_owned(),
+            stem => format!("{folder}/{stem}"),
+        };
+        for (line, raw) in lines(text).iter().zip(text.lines()).filter(|(line, _)| line.test) {
+            // `#[path = ".."]` counts from the declaring file's folder, whatever that file is called.
+            if line.code.trim().starts_with("#[path") {
+                declared.extend(raw.split('"').nth(1).map(|name| format!("{folder}/{name}")));
+            }
+            let code = line.code.trim().trim_start_matches("pub(crate) ").trim_start_matches("pub(super) ");
+            if let Some(name) = code.strip_prefix("mod ").and_then(|rest| rest.strip_suffix(';')) {
+                declared.insert(format!("{modules}/{name}.rs"));
+                declared.insert(format!("{modules}/{name}/mod.rs"));
+            }
+        }
+    }
+    declared
+}
+
+/// What ships of a file. `declared` comes from [`declared_tests`].
+pub(super) fn shipped(path: &str, text: &str, declared: &BTreeSet<String>) -> Vec<Line> {
+    if is_test_path(path) || declared.contains(path) {
+        return Vec::new();
+    }
+    lines(text).into_iter().filter(|line| !line.test).collect()
 }
 
 /// Splits a file into lines of code.
-pub(super) fn lines(path: &str, text: &str) -> Vec<Line> {
-    let whole = is_test_path(path);
-    let mut lines: Vec<Line> = strip(text)
-        .lines()
-        .enumerate()
-        .map(|(index, code)| Line { number: index + 1, code: code.to_owned(), test: whole })
-        .collect();
+fn lines(text: &str) -> Vec<Line> {
+    let code = |(index, code): (usize, &str)| Line { number: index + 1, code: code.to_owned(), test: false };
+    let mut lines: Vec<Line> = strip(text).lines().enumerate().map(code).collect();
     mark_tests(&mut lines);
     lines
 }
@@ -143,7 +173,8 @@ mod tests {
     use super::*;
 
     fn shipped(text: &str) -> Vec<usize> {
-        lines("crates/x/src/a.rs", text).iter().filter(|line| !line.test).map(|line| line.number).collect()
+        let lines = super::shipped("crates/x/src/a.rs", text, &BTreeSet::new());
+        lines.iter().map(|line| line.number).collect()
     }
 
     #[test]
@@ -171,12 +202,18 @@ mod tests {
     }
 
     #[test]
-    fn files_are_tests_by_their_place() {
-        for path in
-            ["tests/tests/a.rs", "crates/x/tests/b.rs", "crates/x/src/y/tests.rs", "crates/x/benches/c.rs"]
-        {
-            assert!(is_test_path(path), "{path}");
+    fn a_file_is_a_test_by_its_folder_or_by_its_declaration() {
+        let declaring = "mod b;\n#[cfg(test)]\nmod b_tests;\n#[cfg(test)]\npub(crate) mod kit;\n";
+        let elsewhere = "#[cfg(test)]\n#[path = \"elsewhere.rs\"]\nmod tests;\n";
+        let files = [("crates/x/src/lib.rs", declaring), ("crates/x/src/b.rs", elsewhere)];
+        let declared = declared_tests(files.into_iter());
+        let ships = |path: &str| !super::shipped(path, "x", &declared).is_empty();
+        for path in ["b_tests.rs", "kit/mod.rs", "b/tests.rs", "elsewhere.rs", "tests/c.rs"] {
+            assert!(!ships(&format!("crates/x/src/{path}")), "{path}");
         }
-        assert!(!is_test_path("crates/x/src/latest.rs"));
+        for path in ["b.rs", "tests.rs", "latest.rs", "c_tests.rs"] {
+            assert!(ships(&format!("crates/x/src/{path}")), "{path}");
+        }
+        assert!(!ships("tests/tests/a.rs") && !ships("crates/x/benches/c.rs"));
     }
 }
