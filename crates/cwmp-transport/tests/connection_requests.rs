@@ -369,6 +369,20 @@ async fn both_families_are_served() {
 }
 
 #[tokio::test]
+async fn both_wildcards_with_the_same_port_serve_both_families() {
+    let free = Door::open(|config| config.bind = vec!["[::]:0".parse().unwrap()]).await;
+    let port = free.address.port();
+    free.listener.stop().await;
+    let wildcards = ["0.0.0.0", "[::]"].map(|any| format!("{any}:{port}").parse().unwrap());
+    let _door = Door::open(|config| config.bind = wildcards.to_vec()).await;
+    for host in ["127.0.0.1", "[::1]"] {
+        let mut peer = Peer::connect(format!("{host}:{port}").parse().unwrap()).await;
+        peer.write("GET /none HTTP/1.1\r\n\r\n").await;
+        assert_eq!(status(&peer.read().await), "404");
+    }
+}
+
+#[tokio::test]
 async fn what_cannot_be_listened_on() {
     let start = |change: fn(&mut ListenerConfig)| async move {
         let (mut config, _bell) = config(PATH);
