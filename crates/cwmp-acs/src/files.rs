@@ -20,7 +20,7 @@ use tokio::{
 };
 
 use crate::{
-    auth::{Verdict, random_hex},
+    auth::{Verdict, Visitor, random_hex},
     options::FileOptions,
     script::{Plan, ScriptRequest, Step},
     server::{Body, FILES_PATH, NoReply, full, status, text_of, unauthorized},
@@ -34,6 +34,7 @@ const CHUNK: usize = 64 * 1024;
 /// Answers a request below `/files/`: authentication, scripts, then the file.
 pub(crate) async fn answer(
     request: Request<Incoming>,
+    connection: u64,
     shared: &Shared,
     control: &WireControl,
 ) -> Result<Response<Body>, NoReply> {
@@ -43,8 +44,9 @@ pub(crate) async fn answer(
     let authorization = text_of(request.headers(), AUTHORIZATION.as_str());
     let plan = {
         let mut state = shared.lock();
-        let verdict =
-            state.file_gate.as_mut().map(|gate| gate.admit(&method, &target, authorization.as_deref()));
+        let visitor =
+            Visitor { connection, method: &method, target: &target, authorization: authorization.as_deref() };
+        let verdict = state.file_gate.as_mut().map(|gate| gate.admit(&visitor));
         if let Some(Verdict::Challenge(challenge)) = verdict {
             return Ok(unauthorized(&challenge));
         }

@@ -139,6 +139,8 @@ pub enum Rule {
     ResponseContent,
     /// Digest: `nc` grows, `uri` is the target (RFC 7616).
     Digest,
+    /// After 401 the request is repeated on the same connection (TR-069a6 3.4.2).
+    SameConnection,
     /// A script expected something else.
     Script,
 }

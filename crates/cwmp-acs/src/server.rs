@@ -27,7 +27,7 @@ use tokio::{
 };
 
 use crate::{
-    auth::Verdict,
+    auth::{Verdict, Visitor},
     exchange::{Content, Post, Reply},
     files, limits, print,
     report::Rule,
@@ -112,7 +112,7 @@ async fn respond(
     control: &WireControl,
 ) -> Result<Response<Body>, NoReply> {
     if request.uri().path().starts_with(FILES_PATH) {
-        return files::answer(request, shared, control).await;
+        return files::answer(request, connection, shared, control).await;
     }
     let (parts, body) = request.into_parts();
     let target = parts.uri.path_and_query().map_or("/", |target| target.as_str()).to_owned();
@@ -169,7 +169,8 @@ fn admit(
 ) -> Option<Response<Body>> {
     let authorization = text_of(headers, AUTHORIZATION.as_str());
     let mut state = shared.lock();
-    match state.gate.admit(method, target, authorization.as_deref()) {
+    let visitor = Visitor { connection, method, target, authorization: authorization.as_deref() };
+    match state.gate.admit(&visitor) {
         Verdict::Challenge(challenge) => Some(unauthorized(&challenge)),
         Verdict::Admitted(findings) => {
             for (rule, detail) in findings {

@@ -197,3 +197,28 @@ async fn a_stopped_acs_gives_up_its_calls_and_its_port() {
     assert_eq!(cpe.inform(&[EventCode::Boot]).await.unwrap().status, 200);
     assert_eq!(again.url(), acs.url());
 }
+
+#[tokio::test]
+async fn a_silent_connection_is_closed_and_its_session_over() {
+    let session_timeout = std::time::Duration::from_millis(200);
+    let acs = Acs::start(AcsOptions { session_timeout, ..AcsOptions::default() }).await.unwrap();
+    let mut cpe = Cpe::connect(acs.address()).await;
+    cpe.inform(&[EventCode::Boot]).await.unwrap();
+    assert!(!acs.wait_session(PATIENCE, |_| true).await.unwrap().is_clean());
+    assert!(cpe.is_closed().await);
+
+    acs.script("*", [Step::connection_close(), Step::Pass]);
+    cpe.reconnect().await;
+    cpe.inform(&[EventCode::Boot]).await.unwrap();
+    assert!(cpe.is_closed().await);
+    assert!(!acs.wait_session(PATIENCE, |_| true).await.unwrap().is_clean(), "it never went on");
+}
+
+#[tokio::test]
+async fn a_request_without_host_is_refused() {
+    let acs = start().await;
+    let mut cpe = Cpe::connect(acs.address()).await;
+    cpe.write(b"POST /acs HTTP/1.1\r\nContent-Length: 0\r\n\r\n").await;
+    assert_eq!(cpe.reply().await.unwrap().status, 400);
+    assert_eq!(rules(&acs), [Rule::Host, Rule::InformFirst]);
+}
