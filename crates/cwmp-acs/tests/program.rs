@@ -3,10 +3,9 @@
 
 mod cpe;
 
-use std::{os::unix::fs::PermissionsExt, path::Path, process::Stdio};
+use std::{path::Path, process::Stdio};
 
 use cpe::{Cpe, PATIENCE, string};
-use cwmp_acs::{Acs, AcsOptions, control};
 use cwmp_core::{
     event::EventCode,
     rpc::{CpeRequest, CpeResponse, ToCpe},
@@ -115,23 +114,4 @@ async fn a_one_shot_command_prints_the_answer_and_fails_for_a_fault() {
     let output = refused.await.unwrap().unwrap();
     assert_eq!((output.status.code(), output.stdout), (Some(1), b"fault 9003: read-only\n".to_vec()));
     assert!(String::from_utf8_lossy(&output.stderr).contains("waits for the next session"));
-}
-
-#[tokio::test]
-async fn the_control_socket_is_its_owners_alone_and_replaces_a_dead_one() {
-    let folder = tempfile::tempdir().unwrap();
-    let path = folder.path().join("s");
-    let acs = Acs::start(AcsOptions::default()).await.unwrap();
-    drop(std::os::unix::net::UnixListener::bind(&path).unwrap());
-    let served = control::listen(&path, acs.clone()).unwrap();
-    assert_eq!(std::fs::metadata(&path).unwrap().permissions().mode() & 0o777, 0o600);
-    assert_eq!(std::fs::read_dir(folder.path()).unwrap().count(), 1);
-    assert!(control::listen(&path, acs.clone()).unwrap_err().to_string().contains("another program"));
-    let done = control::ask(&path, vec!["help".into()], |_| ()).await.unwrap();
-    assert!(done.ok && done.text.contains("factory-reset"));
-    assert!(!control::ask(&path, vec!["get".into()], |_| ()).await.unwrap().ok);
-    drop(served);
-    assert!(!path.exists());
-    std::fs::write(&path, "a file").unwrap();
-    assert!(control::listen(&path, acs).unwrap_err().to_string().contains("no socket"));
 }
