@@ -231,19 +231,24 @@ async fn put(
         Ok(meta) if !meta.is_file() => return Err(io::ErrorKind::PermissionDenied.into()),
         found => found.is_ok(),
     };
-    let partial = parent.join(format!(".{}.upload", random_hex()));
-    let received = receive(request, &partial, most).await;
-    match received {
-        Ok(true) => tokio::fs::rename(&partial, &target).await?,
-        Ok(false) | Err(_) => {
-            // What cannot be removed was not created.
-            let _ = tokio::fs::remove_file(&partial).await;
-            return received.map(|_| status(StatusCode::PAYLOAD_TOO_LARGE));
-        }
+    let partial = Partial(parent.join(format!(".{}.upload", random_hex())));
+    if !receive(request, &partial.0, most).await? {
+        return Ok(status(StatusCode::PAYLOAD_TOO_LARGE));
     }
+    tokio::fs::rename(&partial.0, &target).await?;
     let mut response = Response::new(full(Bytes::new()));
     *response.status_mut() = if existed { StatusCode::NO_CONTENT } else { StatusCode::CREATED };
     Ok(response)
+}
+
+/// An upload that is not yet complete; what is left of it goes with this, also when the connection breaks.
+struct Partial(PathBuf);
+
+impl Drop for Partial {
+    fn drop(&mut self) {
+        // After success it has another name; what cannot be removed was not created.
+        let _ = std::fs::remove_file(&self.0);
+    }
 }
 
 /// `false`: it is larger than allowed.

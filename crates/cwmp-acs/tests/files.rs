@@ -67,6 +67,24 @@ async fn an_upload_that_is_too_large_leaves_nothing() {
 }
 
 #[tokio::test]
+async fn an_upload_that_breaks_off_leaves_nothing() {
+    let mut bench = Bench::start(|_| {}).await;
+    let folder = bench.folder.path().to_owned();
+    let until = async |count: usize| {
+        let wait = async {
+            while std::fs::read_dir(&folder).unwrap().count() != count {
+                tokio::task::yield_now().await;
+            }
+        };
+        tokio::time::timeout(cpe::PATIENCE, wait).await.unwrap();
+    };
+    bench.cpe.write(b"PUT /files/log HTTP/1.1\r\nHost: h\r\nContent-Length: 100\r\n\r\nhalf of it").await;
+    until(1).await;
+    bench.cpe.reconnect().await;
+    until(0).await;
+}
+
+#[tokio::test]
 async fn no_way_leads_out_of_the_folder() {
     let mut bench = Bench::start(|_| {}).await;
     let outside = tempfile::tempdir().unwrap();

@@ -115,3 +115,31 @@ async fn a_one_shot_command_prints_the_answer_and_fails_for_a_fault() {
     assert_eq!((output.status.code(), output.stdout), (Some(1), b"fault 9003: read-only\n".to_vec()));
     assert!(String::from_utf8_lossy(&output.stderr).contains("waits for the next session"));
 }
+
+#[tokio::test]
+async fn a_raw_envelope_may_lie_beside_whoever_sends_it() {
+    let folder = tempfile::tempdir().unwrap();
+    let control = folder.path().join("s");
+    let (_child, mut lines, address) = serve(&control).await;
+    let mut cpe = Cpe::connect(address).await;
+    cpe.inform(&[EventCode::Boot]).await.unwrap();
+    cpe.empty().await.unwrap();
+    line_with(&mut lines, "--> Inform").await;
+    std::fs::write(folder.path().join("odd.xml"), "<odd/>").unwrap();
+    let mut command = program();
+    command
+        .current_dir(folder.path())
+        .arg("--control")
+        .arg(&control)
+        .args(["raw", "odd.xml"])
+        .stderr(Stdio::piped());
+    let mut child = command.spawn().unwrap();
+    let mut notes = BufReader::new(child.stderr.take().unwrap()).lines();
+    // By now the call is queued.
+    assert!(notes.next_line().await.unwrap().unwrap().contains("waits for the next session"));
+    cpe.reconnect().await;
+    cpe.inform(&[EventCode::Boot]).await.unwrap();
+    assert_eq!(cpe.empty().await.unwrap().body, b"<odd/>");
+    cpe.reconnect().await;
+    assert_eq!(child.wait().await.unwrap().code(), Some(1));
+}

@@ -92,6 +92,22 @@ async fn a_call_comes_back_with_its_answer() {
 }
 
 #[tokio::test]
+async fn an_envelope_is_sent_as_it_is() {
+    let acs = start().await;
+    let envelope = r#"<E:Envelope xmlns:E="http://schemas.xmlsoap.org/soap/envelope/" xmlns:c="urn:dslforum-org:cwmp-1-2">
+        <E:Header><c:ID E:mustUnderstand="1">odd</c:ID></E:Header><E:Body><c:X_Unheard/></E:Body></E:Envelope>"#;
+    let pending = acs.call_raw("*", envelope);
+    let mut cpe = Cpe::connect(acs.address()).await;
+    cpe.inform(&[EventCode::Boot]).await.unwrap();
+    assert_eq!(cpe.empty().await.unwrap().body, envelope.as_bytes());
+    let fault =
+        cwmp_core::fault::CwmpFault::new(cwmp_core::fault::FaultCode::METHOD_NOT_SUPPORTED, "X_Unheard");
+    cpe.post(cwmp_core::rpc::ToAcs::Fault(fault.into()), Some("odd")).await.unwrap();
+    assert_eq!(pending.await.unwrap_err().fault_code(), Some(9000));
+    assert_eq!(acs.violations(), []);
+}
+
+#[tokio::test]
 async fn headers_and_cookies_that_break_the_rules_are_noticed() {
     let acs = start().await;
     let mut cpe = Cpe::connect(acs.address()).await;
