@@ -22,6 +22,7 @@ use tokio::{
 use crate::{
     auth::{Verdict, Visitor, random_hex},
     options::FileOptions,
+    report::Rule,
     script::{Plan, ScriptRequest, Step},
     server::{Body, FILES_PATH, NoReply, full, status, text_of, unauthorized},
     shared::Shared,
@@ -50,7 +51,12 @@ pub(crate) async fn answer(
         if let Some(Verdict::Challenge(challenge)) = verdict {
             return Ok(unauthorized(&challenge));
         }
-        state.file_scripts.plan(|_| true, &ScriptRequest { message: &method, target: &target, body: b"" })
+        let request = ScriptRequest { message: &method, target: &target, body: b"" };
+        let plan = state.file_scripts.plan(|_| true, &request);
+        for unmet in &plan.unmet {
+            state.violate(None, connection, Rule::Script, unmet.clone());
+        }
+        plan
     };
     if !plan.delay.is_zero() {
         tokio::time::sleep(plan.delay).await;

@@ -111,12 +111,19 @@ async fn credentials_are_asked_for() {
 async fn a_transfer_can_be_made_to_fail() {
     let mut bench = Bench::start(|_| {}).await;
     std::fs::write(bench.folder.path().join("f"), vec![b'x'; 100_000]).unwrap();
-    bench.acs.file_script([Step::expect("GET"), Step::Status(500), Step::CloseAfterBytes(50_000)]);
+    bench.acs.file_script([
+        Step::expect("GET"),
+        Step::Status(500),
+        Step::expect("PUT"),
+        Step::CloseAfterBytes(50_000),
+    ]);
     assert_eq!(bench.ask("GET", "/files/f", &[], b"").await.status, 500);
     bench.cpe.send("GET", "/files/f", &[], b"").await;
     assert_eq!(bench.cpe.rest().await.len(), 50_000);
     bench.cpe.reconnect().await;
     assert_eq!(bench.ask("GET", "/files/f", &[], b"").await.body.len(), 100_000);
+    let found = bench.acs.violations();
+    assert_eq!((found.len(), found[0].detail.as_str()), (1, "`GET` came where `PUT` was expected"));
 }
 
 #[tokio::test]
