@@ -20,10 +20,22 @@ pub(crate) struct Gate {
     issued: VecDeque<String>,
 }
 
-#[derive(Clone, Copy, Default)]
+/// What is known of a nonce.
+#[derive(Clone, Copy)]
 struct Uses {
+    /// The connection that got the challenge.
+    connection: u64,
     last_count: u32,
     requests: u32,
+}
+
+/// A request at the gate.
+pub(crate) struct Visitor<'a> {
+    pub(crate) connection: u64,
+    pub(crate) method: &'a str,
+    pub(crate) target: &'a str,
+    /// The Authorization header.
+    pub(crate) authorization: Option<&'a str>,
 }
 
 /// What the gate says.
@@ -40,7 +52,8 @@ impl Gate {
     }
 
     /// Judges the Authorization header of a request.
-    pub(crate) fn admit(&mut self, method: &str, target: &str, authorization: Option<&str>) -> Verdict {
+    pub(crate) fn admit(&mut self, visitor: &Visitor<'_>) -> Verdict {
+        let authorization = visitor.authorization;
         match self.authentication.clone() {
             Authentication::None => Verdict::Admitted(Vec::new()),
             Authentication::Basic(login) => {
@@ -58,10 +71,14 @@ impl Gate {
             Authentication::Digest { login, algorithm, nonce_uses } => {
                 let given = authorization.and_then(DigestAuthorization::parse);
                 let given = given.filter(|given| given.algorithm == algorithm);
-                match given.map(|given| self.judge(&given, method, target, &login, nonce_uses)) {
+                match given.map(|given| self.judge(&given, visitor, &login, nonce_uses)) {
                     Some(Judgement::Right(findings)) => Verdict::Admitted(findings),
-                    Some(Judgement::Stale) => Verdict::Challenge(self.challenge(algorithm, true)),
-                    Some(Judgement::Wrong) | None => Verdict::Challenge(self.challenge(algorithm, false)),
+                    Some(Judgement::Stale) => {
+                        Verdict::Challenge(self.challenge(visitor.connection, algorithm, true))
+                    }
+                    Some(Judgement::Wrong) | None => {
+                        Verdict::Challenge(self.challenge(visitor.connection, algorithm, false))
+                    }
                 }
             }
         }
@@ -70,14 +87,13 @@ impl Gate {
     fn judge(
         &mut self,
         given: &DigestAuthorization,
-        method: &str,
-        target: &str,
+        visitor: &Visitor<'_>,
         login: &Login,
         nonce_uses: Option<u32>,
     ) -> Judgement {
         let right = given.username == login.username
             && given.realm == self.realm
-            && given.verify(method, &login.password);
+            && given.verify(visitor.method, &login.password);
         if !right {
             return Judgement::Wrong;
         }
@@ -93,14 +109,19 @@ impl Gate {
             Some(qop) => uses.last_count = qop.nc,
             None => findings.push((Rule::Digest, "no qop although auth was offered".to_owned())),
         }
-        if given.uri != target {
-            findings.push((Rule::Digest, format!("uri is not the request target {target}")));
+        if given.uri != visitor.target {
+            findings.push((Rule::Digest, format!("uri is not the request target {}", visitor.target)));
+        }
+        if uses.requests == 0 && uses.connection != visitor.connection {
+            let text =
+                format!("the challenge went to connection {}, and is answered on another", uses.connection);
+            findings.push((Rule::SameConnection, text));
         }
         uses.requests = uses.requests.saturating_add(1);
         Judgement::Right(findings)
     }
 
-    fn challenge(&mut self, algorithm: digest::Algorithm, stale: bool) -> String {
+    fn challenge(&mut self, connection: u64, algorithm: digest::Algorithm, stale: bool) -> String {
         let nonce = random_hex();
         if self.issued.len() >= limits::NONCES {
             if let Some(oldest) = self.issued.pop_front() {
@@ -108,7 +129,7 @@ impl Gate {
             }
         }
         self.issued.push_back(nonce.clone());
-        self.nonces.insert(nonce.clone(), Uses::default());
+        self.nonces.insert(nonce.clone(), Uses { connection, last_count: 0, requests: 0 });
         let realm = self.realm.to_owned();
         let opaque = Some(nonce.chars().rev().take(8).collect());
         DigestChallenge { realm, nonce, opaque, algorithm, qop_auth: true, stale }.to_string()
@@ -153,8 +174,12 @@ pub(crate) fn answer_challenge(header: &str, login: &Login, method: &str, target
 mod tests {
     use super::*;
 
+    fn post<'a>(target: &'a str, authorization: Option<&'a str>) -> Visitor<'a> {
+        Visitor { connection: 1, method: "POST", target, authorization }
+    }
+
     fn challenge(gate: &mut Gate, authorization: Option<&str>) -> String {
-        match gate.admit("POST", "/acs", authorization) {
+        match gate.admit(&post("/acs", authorization)) {
             Verdict::Challenge(text) => text,
             Verdict::Admitted(_) => panic!("admitted"),
         }
@@ -167,14 +192,24 @@ mod tests {
         let login = Login::new("cpe", "secret");
         let answer = answer_challenge(&header, &login, "POST", "/acs").unwrap();
         assert!(
-            matches!(gate.admit("POST", "/acs", Some(&answer)), Verdict::Admitted(found) if found.is_empty())
+            matches!(gate.admit(&post("/acs", Some(&answer))), Verdict::Admitted(found) if found.is_empty())
         );
-        let Verdict::Admitted(found) = gate.admit("POST", "/other", Some(&answer)) else {
+        let Verdict::Admitted(found) = gate.admit(&post("/other", Some(&answer))) else {
             panic!("not admitted")
         };
         assert_eq!(found.len(), 2, "the count did not grow and the target is another: {found:?}");
         let wrong = answer_challenge(&header, &Login::new("cpe", "guess"), "POST", "/acs").unwrap();
         assert!(!challenge(&mut gate, Some(&wrong)).contains("stale"));
+    }
+
+    #[test]
+    fn a_challenge_is_answered_where_it_was_made() {
+        let mut gate = Gate::new(Authentication::digest("cpe", "secret"), "acs");
+        let header = challenge(&mut gate, None);
+        let answer = answer_challenge(&header, &Login::new("cpe", "secret"), "POST", "/acs").unwrap();
+        let elsewhere = Visitor { connection: 2, ..post("/acs", Some(&answer)) };
+        let Verdict::Admitted(found) = gate.admit(&elsewhere) else { panic!("not admitted") };
+        assert!(matches!(found.as_slice(), [(Rule::SameConnection, _)]), "{found:?}");
     }
 
     #[test]
@@ -185,7 +220,7 @@ mod tests {
         let mut gate = Gate::new(authentication, "acs");
         let header = challenge(&mut gate, None);
         let answer = answer_challenge(&header, &login, "POST", "/acs").unwrap();
-        assert!(matches!(gate.admit("POST", "/acs", Some(&answer)), Verdict::Admitted(_)));
+        assert!(matches!(gate.admit(&post("/acs", Some(&answer))), Verdict::Admitted(_)));
         assert!(challenge(&mut gate, Some(&answer)).contains("stale=true"));
     }
 
@@ -194,7 +229,7 @@ mod tests {
         let mut gate = Gate::new(Authentication::basic("cpe", "secret"), "acs");
         let header = challenge(&mut gate, None);
         let right = answer_challenge(&header, &Login::new("cpe", "secret"), "POST", "/acs").unwrap();
-        assert!(matches!(gate.admit("POST", "/acs", Some(&right)), Verdict::Admitted(_)));
+        assert!(matches!(gate.admit(&post("/acs", Some(&right))), Verdict::Admitted(_)));
         let wrong = answer_challenge(&header, &Login::new("cpe", "guess"), "POST", "/acs").unwrap();
         assert_eq!(challenge(&mut gate, Some(&wrong)), header);
     }

@@ -20,7 +20,8 @@ use tokio::{
 use crate::{
     acs::Acs,
     auth::random_hex,
-    command, limits,
+    command::{self, Command},
+    limits,
     serve::{Done, execute},
 };
 
@@ -147,7 +148,13 @@ async fn send(write: &mut (impl AsyncWriteExt + Unpin), tell: &Tell) -> io::Resu
 ///
 /// # Errors
 /// Where nobody serves the socket, or goes away before the answer.
-pub async fn ask(path: &Path, words: Vec<String>, note: impl Fn(&str)) -> io::Result<Done> {
+pub async fn ask(path: &Path, mut words: Vec<String>, note: impl Fn(&str)) -> io::Result<Done> {
+    if let Ok(Some(Command::Raw(_, file))) = command::parse(&words) {
+        // The ACS has a working folder of its own.
+        let absolute = std::path::absolute(file)?.into_os_string().into_string();
+        words.pop();
+        words.push(absolute.map_err(|_| io::Error::other("the name of the file is not UTF-8"))?);
+    }
     let stream = UnixStream::connect(path)
         .await
         .map_err(|error| io::Error::new(error.kind(), format!("{}: {error}", path.display())))?;

@@ -20,8 +20,9 @@ use tokio::{
 };
 
 use crate::{
-    auth::{Verdict, random_hex},
+    auth::{Verdict, Visitor, random_hex},
     options::FileOptions,
+    report::Rule,
     script::{Plan, ScriptRequest, Step},
     server::{Body, FILES_PATH, NoReply, full, status, text_of, unauthorized},
     shared::Shared,
@@ -34,6 +35,7 @@ const CHUNK: usize = 64 * 1024;
 /// Answers a request below `/files/`: authentication, scripts, then the file.
 pub(crate) async fn answer(
     request: Request<Incoming>,
+    connection: u64,
     shared: &Shared,
     control: &WireControl,
 ) -> Result<Response<Body>, NoReply> {
@@ -43,12 +45,18 @@ pub(crate) async fn answer(
     let authorization = text_of(request.headers(), AUTHORIZATION.as_str());
     let plan = {
         let mut state = shared.lock();
-        let verdict =
-            state.file_gate.as_mut().map(|gate| gate.admit(&method, &target, authorization.as_deref()));
+        let visitor =
+            Visitor { connection, method: &method, target: &target, authorization: authorization.as_deref() };
+        let verdict = state.file_gate.as_mut().map(|gate| gate.admit(&visitor));
         if let Some(Verdict::Challenge(challenge)) = verdict {
             return Ok(unauthorized(&challenge));
         }
-        state.file_scripts.plan(|_| true, &ScriptRequest { message: &method, target: &target, body: b"" })
+        let request = ScriptRequest { message: &method, target: &target, body: b"" };
+        let plan = state.file_scripts.plan(|_| true, &request);
+        for unmet in &plan.unmet {
+            state.violate(None, connection, Rule::Script, unmet.clone());
+        }
+        plan
     };
     if !plan.delay.is_zero() {
         tokio::time::sleep(plan.delay).await;
@@ -229,19 +237,24 @@ async fn put(
         Ok(meta) if !meta.is_file() => return Err(io::ErrorKind::PermissionDenied.into()),
         found => found.is_ok(),
     };
-    let partial = parent.join(format!(".{}.upload", random_hex()));
-    let received = receive(request, &partial, most).await;
-    match received {
-        Ok(true) => tokio::fs::rename(&partial, &target).await?,
-        Ok(false) | Err(_) => {
-            // What cannot be removed was not created.
-            let _ = tokio::fs::remove_file(&partial).await;
-            return received.map(|_| status(StatusCode::PAYLOAD_TOO_LARGE));
-        }
+    let partial = Partial(parent.join(format!(".{}.upload", random_hex())));
+    if !receive(request, &partial.0, most).await? {
+        return Ok(status(StatusCode::PAYLOAD_TOO_LARGE));
     }
+    tokio::fs::rename(&partial.0, &target).await?;
     let mut response = Response::new(full(Bytes::new()));
     *response.status_mut() = if existed { StatusCode::NO_CONTENT } else { StatusCode::CREATED };
     Ok(response)
+}
+
+/// An upload that is not yet complete; what is left of it goes with this, also when the connection breaks.
+struct Partial(PathBuf);
+
+impl Drop for Partial {
+    fn drop(&mut self) {
+        // After success it has another name; what cannot be removed was not created.
+        let _ = std::fs::remove_file(&self.0);
+    }
 }
 
 /// `false`: it is larger than allowed.

@@ -21,7 +21,7 @@
 //! * [`cpe`]: what is known of one CPE; [`report`]: what is told of messages, sessions and violations;
 //! * `shared` and `state`: what is behind the handle; `server`: HTTP; `wire`: the bytes; `auth`: who may come in;
 //! * [`script`]: how to misbehave on purpose; [`files`]: the file server; [`connection_request`]: waking a CPE up;
-//! * [`arguments`], [`command`], [`print`], [`serve`], [`control`]: the program.
+//! * [`arguments`], [`command`], [`mod@print`], [`serve`], [`control`]: the program.
 //!
 //! TLS is left out: put a TLS proxy in front of it where the agent's https is to be tested.
 

@@ -31,7 +31,7 @@ pub struct Message {
     /// Numbers the TCP connections of this ACS from 1.
     pub connection: u64,
     /// Element in the SOAP body: `Inform`, `GetParameterValuesResponse`, `Fault`; empty for an empty message, `?` for one
-    /// that could not be read.
+    /// that could not be read, `file` for a transfer (told to observers alone, as are challenges for credentials).
     pub method: String,
     /// What it says, in one line for people.
     pub essence: String,
@@ -139,6 +139,8 @@ pub enum Rule {
     ResponseContent,
     /// Digest: `nc` grows, `uri` is the target (RFC 7616).
     Digest,
+    /// After 401 the request is repeated on the same connection (TR-069a6 3.4.2).
+    SameConnection,
     /// A script expected something else.
     Script,
 }

@@ -60,6 +60,8 @@ pub async fn run(mut options: ServeOptions) -> io::Result<()> {
     if options.acs.on_message.is_none() {
         options.acs.on_message = Some(Arc::new(|message| say(&print::line(message))));
     }
+    // Nobody asks for reports here: what was printed need not be kept.
+    options.acs.keep_bodies = false;
     let acs = Acs::start(options.acs).await?;
     let _control = match &options.control {
         Some(path) => Some(control::listen(path, acs.clone())?),

@@ -27,7 +27,8 @@ use tokio::{
 };
 
 use crate::{
-    auth::Verdict,
+    auth::{Verdict, Visitor},
+    check::brief,
     exchange::{Content, Post, Reply},
     files, limits, print,
     report::Rule,
@@ -112,7 +113,11 @@ async fn respond(
     control: &WireControl,
 ) -> Result<Response<Body>, NoReply> {
     if request.uri().path().starts_with(FILES_PATH) {
-        return files::answer(request, shared, control).await;
+        let essence = format!("{} {}", request.method(), brief(request.uri().path()));
+        let response = files::answer(request, connection, shared, control).await;
+        let code = response.as_ref().ok().map(|response| response.status().as_u16());
+        shared.aside(connection, "file", code, essence);
+        return response;
     }
     let (parts, body) = request.into_parts();
     let target = parts.uri.path_and_query().map_or("/", |target| target.as_str()).to_owned();
@@ -168,9 +173,16 @@ fn admit(
     headers: &HeaderMap,
 ) -> Option<Response<Body>> {
     let authorization = text_of(headers, AUTHORIZATION.as_str());
+    let visitor = Visitor { connection, method, target, authorization: authorization.as_deref() };
     let mut state = shared.lock();
-    match state.gate.admit(method, target, authorization.as_deref()) {
-        Verdict::Challenge(challenge) => Some(unauthorized(&challenge)),
+    match state.gate.admit(&visitor) {
+        Verdict::Challenge(challenge) => {
+            drop(state);
+            let refused =
+                if authorization.is_some() { "these credentials are refused" } else { "who are you?" };
+            shared.aside(connection, "", Some(401), refused.to_owned());
+            Some(unauthorized(&challenge))
+        }
         Verdict::Admitted(findings) => {
             for (rule, detail) in findings {
                 state.violate(None, connection, rule, detail);

@@ -213,6 +213,21 @@ impl Shared {
         self.changed.notify_waiters();
     }
 
+    /// Tells the observer of a reply that belongs to no session: a challenge, a file.
+    pub(crate) fn aside(&self, connection: u64, method: &str, status: Option<u16>, essence: String) {
+        self.tell(&Message {
+            direction: Direction::ToCpe,
+            time: SystemTime::now(),
+            cpe: None,
+            connection,
+            method: method.to_owned(),
+            essence,
+            status,
+            head: Bytes::new(),
+            body: Bytes::new(),
+        });
+    }
+
     /// Without the lock: an observer may ask the handle.
     fn tell(&self, message: &Message) {
         if let Some(observer) = &self.options.on_message {

@@ -33,7 +33,10 @@ pub(crate) struct State {
     pub(crate) violations: Vec<Violation>,
     pub(crate) violation_count: u64,
     pub(crate) slots: HashMap<String, Slot>,
+    /// Cookies of the sessions that the open connections carry, or carried last.
     pub(crate) by_connection: HashMap<u64, String>,
+    /// Cookies of the sessions that have not ended.
+    by_cpe: HashMap<CpeKey, String>,
 }
 
 /// A session with its place in the world.
@@ -66,6 +69,7 @@ impl State {
             violation_count: 0,
             slots: HashMap::new(),
             by_connection: HashMap::new(),
+            by_cpe: HashMap::new(),
         }
     }
 
@@ -114,22 +118,16 @@ impl State {
                 None => {}
             }
         }
-        let others: Vec<(String, bool)> = self
-            .slots
-            .iter()
-            .filter(|(_, slot)| slot.report.cpe == key && !slot.ended)
-            .map(|(cookie, slot)| (cookie.clone(), slot.connection_open))
-            .collect();
-        for (cookie, is_open) in others {
-            if is_open {
+        if let Some(other) = self.by_cpe.get(&key).cloned() {
+            if self.slots.get(&other).is_some_and(|slot| slot.connection_open) {
                 let text = "an Inform while another connection carries a session".to_owned();
                 self.violate(Some(key.clone()), connection, Rule::OneSession, text);
             }
-            self.end(&cookie, Ending::Interrupted, options);
-            self.slots.remove(&cookie);
+            self.end(&other, Ending::Interrupted, options);
+            self.slots.remove(&other);
         }
         let report = SessionReport {
-            cpe: key,
+            cpe: key.clone(),
             events: inform.events.clone(),
             retry_count: inform.retry_count,
             messages: Vec::new(),
@@ -141,6 +139,7 @@ impl State {
         let cookie = random_hex();
         self.slots.insert(cookie.clone(), slot);
         self.by_connection.insert(connection, cookie.clone());
+        self.by_cpe.insert(key, cookie.clone());
         cookie
     }
 
@@ -197,6 +196,7 @@ impl State {
     pub(crate) fn end(&mut self, cookie: &str, ending: Ending, options: &AcsOptions) {
         let Some(slot) = self.slots.get_mut(cookie).filter(|slot| !slot.ended) else { return };
         slot.ended = true;
+        self.by_cpe.remove(&slot.report.cpe);
         slot.report.ending = ending;
         if let Some(call) = slot.session.give_up() {
             self.calls.answer(call, Err(crate::CallError::Interrupted));

@@ -3,6 +3,8 @@
 
 mod cpe;
 
+use std::sync::{Arc, Mutex};
+
 use cpe::{Cpe, PATIENCE};
 use cwmp_acs::{Acs, AcsOptions, Authentication, Login, Rule};
 use cwmp_core::{
@@ -55,13 +57,22 @@ async fn a_count_that_does_not_grow_is_noticed() {
 
 #[tokio::test]
 async fn a_wrong_password_opens_no_session() {
-    let acs = start(Authentication::basic("cpe", "secret")).await;
+    let lines = Arc::new(Mutex::new(Vec::new()));
+    let seen = Arc::clone(&lines);
+    let on_message =
+        move |message: &cwmp_acs::Message| seen.lock().unwrap().push(cwmp_acs::print::line(message));
+    let authentication = Authentication::basic("cpe", "secret");
+    let options =
+        AcsOptions { authentication, on_message: Some(Arc::new(on_message)), ..AcsOptions::default() };
+    let acs = Acs::start(options).await.unwrap();
     let mut cpe = Cpe::connect(acs.address()).await;
     let reply = cpe.inform(&[EventCode::Boot]).await.unwrap();
     assert_eq!((reply.status, reply.header("WWW-Authenticate")), (401, Some("Basic realm=\"cwmp-acs\"")));
     cpe.authorization = Some(digest::basic(&Credentials { password: "guess", ..WHO }));
     assert_eq!(cpe.inform(&[EventCode::Boot]).await.unwrap().status, 401);
     assert!(acs.cpes().is_empty());
+    assert!(lines.lock().unwrap()[0].contains("[HTTP 401] who are you?"));
+    assert!(lines.lock().unwrap()[1].contains("[HTTP 401] these credentials are refused"));
     cpe.authorization = Some(digest::basic(&WHO));
     assert_eq!(cpe.inform(&[EventCode::Boot]).await.unwrap().status, 200);
     assert_eq!(acs.cpes(), [Cpe::key()]);

@@ -67,6 +67,24 @@ async fn an_upload_that_is_too_large_leaves_nothing() {
 }
 
 #[tokio::test]
+async fn an_upload_that_breaks_off_leaves_nothing() {
+    let mut bench = Bench::start(|_| {}).await;
+    let folder = bench.folder.path().to_owned();
+    let until = async |count: usize| {
+        let wait = async {
+            while std::fs::read_dir(&folder).unwrap().count() != count {
+                tokio::task::yield_now().await;
+            }
+        };
+        tokio::time::timeout(cpe::PATIENCE, wait).await.unwrap();
+    };
+    bench.cpe.write(b"PUT /files/log HTTP/1.1\r\nHost: h\r\nContent-Length: 100\r\n\r\nhalf of it").await;
+    until(1).await;
+    bench.cpe.reconnect().await;
+    until(0).await;
+}
+
+#[tokio::test]
 async fn no_way_leads_out_of_the_folder() {
     let mut bench = Bench::start(|_| {}).await;
     let outside = tempfile::tempdir().unwrap();
@@ -93,12 +111,19 @@ async fn credentials_are_asked_for() {
 async fn a_transfer_can_be_made_to_fail() {
     let mut bench = Bench::start(|_| {}).await;
     std::fs::write(bench.folder.path().join("f"), vec![b'x'; 100_000]).unwrap();
-    bench.acs.file_script([Step::expect("GET"), Step::Status(500), Step::CloseAfterBytes(50_000)]);
+    bench.acs.file_script([
+        Step::expect("GET"),
+        Step::Status(500),
+        Step::expect("PUT"),
+        Step::CloseAfterBytes(50_000),
+    ]);
     assert_eq!(bench.ask("GET", "/files/f", &[], b"").await.status, 500);
     bench.cpe.send("GET", "/files/f", &[], b"").await;
     assert_eq!(bench.cpe.rest().await.len(), 50_000);
     bench.cpe.reconnect().await;
     assert_eq!(bench.ask("GET", "/files/f", &[], b"").await.body.len(), 100_000);
+    let found = bench.acs.violations();
+    assert_eq!((found.len(), found[0].detail.as_str()), (1, "`GET` came where `PUT` was expected"));
 }
 
 #[tokio::test]

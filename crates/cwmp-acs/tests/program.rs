@@ -3,10 +3,9 @@
 
 mod cpe;
 
-use std::{os::unix::fs::PermissionsExt, path::Path, process::Stdio};
+use std::{path::Path, process::Stdio};
 
 use cpe::{Cpe, PATIENCE, string};
-use cwmp_acs::{Acs, AcsOptions, control};
 use cwmp_core::{
     event::EventCode,
     rpc::{CpeRequest, CpeResponse, ToCpe},
@@ -118,20 +117,29 @@ async fn a_one_shot_command_prints_the_answer_and_fails_for_a_fault() {
 }
 
 #[tokio::test]
-async fn the_control_socket_is_its_owners_alone_and_replaces_a_dead_one() {
+async fn a_raw_envelope_may_lie_beside_whoever_sends_it() {
     let folder = tempfile::tempdir().unwrap();
-    let path = folder.path().join("s");
-    let acs = Acs::start(AcsOptions::default()).await.unwrap();
-    drop(std::os::unix::net::UnixListener::bind(&path).unwrap());
-    let served = control::listen(&path, acs.clone()).unwrap();
-    assert_eq!(std::fs::metadata(&path).unwrap().permissions().mode() & 0o777, 0o600);
-    assert_eq!(std::fs::read_dir(folder.path()).unwrap().count(), 1);
-    assert!(control::listen(&path, acs.clone()).unwrap_err().to_string().contains("another program"));
-    let done = control::ask(&path, vec!["help".into()], |_| ()).await.unwrap();
-    assert!(done.ok && done.text.contains("factory-reset"));
-    assert!(!control::ask(&path, vec!["get".into()], |_| ()).await.unwrap().ok);
-    drop(served);
-    assert!(!path.exists());
-    std::fs::write(&path, "a file").unwrap();
-    assert!(control::listen(&path, acs).unwrap_err().to_string().contains("no socket"));
+    let control = folder.path().join("s");
+    let (_child, mut lines, address) = serve(&control).await;
+    let mut cpe = Cpe::connect(address).await;
+    cpe.inform(&[EventCode::Boot]).await.unwrap();
+    cpe.empty().await.unwrap();
+    line_with(&mut lines, "--> Inform").await;
+    std::fs::write(folder.path().join("odd.xml"), "<odd/>").unwrap();
+    let mut command = program();
+    command
+        .current_dir(folder.path())
+        .arg("--control")
+        .arg(&control)
+        .args(["raw", "odd.xml"])
+        .stderr(Stdio::piped());
+    let mut child = command.spawn().unwrap();
+    let mut notes = BufReader::new(child.stderr.take().unwrap()).lines();
+    // By now the call is queued.
+    assert!(notes.next_line().await.unwrap().unwrap().contains("waits for the next session"));
+    cpe.reconnect().await;
+    cpe.inform(&[EventCode::Boot]).await.unwrap();
+    assert_eq!(cpe.empty().await.unwrap().body, b"<odd/>");
+    cpe.reconnect().await;
+    assert_eq!(child.wait().await.unwrap().code(), Some(1));
 }

@@ -92,6 +92,22 @@ async fn a_call_comes_back_with_its_answer() {
 }
 
 #[tokio::test]
+async fn an_envelope_is_sent_as_it_is() {
+    let acs = start().await;
+    let envelope = r#"<E:Envelope xmlns:E="http://schemas.xmlsoap.org/soap/envelope/" xmlns:c="urn:dslforum-org:cwmp-1-2">
+        <E:Header><c:ID E:mustUnderstand="1">odd</c:ID></E:Header><E:Body><c:X_Unheard/></E:Body></E:Envelope>"#;
+    let pending = acs.call_raw("*", envelope);
+    let mut cpe = Cpe::connect(acs.address()).await;
+    cpe.inform(&[EventCode::Boot]).await.unwrap();
+    assert_eq!(cpe.empty().await.unwrap().body, envelope.as_bytes());
+    let fault =
+        cwmp_core::fault::CwmpFault::new(cwmp_core::fault::FaultCode::METHOD_NOT_SUPPORTED, "X_Unheard");
+    cpe.post(cwmp_core::rpc::ToAcs::Fault(fault.into()), Some("odd")).await.unwrap();
+    assert_eq!(pending.await.unwrap_err().fault_code(), Some(9000));
+    assert_eq!(acs.violations(), []);
+}
+
+#[tokio::test]
 async fn headers_and_cookies_that_break_the_rules_are_noticed() {
     let acs = start().await;
     let mut cpe = Cpe::connect(acs.address()).await;
@@ -196,4 +212,29 @@ async fn a_stopped_acs_gives_up_its_calls_and_its_port() {
     cpe.reconnect().await;
     assert_eq!(cpe.inform(&[EventCode::Boot]).await.unwrap().status, 200);
     assert_eq!(again.url(), acs.url());
+}
+
+#[tokio::test]
+async fn a_silent_connection_is_closed_and_its_session_over() {
+    let session_timeout = std::time::Duration::from_millis(200);
+    let acs = Acs::start(AcsOptions { session_timeout, ..AcsOptions::default() }).await.unwrap();
+    let mut cpe = Cpe::connect(acs.address()).await;
+    cpe.inform(&[EventCode::Boot]).await.unwrap();
+    assert!(!acs.wait_session(PATIENCE, |_| true).await.unwrap().is_clean());
+    assert!(cpe.is_closed().await);
+
+    acs.script("*", [Step::connection_close(), Step::Pass]);
+    cpe.reconnect().await;
+    cpe.inform(&[EventCode::Boot]).await.unwrap();
+    assert!(cpe.is_closed().await);
+    assert!(!acs.wait_session(PATIENCE, |_| true).await.unwrap().is_clean(), "it never went on");
+}
+
+#[tokio::test]
+async fn a_request_without_host_is_refused() {
+    let acs = start().await;
+    let mut cpe = Cpe::connect(acs.address()).await;
+    cpe.write(b"POST /acs HTTP/1.1\r\nContent-Length: 0\r\n\r\n").await;
+    assert_eq!(cpe.reply().await.unwrap().status, 400);
+    assert_eq!(rules(&acs), [Rule::Host, Rule::InformFirst]);
 }

@@ -89,6 +89,26 @@ fn wrong_arguments_are_named() {
 }
 
 #[test]
+fn an_array_has_as_many_entries_as_the_schema_says() {
+    let window = "<TimeWindowStruct><WindowStart>1</WindowStart><WindowEnd>2</WindowEnd><WindowMode>1 At Any Time</WindowMode>\
+                  <UserMessage/><MaxRetries>-1</MaxRetries></TimeWindowStruct>";
+    let schedule = |windows: usize| {
+        format!(
+            "<c:ScheduleDownload><CommandKey/><FileType/><URL/><Username/><Password/><FileSize>0</FileSize><TargetFileName/>\
+             <TimeWindowList>{}</TimeWindowList></c:ScheduleDownload>",
+            window.repeat(windows)
+        )
+    };
+    assert_eq!(refused(&schedule(0)), (9003, "TimeWindowList has no entry".to_owned()));
+    assert_eq!(refused(&schedule(3)), (9003, "TimeWindowList has more than 2 entries".to_owned()));
+    for windows in [1, 2] {
+        let message = decode_to_cpe(&soap("", &schedule(windows))).unwrap().message;
+        let ToCpe::Request(CpeRequest::ScheduleDownload(call)) = message else { panic!("{message:?}") };
+        assert_eq!(call.time_windows.len(), windows);
+    }
+}
+
+#[test]
 fn a_call_of_the_acs_is_refused_with_its_own_codes() {
     let message = decode_to_acs(&soap("", "<c:TransferComplete/>")).unwrap().message;
     let ToAcs::Unusable { fault, .. } = message else { panic!("{message:?}") };

@@ -120,6 +120,20 @@ fn a_default_namespace_and_qualified_arguments_are_read() {
 }
 
 #[test]
+fn any_xml_declaration_will_do() {
+    let envelope = String::from_utf8(soap("", "<c:GetRPCMethods/>")).unwrap();
+    for declaration in [
+        r#"<?xml version="1.0"?>"#,
+        "\u{FEFF}<?xml version='1.0' encoding='utf-8' standalone='yes'?>\r\n",
+        r#"<?xml version="1.1" encoding="ISO-8859-1"?><!-- c --><?p i?>"#,
+        "\n\n",
+    ] {
+        let read = decode_to_cpe(format!("{declaration}{envelope}\n<!-- end -->\n").as_bytes()).unwrap();
+        assert_eq!(read.message, ToCpe::Request(CpeRequest::GetRPCMethods), "{declaration}");
+    }
+}
+
+#[test]
 fn the_namespace_tells_the_version() {
     let cases = [("1-0", "1.0"), ("1-1", "1.1"), ("1-2", "1.3"), ("1-3", "1.3"), ("1-4", "1.4")];
     for (namespace, version) in cases {

@@ -6,7 +6,6 @@ use crate::{
 };
 
 use super::{
-    EnvelopeError,
     reader::{Reader, Space, Trouble},
     wire::{Field, Wire, filled, read_fields, record},
     writer::{Sink, close, leaf, open},
@@ -70,7 +69,7 @@ pub(super) fn write_fault(fault: &Fault, out: &mut dyn Sink) {
 
 /// Reads the Fault element that was just opened. Children count with and without a namespace; what cannot be read counts
 /// as absent, for a fault is never answered with another one.
-pub(super) fn read_fault(reader: &mut Reader<'_>) -> Result<Fault, EnvelopeError> {
+pub(super) fn read_fault(reader: &mut Reader<'_>) -> Result<Fault, Trouble> {
     let mut fault = Fault { cwmp: None, faultcode: String::new(), faultstring: String::new() };
     while let Some(tag) = reader.child()? {
         match tag.name() {
@@ -99,7 +98,7 @@ pub(super) fn read_fault(reader: &mut Reader<'_>) -> Result<Fault, EnvelopeError
 
 /// Reads a `cwmp:Fault` that stands in the Body without the Fault of SOAP around it. It is no call, and must not be
 /// answered like one.
-pub(super) fn read_bare_fault(reader: &mut Reader<'_>) -> Result<Fault, EnvelopeError> {
+pub(super) fn read_bare_fault(reader: &mut Reader<'_>) -> Result<Fault, Trouble> {
     let cwmp = tolerant(reader, |reader| CwmpFault::read(reader, 0))?;
     Ok(Fault { cwmp, faultcode: String::new(), faultstring: String::new() })
 }
@@ -108,7 +107,7 @@ pub(super) fn read_bare_fault(reader: &mut Reader<'_>) -> Result<Fault, Envelope
 fn tolerant<'i, T>(
     reader: &mut Reader<'i>,
     read: impl FnOnce(&mut Reader<'i>) -> Result<T, Trouble>,
-) -> Result<Option<T>, EnvelopeError> {
+) -> Result<Option<T>, Trouble> {
     let depth = reader.depth();
     match read(reader) {
         Ok(value) => Ok(Some(value)),
@@ -116,6 +115,6 @@ fn tolerant<'i, T>(
             reader.leave(depth)?;
             Ok(None)
         }
-        Err(Trouble::Envelope(error)) => Err(error),
+        Err(error) => Err(error),
     }
 }

@@ -6,8 +6,7 @@ use crate::{
 };
 
 use super::{
-    EnvelopeError,
-    reader::{Reader, Space, Trouble, boolean},
+    reader::{Reader, Space, Trouble, boolean, too_large},
     writer::{Sink, escape},
 };
 
@@ -74,7 +73,7 @@ fn block(name: &str, must_understand: bool, text: &[&str], out: &mut dyn Sink) {
 /// unknown header. The version is that of the namespace of the last CWMP header.
 pub(super) fn read_header(
     reader: &mut Reader<'_>,
-) -> Result<(Header, NotUnderstood, Option<CwmpVersion>), EnvelopeError> {
+) -> Result<(Header, NotUnderstood, Option<CwmpVersion>), Trouble> {
     let mut header = Header::default();
     let (mut not_understood, mut header_version) = (None, None);
     while let Some(tag) = reader.child()? {
@@ -94,7 +93,7 @@ pub(super) fn read_header(
 }
 
 /// Takes one header; `false` where it says nothing to us.
-fn read_block(name: &str, reader: &mut Reader<'_>, header: &mut Header) -> Result<bool, EnvelopeError> {
+fn read_block(name: &str, reader: &mut Reader<'_>, header: &mut Header) -> Result<bool, Trouble> {
     if !matches!(
         name,
         "ID" | "HoldRequests"
@@ -109,16 +108,13 @@ fn read_block(name: &str, reader: &mut Reader<'_>, header: &mut Header) -> Resul
     let text = match reader.text() {
         Ok(text) => text,
         Err(Trouble::Argument(_)) => return Ok(false),
-        Err(Trouble::Envelope(error)) => return Err(error),
+        Err(error) => return Err(error),
     };
     let trimmed = text.trim();
     match name {
         "ID" => {
             if text.chars().count() > limits::HEADER_ID {
-                return Err(EnvelopeError::TooLarge {
-                    what: "characters in the ID header",
-                    limit: limits::HEADER_ID,
-                });
+                return Err(too_large("characters in the ID header", limits::HEADER_ID));
             }
             header.id = Some(text);
         }

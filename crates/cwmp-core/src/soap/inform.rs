@@ -31,6 +31,7 @@ record!(EventStruct { code: "EventCode", command_key: "CommandKey" });
 impl Entry for EventStruct {
     const ELEMENT: &'static str = "EventStruct";
     const TYPE: &'static str = "cwmp:EventStruct";
+    const MOST: usize = limits::INFORM_EVENTS;
 }
 
 impl Wire for EventCode {

@@ -9,8 +9,7 @@ use crate::{
     value::ValueType,
 };
 
-pub use super::writer::{Count, Sink};
-use super::writer::{close, envelope_head, envelope_tail, escape, leaf, open, open_array};
+use super::writer::{Sink, close, envelope_head, envelope_tail, escape, leaf, open, open_array};
 
 pub(super) const VALUE_ENTRY: &str = "ParameterValueStruct";
 pub(super) const VALUE_TYPE: &str = "cwmp:ParameterValueStruct";

@@ -230,6 +230,14 @@ fn encode<Message: Direction>(envelope: &Envelope<Message>) -> Vec<u8> {
 }
 
 fn decode<Message: Direction>(bytes: &[u8]) -> Result<Envelope<Message>, EnvelopeError> {
+    read_envelope(bytes).map_err(|trouble| match trouble {
+        Trouble::Envelope(error) => *error,
+        // Arguments are dealt with where a message is read; elsewhere there are none.
+        Trouble::Argument(bad) => EnvelopeError::malformed(0, &bad.why),
+    })
+}
+
+fn read_envelope<Message: Direction>(bytes: &[u8]) -> Result<Envelope<Message>, Trouble> {
     let mut reader = Reader::new(bytes, Message::BOUNDS)?;
     let opened = open_message(&mut reader)?;
     let message = match (opened.space, opened.name.as_str(), opened.name.strip_suffix("Response")) {
@@ -242,22 +250,19 @@ fn decode<Message: Direction>(bytes: &[u8]) -> Result<Envelope<Message>, Envelop
     Ok(Envelope { version: opened.version, header: opened.header, message })
 }
 
-fn read_response<Response: Messages>(
-    method: &str,
-    reader: &mut Reader<'_>,
-) -> Result<Response, EnvelopeError> {
+fn read_response<Response: Messages>(method: &str, reader: &mut Reader<'_>) -> Result<Response, Trouble> {
     let why = match Response::read(method, reader) {
         Ok(Some(response)) => return Ok(response),
         Ok(None) => "there is no such method".to_owned(),
         Err(Trouble::Argument(bad)) => format!("{} {}", bad.path, bad.why),
-        Err(Trouble::Envelope(error)) => return Err(error),
+        Err(error) => return Err(error),
     };
     // An envelope that is broken further down is reported as such.
     reader.finish()?;
-    Err(EnvelopeError::Response { method: short(method, 64), why })
+    Err(EnvelopeError::Response { method: short(method, 64), why }.into())
 }
 
-fn read_request<Message: Direction>(name: &str, reader: &mut Reader<'_>) -> Result<Message, EnvelopeError> {
+fn read_request<Message: Direction>(name: &str, reader: &mut Reader<'_>) -> Result<Message, Trouble> {
     let depth = reader.depth();
     reader.strict_depth = Some(depth);
     let fault = match Message::Request::read(name, reader) {
@@ -269,7 +274,7 @@ fn read_request<Message: Direction>(name: &str, reader: &mut Reader<'_>) -> Resu
             let code = if bad.too_much { Message::TOO_MUCH } else { Message::WRONG_ARGUMENTS };
             CwmpFault::new(code, format!("{} {}", bad.path, bad.why))
         }
-        Err(Trouble::Envelope(error)) => return Err(error),
+        Err(error) => return Err(error),
     };
     reader.leave(depth)?;
     Ok(Message::unusable(short(name, 64), fault))
@@ -286,16 +291,16 @@ struct Opened {
 }
 
 /// Reads up to and including the start of the message.
-fn open_message(reader: &mut Reader<'_>) -> Result<Opened, EnvelopeError> {
+fn open_message(reader: &mut Reader<'_>) -> Result<Opened, Trouble> {
     let root = reader.root()?;
     match (root.name(), &root.space) {
         ("Envelope", Space::Soap) => {}
-        ("Envelope", _) => return Err(EnvelopeError::SoapVersion),
-        (other, _) => return Err(EnvelopeError::NotSoap { found: short(other, 64) }),
+        ("Envelope", _) => return Err(EnvelopeError::SoapVersion.into()),
+        (other, _) => return Err(EnvelopeError::NotSoap { found: short(other, 64) }.into()),
     }
     let (mut header, mut not_understood, mut header_version) = (Header::default(), None, None);
     loop {
-        let Some(tag) = reader.child()? else { return Err(EnvelopeError::NoMessage) };
+        let Some(tag) = reader.child()? else { return Err(EnvelopeError::NoMessage.into()) };
         match (tag.name(), &tag.space) {
             ("Header", Space::Soap) => {
                 (header, not_understood, header_version) = header::read_header(reader)?
@@ -304,7 +309,7 @@ fn open_message(reader: &mut Reader<'_>) -> Result<Opened, EnvelopeError> {
             _ => reader.skip()?,
         }
     }
-    let Some(tag) = reader.child()? else { return Err(EnvelopeError::NoMessage) };
+    let Some(tag) = reader.child()? else { return Err(EnvelopeError::NoMessage.into()) };
     let elsewhere = header_version.or(reader.declared);
     let name = short(tag.name(), 256);
     let version = match tag.space {
@@ -315,18 +320,18 @@ fn open_message(reader: &mut Reader<'_>) -> Result<Opened, EnvelopeError> {
     };
     if let Some(unknown) = not_understood {
         let version = version.or(elsewhere).unwrap_or(CwmpVersion::V1_0);
-        return Err(EnvelopeError::MustUnderstand { header: unknown, id: header.id, version });
+        return Err(EnvelopeError::MustUnderstand { header: unknown, id: header.id, version }.into());
     }
     match version {
         Some(version) => Ok(Opened { version, header, name, space: tag.space }),
-        None => Err(EnvelopeError::NoCwmpNamespace { found: short(&name, 64) }),
+        None => Err(EnvelopeError::NoCwmpNamespace { found: short(&name, 64) }.into()),
     }
 }
 
 /// Reads what follows the message: no second one, and nothing that is not well-formed.
-fn close_message(reader: &mut Reader<'_>) -> Result<(), EnvelopeError> {
+fn close_message(reader: &mut Reader<'_>) -> Result<(), Trouble> {
     if let Some(tag) = reader.child()? {
-        return Err(EnvelopeError::SecondMessage { found: short(tag.name(), 64) });
+        return Err(EnvelopeError::SecondMessage { found: short(tag.name(), 64) }.into());
     }
     reader.finish()
 }

@@ -18,7 +18,7 @@ const XML_SCHEMA_INSTANCE: &str = "http://www.w3.org/2001/XMLSchema-instance";
 #[derive(Debug)]
 pub(super) enum Trouble {
     /// The envelope as a whole is unusable.
-    Envelope(EnvelopeError),
+    Envelope(Box<EnvelopeError>),
     /// The envelope is sound, an argument is not.
     Argument(Box<BadArgument>),
 }
@@ -36,12 +36,13 @@ pub(super) struct BadArgument {
 
 impl From<EnvelopeError> for Trouble {
     fn from(error: EnvelopeError) -> Self {
-        Trouble::Envelope(error)
+        Trouble::Envelope(Box::new(error))
     }
 }
 
 impl Trouble {
     /// An argument breaks a rule.
+    #[cold]
     pub(super) fn argument(why: impl Into<String>) -> Self {
         Trouble::Argument(Box::new(BadArgument { path: String::new(), why: why.into(), too_much: false }))
     }
@@ -53,6 +54,7 @@ impl Trouble {
     }
 
     /// Says where it happened, from the inside out.
+    #[cold]
     pub(super) fn within(mut self, part: &str) -> Self {
         if let Trouble::Argument(bad) = &mut self {
             let dot = if bad.path.is_empty() || bad.path.starts_with('[') { "" } else { "." };
@@ -124,15 +126,15 @@ pub(super) struct Reader<'i> {
 
 impl<'i> Reader<'i> {
     /// A reader of one envelope.
-    pub(super) fn new(bytes: &'i [u8], bounds: Bounds) -> Result<Self, EnvelopeError> {
+    pub(super) fn new(bytes: &'i [u8], bounds: Bounds) -> Result<Self, Trouble> {
         if bytes.len() > bounds.bytes {
-            return Err(EnvelopeError::TooLarge { what: "bytes", limit: bounds.bytes });
+            return Err(too_large("bytes", bounds.bytes));
         }
-        let text =
-            std::str::from_utf8(bytes).map_err(|e| EnvelopeError::Encoding { offset: e.valid_up_to() })?;
+        let text = std::str::from_utf8(bytes)
+            .map_err(|error| Trouble::from(EnvelopeError::Encoding { offset: error.valid_up_to() }))?;
         let forbidden = |b: u8| b < 0x20 && !matches!(b, b'\t' | b'\n' | b'\r');
         if let Some(at) = bytes.iter().position(|b| forbidden(*b)) {
-            return Err(EnvelopeError::malformed(at as u64, "a control character"));
+            return Err(EnvelopeError::malformed(at as u64, "a control character").into());
         }
         let mut xml = NsReader::from_str(text.strip_prefix('\u{FEFF}').unwrap_or(text));
         let config = xml.config_mut();
@@ -172,7 +174,7 @@ impl<'i> Reader<'i> {
 
     /// Opens the next child of the current element; `None` closes the current element.
     #[inline(never)]
-    pub(super) fn child(&mut self) -> Result<Option<Tag<'i>>, EnvelopeError> {
+    pub(super) fn child(&mut self) -> Result<Option<Tag<'i>>, Trouble> {
         loop {
             match self.next()? {
                 Event::Start(start) => return self.open(start).map(Some),
@@ -191,7 +193,7 @@ impl<'i> Reader<'i> {
     }
 
     /// The root element.
-    pub(super) fn root(&mut self) -> Result<Tag<'i>, EnvelopeError> {
+    pub(super) fn root(&mut self) -> Result<Tag<'i>, Trouble> {
         loop {
             match self.next()? {
                 Event::Start(start) => return self.open(start),
@@ -202,12 +204,12 @@ impl<'i> Reader<'i> {
     }
 
     /// Skips what is left of the current element, its end included.
-    pub(super) fn skip(&mut self) -> Result<(), EnvelopeError> {
+    pub(super) fn skip(&mut self) -> Result<(), Trouble> {
         self.leave(self.depth)
     }
 
     /// Skips all up to the end of the open element that lies at `depth`.
-    pub(super) fn leave(&mut self, depth: usize) -> Result<(), EnvelopeError> {
+    pub(super) fn leave(&mut self, depth: usize) -> Result<(), Trouble> {
         while self.depth >= depth.max(1) {
             self.child()?;
         }
@@ -215,7 +217,7 @@ impl<'i> Reader<'i> {
     }
 
     /// Reads up to the end of the document, which must be well-formed.
-    pub(super) fn finish(&mut self) -> Result<(), EnvelopeError> {
+    pub(super) fn finish(&mut self) -> Result<(), Trouble> {
         self.leave(1)?;
         loop {
             match self.next()? {
@@ -244,37 +246,32 @@ impl<'i> Reader<'i> {
                     self.depth = self.depth.saturating_sub(1);
                     break;
                 }
-                Event::Eof => return Err(self.error("the document ends too early").into()),
+                Event::Eof => return Err(self.error("the document ends too early")),
                 _ => {}
             }
             if text.len() > limits::ELEMENT_TEXT {
-                let error =
-                    EnvelopeError::TooLarge { what: "bytes in one element", limit: limits::ELEMENT_TEXT };
-                return Err(error.into());
+                return Err(too_large("bytes in one element", limits::ELEMENT_TEXT));
             }
         }
         if nested { Err(Trouble::argument("holds elements in place of a value")) } else { Ok(text) }
     }
 
-    fn next(&mut self) -> Result<Event<'i>, EnvelopeError> {
+    fn next(&mut self) -> Result<Event<'i>, Trouble> {
         match self.xml.read_event() {
-            Ok(Event::DocType(_)) => Err(EnvelopeError::DocumentType),
+            Ok(Event::DocType(_)) => Err(EnvelopeError::DocumentType.into()),
             Ok(event) => Ok(event),
             Err(error) => Err(self.error(&error.to_string())),
         }
     }
 
-    fn open(&mut self, start: BytesStart<'i>) -> Result<Tag<'i>, EnvelopeError> {
+    fn open(&mut self, start: BytesStart<'i>) -> Result<Tag<'i>, Trouble> {
         self.depth += 1;
         if self.depth > limits::ENVELOPE_DEPTH {
-            return Err(EnvelopeError::TooLarge {
-                what: "levels of elements",
-                limit: limits::ENVELOPE_DEPTH,
-            });
+            return Err(too_large("levels of elements", limits::ENVELOPE_DEPTH));
         }
         self.elements += 1;
         if self.elements > self.bounds.elements {
-            return Err(EnvelopeError::TooLarge { what: "elements", limit: self.bounds.elements });
+            return Err(too_large("elements", self.bounds.elements));
         }
         let name = start.name().into_inner();
         if name.matches(':').count() > 1 || name.starts_with(':') || name.ends_with(':') {
@@ -292,15 +289,12 @@ impl<'i> Reader<'i> {
         Ok(Tag { start, space })
     }
 
-    fn read_attributes(&mut self, start: &BytesStart<'i>) -> Result<Attributes, EnvelopeError> {
+    fn read_attributes(&mut self, start: &BytesStart<'i>) -> Result<Attributes, Trouble> {
         let mut found = Attributes::default();
         for (count, attribute) in start.attributes().enumerate() {
             let attribute = attribute.map_err(|error| self.error(&error.to_string()))?;
             if count >= limits::ELEMENT_ATTRIBUTES {
-                return Err(EnvelopeError::TooLarge {
-                    what: "attributes",
-                    limit: limits::ELEMENT_ATTRIBUTES,
-                });
+                return Err(too_large("attributes", limits::ELEMENT_ATTRIBUTES));
             }
             if attribute.value.contains('<') {
                 return Err(self.error("`<` in an attribute"));
@@ -341,7 +335,7 @@ impl<'i> Reader<'i> {
     }
 
     /// One of the five predefined entities, or a character that XML allows.
-    fn resolve(&self, reference: &quick_xml::events::BytesRef<'_>) -> Result<char, EnvelopeError> {
+    fn resolve(&self, reference: &quick_xml::events::BytesRef<'_>) -> Result<char, Trouble> {
         let character = match &**reference {
             "lt" => Some('<'),
             "gt" => Some('>'),
@@ -355,7 +349,7 @@ impl<'i> Reader<'i> {
     }
 
     /// What may stand before and after the root element.
-    fn outside(&self, event: &Event<'i>) -> Result<(), EnvelopeError> {
+    fn outside(&self, event: &Event<'i>) -> Result<(), Trouble> {
         match event {
             Event::Decl(_) | Event::PI(_) | Event::Comment(_) => Ok(()),
             Event::Text(text) if text.trim().is_empty() => Ok(()),
@@ -363,9 +357,16 @@ impl<'i> Reader<'i> {
         }
     }
 
-    fn error(&self, why: &str) -> EnvelopeError {
-        EnvelopeError::malformed(self.xml.buffer_position(), why)
+    #[cold]
+    fn error(&self, why: &str) -> Trouble {
+        EnvelopeError::malformed(self.xml.buffer_position(), why).into()
     }
+}
+
+/// Beyond a bound.
+#[cold]
+pub(super) fn too_large(what: &'static str, limit: usize) -> Trouble {
+    EnvelopeError::TooLarge { what, limit }.into()
 }
 
 /// `xsd:string` -> `string`.

@@ -90,6 +90,8 @@ choice!(TransferState { NotYetStarted = "1", InProgress = "2", Completed = "3" }
 impl Entry for TimeWindowStruct {
     const ELEMENT: &'static str = "TimeWindowStruct";
     const TYPE: &'static str = "cwmp:TimeWindowStruct";
+    const LEAST: usize = 1;
+    const MOST: usize = 2;
 }
 
 impl Entry for QueuedTransferStruct {
@@ -105,6 +107,7 @@ impl Entry for AllQueuedTransferStruct {
 impl Entry for ArgStruct {
     const ELEMENT: &'static str = "ArgStruct";
     const TYPE: &'static str = "cwmp:ArgStruct";
+    const MOST: usize = 16;
 }
 
 impl Wire for FaultStruct {

@@ -33,6 +33,10 @@ pub(super) trait Entry: Wire {
     const ELEMENT: &'static str;
     /// Type of an entry in `soap-enc:arrayType`.
     const TYPE: &'static str;
+    /// Fewest entries that the schema allows.
+    const LEAST: usize = 0;
+    /// Most entries that the schema allows.
+    const MOST: usize = usize::MAX;
 }
 
 /// Where a child element's content goes while its parent is read.
@@ -154,7 +158,13 @@ pub(super) fn read_extended(
 
 /// What a required slot holds after [`read_fields`].
 pub(super) fn filled<T>(slot: Option<T>) -> Result<T, Trouble> {
-    slot.ok_or_else(|| Trouble::argument("is missing"))
+    slot.ok_or_else(incomplete)
+}
+
+/// A required slot is empty, which [`read_fields`] has ruled out.
+#[cold]
+pub(super) fn incomplete() -> Trouble {
+    Trouble::argument("is missing")
 }
 
 /// A structure: `record!(Type { field: "Element" [most characters] optional, ... })`.
@@ -172,6 +182,10 @@ macro_rules! record {
                     &mut [$($crate::soap::wire::record!(@field $name $field $([$max])? $($optional)?)),*],
                     more,
                 )?;
+                // One way out for all of them: a way each would drop every field in as many places.
+                let ($($crate::soap::wire::record!(@filled $field $($optional)?),)*) = ($($field,)*) else {
+                    return Err($crate::soap::wire::incomplete());
+                };
                 Ok(Self { $($field: $crate::soap::wire::record!(@take $field $($optional)?)),* })
             }
 
@@ -204,7 +218,9 @@ macro_rules! record {
     (@field $name:literal $field:ident [$max:expr] optional) => {
         $crate::soap::wire::Field::optional($name, &mut $field).at_most($max)
     };
-    (@take $field:ident) => { $crate::soap::wire::filled($field)? };
+    (@filled $field:ident) => { Some($field) };
+    (@filled $field:ident optional) => { $field };
+    (@take $field:ident) => { $field };
     (@take $field:ident optional) => { $field.unwrap_or_default() };
     (@write ($value:expr) $name:literal $out:ident) => { $crate::soap::wire::Wire::write(&$value, $name, $out) };
     (@write ($value:expr) $name:literal $out:ident optional) => {
@@ -321,8 +337,14 @@ impl<T: Entry> Wire for Vec<T> {
             if entries.len() >= reader.bounds.array_entries {
                 return Err(Trouble::too_much(reader.bounds.array_entries));
             }
+            if entries.len() >= T::MOST {
+                return Err(Trouble::argument(format!("has more than {} entries", T::MOST)));
+            }
             let entry = T::read(reader, max).map_err(|t| t.within(&format!("[{}]", entries.len() + 1)))?;
             entries.push(entry);
+        }
+        if entries.len() < T::LEAST {
+            return Err(Trouble::argument("has no entry"));
         }
         Ok(entries)
     }

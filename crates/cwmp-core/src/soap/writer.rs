@@ -47,6 +47,7 @@ const SPECIAL: [bool; 256] = {
 /// Writes character data: `& < > " '` become entities and CR a character reference, so that values survive the line end
 /// rules of XML. Characters that XML 1.0 forbids in any form (most of the control characters, U+FFFE, U+FFFF) become
 /// U+FFFD: one odd byte in a value must not make the whole message unreadable for the ACS.
+#[inline(never)]
 pub(super) fn escape(text: &str, out: &mut dyn Sink) {
     let mut rest = text;
     while let Some(at) = rest.bytes().position(is_special) {
@@ -77,7 +78,8 @@ fn is_special(byte: u8) -> bool {
     SPECIAL.get(usize::from(byte)).copied().unwrap_or(true)
 }
 
-/// `<name>`
+/// `<name>`. Not inlined, as its neighbours: there are hundreds of calls.
+#[inline(never)]
 pub(super) fn open(name: &str, out: &mut dyn Sink) {
     out.push("<");
     out.push(name);
@@ -85,6 +87,7 @@ pub(super) fn open(name: &str, out: &mut dyn Sink) {
 }
 
 /// `</name>`
+#[inline(never)]
 pub(super) fn close(name: &str, out: &mut dyn Sink) {
     out.push("</");
     out.push(name);
@@ -92,6 +95,7 @@ pub(super) fn close(name: &str, out: &mut dyn Sink) {
 }
 
 /// `<name>text</name>`
+#[inline(never)]
 pub(super) fn leaf(name: &str, text: &str, out: &mut dyn Sink) {
     open(name, out);
     escape(text, out);
@@ -99,6 +103,7 @@ pub(super) fn leaf(name: &str, text: &str, out: &mut dyn Sink) {
 }
 
 /// `<name soap-enc:arrayType="item[count]">`
+#[inline(never)]
 pub(super) fn open_array(name: &str, item_type: &str, count: usize, out: &mut dyn Sink) {
     out.push("<");
     out.push(name);
