@@ -152,6 +152,13 @@ async fn hidden_values_read_as_empty() {
 }
 
 #[tokio::test]
+async fn commands_read_as_false() {
+    let mut bench = Bench::new();
+    bench.system.put("Device.IP.Interface.1.Reset", "true", cwmp_platform::source::Access::ReadWrite);
+    assert_eq!(bench.value("Device.IP.Interface.1.Reset").await, "false");
+}
+
+#[tokio::test]
 async fn a_call_reads_each_source_once_and_only_those_it_is_about() {
     let mut bench = Bench::new();
     bench.values(&["Device.Time.Enable", "Device.DeviceInfo.UpTime", "Device.Hosts."]).await.unwrap();

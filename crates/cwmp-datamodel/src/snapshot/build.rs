@@ -316,8 +316,13 @@ impl ParameterSink for Builder {
         present.hint = parameter.ordinal().saturating_add(1);
         let rule = parameter.rule();
         let writable = access == Access::ReadWrite && rule.is_writable();
-        let hidden = rule.is_hidden() && !self.unmasked;
-        self.push_value(parameter.ordinal(), None, if hidden { &"" } else { value }, writable);
+        // What the model says of reading holds whatever a source delivers.
+        let value = match () {
+            () if rule.is_hidden() && !self.unmasked => &"",
+            () if rule.is_command() && rule.value_type() == ValueType::Boolean => &"false",
+            () => value,
+        };
+        self.push_value(parameter.ordinal(), None, value, writable);
     }
 
     fn vendor_parameter(
