@@ -194,8 +194,13 @@ proptest! {
 
 /// Texts that a parameter takes as they are.
 fn values_of(name: &str) -> Option<Vec<&'static str>> {
-    let Some(Place::Parameter(_, parameter)) = Facts::tr181().find(name) else { return None };
+    let Some(Place::Parameter(object, parameter)) = Facts::tr181().find(name) else { return None };
     let rule = parameter.rule();
+    // Parts of keys have a rule of their own.
+    let is_key = |facet| matches!(facet, Facet::Key(keys) if keys.split(['|', '+']).any(|part| part == parameter.name()));
+    if object.rule().facets().any(is_key) {
+        return None;
+    }
     let some = [
         "true",
         "false",

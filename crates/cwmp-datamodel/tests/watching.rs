@@ -265,3 +265,19 @@ async fn attributes_go_with_their_instance() {
     assert!(bench.shelf.saved.borrow().set.is_empty());
     assert!(!bench.shelf.saved.borrow().known.keys().any(|name| name.starts_with(table)));
 }
+
+#[tokio::test]
+async fn rows_that_went_away_make_room_for_attributes() {
+    let mut bench = settled().await;
+    let most = cwmp_datamodel::limits::ATTRIBUTES;
+    {
+        let mut saved = bench.shelf.saved.borrow_mut();
+        let gone = (0..most).map(|i| format!("Device.Hosts.Host.{}.HostName", 1000 + i));
+        saved.set = gone
+            .map(|name| (name, cwmp_datamodel::Deviation { notification: Some(1), acs_only: false }))
+            .collect();
+    }
+    bench.restart();
+    bench.watch(&[("Device.Hosts.", 1)]).await.unwrap();
+    assert_eq!(bench.shelf.saved.borrow().set.len(), 4);
+}

@@ -25,6 +25,10 @@ pub trait ParameterSource {
 
     /// Delivers objects and parameters. It may deliver more than is wanted; the rest is dropped.
     ///
+    /// A table is delivered even while it has no instances: the ACS sees it then, and can add to it. Objects that lie
+    /// above the delivered ones, and NumberOfEntries parameters, may be left to the tree. All parameters that exist on
+    /// this box are delivered, also those that are empty.
+    ///
     /// # Errors
     /// [`SourceError`] fails the whole call of the ACS with 9002.
     async fn read(&self, wanted: &Wanted<'_>, out: &mut dyn ParameterSink) -> Result<(), SourceError>;
@@ -52,7 +56,10 @@ pub trait ParameterSource {
     /// The fault to answer: 9005 for no such table, 9004 for a full one.
     async fn add(&self, table: &str, extra: &[Change]) -> Result<(u32, Status), CwmpFault> {
         let _ = extra;
-        Err(CwmpFault::new(FaultCode::INVALID_PARAMETER_NAME, format!("{table} takes no instances from the ACS")))
+        Err(CwmpFault::new(
+            FaultCode::INVALID_PARAMETER_NAME,
+            format!("{table} takes no instances from the ACS"),
+        ))
     }
 
     /// Deletes an instance (`Device.X.Y.1.`), durably. The default refuses.
@@ -148,11 +155,19 @@ pub trait ParameterSink {
     /// Begins an object: concrete path with trailing dot. Parameters that follow belong to it.
     fn object(&mut self, path: &str, kind: ObjectKind);
 
-    /// A parameter of the schema in the present object, in canonical lexical form.
+    /// A parameter of the schema in the present object, in canonical lexical form: booleans are `true` and `false`,
+    /// dateTime is in UTC, items of lists have no blanks around them. Hidden ones (passwords) may be delivered as they
+    /// are: the tree shows them as empty and needs them only to put them back after a failed change.
     fn parameter(&mut self, name: &str, value: &dyn fmt::Display, access: Access);
 
     /// A vendor parameter (`X_...`) in the present object; the schema does not know its type.
-    fn vendor_parameter(&mut self, name: &str, value_type: ValueType, value: &dyn fmt::Display, access: Access);
+    fn vendor_parameter(
+        &mut self,
+        name: &str,
+        value_type: ValueType,
+        value: &dyn fmt::Display,
+        access: Access,
+    );
 }
 
 #[cfg(test)]
