@@ -119,7 +119,10 @@ async fn an_inform_comes_through_without_what_cannot_be_read() {
     let (parameters, value_change) = bench.inform(&[EventCode::Periodic]).await;
     assert_eq!(
         (names(&parameters), value_change),
-        (vec![KEY, URL, "Device.ManagementServer.AliasBasedAddressing"], false)
+        (
+            vec!["Device.RootDataModelVersion", KEY, URL, "Device.ManagementServer.AliasBasedAddressing"],
+            false
+        )
     );
     assert!(!bench.model.check_watched().await);
 }
@@ -129,7 +132,7 @@ async fn a_source_that_breaks_off_delivers_nothing() {
     let mut bench = settled().await;
     bench.system.fails_to_read.set(true);
     let (parameters, _) = bench.inform(&[EventCode::Periodic]).await;
-    assert!(!names(&parameters).contains(&"Device.RootDataModelVersion"));
+    assert!(!names(&parameters).contains(&"Device.DeviceInfo.HardwareVersion"));
     assert!(names(&parameters).contains(&KEY));
 }
 

@@ -79,6 +79,12 @@ impl Builder {
         Savepoint { bytes: self.bytes.len(), objects: self.objects.len() }
     }
 
+    /// What follows is the tree's own.
+    pub(crate) fn begin_tree(&mut self) {
+        self.close();
+        self.source = NO_SOURCE;
+    }
+
     /// Forgets what came since: the source has failed half-way.
     pub fn back_to(&mut self, savepoint: Savepoint) {
         self.present = None;
