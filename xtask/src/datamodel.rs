@@ -327,3 +327,55 @@ fn join(mut texts: BTreeSet<Vec<u8>>) -> Vec<u8> {
     }
     blob
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const HEAD: &str = "path\tkind\taccess\ttype\tfacets\tlist\tdefault\tversion\tstatus\tnotify\n";
+
+    fn encoded(rows: &[&str]) -> Result<Vec<u8>, String> {
+        encode(&format!("{HEAD}{}\n", rows.join("\n")))
+    }
+
+    #[test]
+    fn the_file_depends_on_the_table_alone() {
+        let rows = [
+            "Device.\tobject\treadOnly\t\t\t\t\t2.0\tcurrent\t",
+            "Device.A.\tobject\treadOnly\t\t\t\t\t2.0\tcurrent\t",
+            "Device.A.P\tparameter\treadWrite\tstring\tlen=..4;enum=a|b\tlist\tobject:a\t2.0\tcurrent\tcanDeny",
+        ];
+        assert_eq!(encoded(&rows).unwrap(), encoded(&rows).unwrap());
+        assert_eq!(encoded(&rows).unwrap().get(..4), Some(&format::MAGIC[..]));
+    }
+
+    #[test]
+    fn a_row_that_makes_no_sense_is_refused() {
+        let root = "Device.\tobject\treadOnly\t\t\t\t\t2.0\tcurrent\t";
+        for (row, said) in [
+            ("Device.P\tparameter", "line 3: not ten columns"),
+            ("Device.\tobject\treadOnly\t\t\t\t\t2.0\tcurrent\t", "second time"),
+            ("Device.A.B.\tobject\treadOnly\t\t\t\t\t2.0\tcurrent\t", "parent"),
+            ("Device.A.P\tparameter\treadOnly\tstring\t\t\t\t2.0\tcurrent\t", "follow its object"),
+            ("Device.P\tparameter\treadOnly\tfloat\t\t\t\t2.0\tcurrent\t", "`float`"),
+            ("Device.P\tparameter\tmaybe\tstring\t\t\t\t2.0\tcurrent\t", "`maybe`"),
+            ("Device.P\tparameter\treadOnly\tstring\tlen=4\t\t\t2.0\tcurrent\t", "no length"),
+            ("Device.P\tparameter\treadOnly\tint\trange=a..b\t\t\t2.0\tcurrent\t", "no range"),
+            ("Device.P\tparameter\treadOnly\tstring\tcolour=red\t\t\t2.0\tcurrent\t", "colour"),
+            ("Device.P\tparameter\treadOnly\tstring\t\tpairs\t\t2.0\tcurrent\t", "list column"),
+            ("Device.P\tparameter\treadOnly\tstring\t\t\ta\t2.0\tcurrent\t", "default"),
+        ] {
+            let error = encoded(&[root, row]).unwrap_err();
+            assert!(error.contains(said), "{row}: {error}");
+        }
+    }
+
+    #[test]
+    fn joined_texts_are_all_there() {
+        let texts: BTreeSet<Vec<u8>> =
+            ["Name", "HostName", "NameServer", "Server", "x"].map(|t| t.as_bytes().to_vec()).into();
+        let joined = Text::new(join(texts.clone()));
+        assert!(texts.iter().all(|text| joined.find(text).is_some()));
+        assert_eq!(joined.bytes.len(), "HostNameServerx".len());
+    }
+}

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use async_trait::async_trait;
 use serde::{Deserialize, Serialize};
 
-use crate::{facts::Rule, snapshot::Marked};
+use crate::{facts::Rule, limits, snapshot::Marked};
 
 /// Everything about attributes that outlives a restart: only what differs from the defaults of the model.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -76,6 +76,11 @@ impl Attributes {
         if deviation != Deviation::default() {
             self.set.insert(name.to_owned(), deviation);
         }
+    }
+
+    /// Whether there is more than may be kept.
+    pub(crate) fn is_full(&self) -> bool {
+        self.set.len() > limits::ATTRIBUTES || self.known.len() > limits::ATTRIBUTES
     }
 
     /// Forgets everything below an object; whether there was anything.

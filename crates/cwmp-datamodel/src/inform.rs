@@ -94,7 +94,13 @@ impl DataModel {
     pub(crate) async fn inform_delivered(&mut self) {
         let reported = std::mem::take(&mut self.reported);
         if !reported.is_empty() {
-            self.attributes.known.extend(reported);
+            self.attributes.known.extend(reported.iter().cloned());
+            if self.attributes.is_full() {
+                // Rows watched by default have come and gone: what is dropped is recorded anew if it is still there.
+                let set = &self.attributes.set;
+                self.attributes.known.retain(|name, _| set.contains_key(name));
+                self.attributes.known.extend(reported.into_iter().take(limits::ATTRIBUTES));
+            }
             self.save_attributes().await;
         }
     }

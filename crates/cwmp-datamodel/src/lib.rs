@@ -13,8 +13,7 @@
 //! * [`limits`]: every bound, by name.
 //!
 //! Left out: aliases and wildcards in names of the ACS (both are answered with 9005, and `AliasBasedAddressing` is
-//! false), the journal that makes changes of several sources one durable step, unique keys across rows, and whether a
-//! referenced row exists.
+//! false), the journal that makes changes of several sources one durable step, and whether a referenced row exists.
 
 mod attributes;
 pub mod facts;
@@ -27,6 +26,7 @@ pub mod pattern;
 mod set;
 mod set_attributes;
 pub mod snapshot;
+mod unique;
 pub mod validate;
 
 pub use attributes::{AttributeError, AttributeStore, Attributes, Deviation};

@@ -7,12 +7,12 @@ use cwmp_core::{
     io::{DataOp, DataReply, SnapshotId},
     limits::DATA_TIMEOUT_MS,
 };
-use cwmp_platform::source::{ParameterSource, SourceError, Wanted};
+use cwmp_platform::source::{Access, ObjectKind, ParameterSink, ParameterSource, SourceError, Wanted};
 use tokio::time::{Instant, timeout_at};
 
 use crate::{
     attributes::{AttributeError, AttributeStore, Attributes},
-    facts::{Facts, Object, Place},
+    facts::{Facts, Object, Place, VERSION},
     limits,
     snapshot::{Builder, Snapshot, Unknown},
 };
@@ -54,6 +54,7 @@ pub(crate) enum Reading {
 }
 
 pub(crate) const PARAMETER_KEY: &str = "Device.ManagementServer.ParameterKey";
+const ROOT: &str = "Device.";
 const MANAGEMENT_SERVER: &str = "Device.ManagementServer.";
 const TIMEOUT: Duration = Duration::from_millis(DATA_TIMEOUT_MS);
 
@@ -73,7 +74,7 @@ impl DataModel {
         let (mut forced, mut watched_by_default) = (Vec::new(), Vec::new());
         if let Some(root) = facts.root() {
             walk(root, &format!("{}.", root.name()), &mut |object, path| {
-                if !sources.iter().any(|source| source.objects().contains(&path)) {
+                if path != ROOT && !sources.iter().any(|source| source.objects().contains(&path)) {
                     return;
                 }
                 for parameter in object.parameters() {
@@ -209,6 +210,12 @@ impl DataModel {
                 tracing::warn!("{text}: its parameters are left out");
                 builder.back_to(savepoint);
             }
+        }
+        if wanted.touches(ROOT) {
+            // Which model this is, the tree knows itself. A source that has more to say of the root goes first.
+            builder.begin_tree();
+            builder.object(ROOT, ObjectKind::Single);
+            builder.parameter("RootDataModelVersion", &VERSION, Access::ReadOnly);
         }
         builder.finish()
     }

@@ -19,6 +19,7 @@ use crate::{
     attributes::{OFF, fingerprint},
     model::{DataModel, Origin, PARAMETER_KEY, Reading, in_time},
     snapshot::{Found, Snapshot},
+    unique,
     validate::{validate, validate_vendor},
 };
 
@@ -44,7 +45,10 @@ impl DataModel {
                 format!("`{shown}` is set twice in one call"),
             ));
         }
-        let names: Vec<&str> = parameters.iter().map(|p| p.name.as_str()).chain([PARAMETER_KEY]).collect();
+        let tables = unique::tables(self.facts, parameters.iter().map(|p| p.name.as_str()));
+        let mut names: Vec<&str> =
+            parameters.iter().map(|p| p.name.as_str()).chain([PARAMETER_KEY]).collect();
+        names.extend(&tables);
         let before = self.read(&names, Reading::BeforeImage).await?;
         let (mut parts, mut faults) = (BTreeMap::<u8, Part>::new(), Vec::new());
         let mut watched = Vec::new();
@@ -65,6 +69,7 @@ impl DataModel {
             }
         }
         refuse(faults)?;
+        refuse(unique::collisions(&tables, &before, parts.values().flat_map(|part| &part.changes)))?;
         self.check(&parts).await?;
         let mut ordered: Vec<(u8, Part)> = parts.into_iter().collect();
         if origin == Origin::Acs {

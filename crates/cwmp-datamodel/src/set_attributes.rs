@@ -24,7 +24,13 @@ impl DataModel {
         for entry in entries {
             enter(entry, &present, &mut attributes)?;
         }
-        if attributes.set.len() > limits::ATTRIBUTES || attributes.known.len() > limits::ATTRIBUTES {
+        if attributes.is_full() {
+            // Rows that went away by themselves have left theirs behind.
+            let tree = self.read(&[""], Reading::Strict).await?;
+            attributes.set.retain(|name, _| tree.parameter(name).is_some());
+            attributes.known.retain(|name, _| tree.parameter(name).is_some());
+        }
+        if attributes.is_full() {
             let text = format!("more than {} parameters with attributes of their own", limits::ATTRIBUTES);
             return Err(CwmpFault::new(FaultCode::RESOURCES_EXCEEDED, text));
         }

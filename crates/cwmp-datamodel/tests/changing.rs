@@ -223,3 +223,24 @@ async fn a_refused_instance_leaves_the_key_of_another_source_alone() {
     assert_eq!(delete(&mut bench, "Device.IP.Interface.1.", "k2").await, Err(9002));
     assert_eq!(bench.value(KEY).await, "k1");
 }
+
+#[tokio::test]
+async fn no_two_rows_in_force_have_the_same_key() {
+    let mut bench = Bench::new();
+    for _ in 0..2 {
+        add(&mut bench, ROWS, "").await.unwrap();
+    }
+    let [first, second] = [1, 2].map(|row| format!("{ROWS}{row}.ParameterName"));
+    let [one, two] = [1, 2].map(|row| format!("{ROWS}{row}.Enable"));
+    let (up_time, host_name) = ("Device.DeviceInfo.UpTime", "Device.DeviceInfo.HostName");
+    // Rows that are off do not count.
+    bench.set(&[(&first, up_time), (&second, up_time), (&one, "1")], "").await.unwrap();
+    let fault = bench.set(&[(&two, "1")], "").await.unwrap_err();
+    assert_eq!(entries(&fault), [(two.as_str(), 9007)]);
+    bench.set(&[(&two, "1"), (&second, host_name)], "").await.unwrap();
+    let fault = bench.set(&[(&first, host_name)], "").await.unwrap_err();
+    assert_eq!(entries(&fault), [(first.as_str(), 9007)]);
+    // The set counts as a whole: values can change places.
+    bench.set(&[(&first, host_name), (&second, up_time)], "").await.unwrap();
+    bench.set(&[(&first, host_name)], "").await.unwrap();
+}

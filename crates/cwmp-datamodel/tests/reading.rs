@@ -4,7 +4,7 @@
 
 mod common;
 
-use common::Bench;
+use common::{Bench, Memory};
 use cwmp_core::io::{DataOp, DataReply};
 use cwmp_datamodel::Origin;
 
@@ -149,6 +149,24 @@ async fn hidden_values_read_as_empty() {
     let mut bench = Bench::new();
     assert_eq!(bench.value("Device.ManagementServer.Password").await, "");
     assert_eq!(bench.own.value("Device.ManagementServer.Password"), "hush");
+}
+
+#[tokio::test]
+async fn the_tree_says_itself_which_model_it_is() {
+    let own = Memory::new("own", &["Device.ManagementServer."]);
+    let mut bench = Bench::of(own, Memory::new("system", &[]));
+    assert_eq!(bench.value("Device.RootDataModelVersion").await, "2.17");
+    assert_eq!(bench.names("", false).await.unwrap(), ["Device.", "Device.RootDataModelVersion"]);
+    // A source may know better.
+    bench.own.put("Device.RootDataModelVersion", "2.16", cwmp_platform::source::Access::ReadOnly);
+    assert_eq!(bench.values(&["Device."]).await.unwrap()[0].1, "2.16");
+}
+
+#[tokio::test]
+async fn commands_read_as_false() {
+    let mut bench = Bench::new();
+    bench.system.put("Device.IP.Interface.1.Reset", "true", cwmp_platform::source::Access::ReadWrite);
+    assert_eq!(bench.value("Device.IP.Interface.1.Reset").await, "false");
 }
 
 #[tokio::test]

@@ -119,7 +119,10 @@ async fn an_inform_comes_through_without_what_cannot_be_read() {
     let (parameters, value_change) = bench.inform(&[EventCode::Periodic]).await;
     assert_eq!(
         (names(&parameters), value_change),
-        (vec![KEY, URL, "Device.ManagementServer.AliasBasedAddressing"], false)
+        (
+            vec!["Device.RootDataModelVersion", KEY, URL, "Device.ManagementServer.AliasBasedAddressing"],
+            false
+        )
     );
     assert!(!bench.model.check_watched().await);
 }
@@ -129,7 +132,7 @@ async fn a_source_that_breaks_off_delivers_nothing() {
     let mut bench = settled().await;
     bench.system.fails_to_read.set(true);
     let (parameters, _) = bench.inform(&[EventCode::Periodic]).await;
-    assert!(!names(&parameters).contains(&"Device.RootDataModelVersion"));
+    assert!(!names(&parameters).contains(&"Device.DeviceInfo.HardwareVersion"));
     assert!(names(&parameters).contains(&KEY));
 }
 
@@ -264,4 +267,20 @@ async fn attributes_go_with_their_instance() {
         .unwrap();
     assert!(bench.shelf.saved.borrow().set.is_empty());
     assert!(!bench.shelf.saved.borrow().known.keys().any(|name| name.starts_with(table)));
+}
+
+#[tokio::test]
+async fn rows_that_went_away_make_room_for_attributes() {
+    let mut bench = settled().await;
+    let most = cwmp_datamodel::limits::ATTRIBUTES;
+    {
+        let mut saved = bench.shelf.saved.borrow_mut();
+        let gone = (0..most).map(|i| format!("Device.Hosts.Host.{}.HostName", 1000 + i));
+        saved.set = gone
+            .map(|name| (name, cwmp_datamodel::Deviation { notification: Some(1), acs_only: false }))
+            .collect();
+    }
+    bench.restart();
+    bench.watch(&[("Device.Hosts.", 1)]).await.unwrap();
+    assert_eq!(bench.shelf.saved.borrow().set.len(), 4);
 }

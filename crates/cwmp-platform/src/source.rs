@@ -25,6 +25,10 @@ pub trait ParameterSource {
 
     /// Delivers objects and parameters. It may deliver more than is wanted; the rest is dropped.
     ///
+    /// A table is delivered even while it has no instances: the ACS sees it then, and can add to it. Objects that lie
+    /// above the delivered ones, and NumberOfEntries parameters, may be left to the tree. All parameters that exist on
+    /// this box are delivered, also those that are empty.
+    ///
     /// # Errors
     /// [`SourceError`] fails the whole call of the ACS with 9002.
     async fn read(&self, wanted: &Wanted<'_>, out: &mut dyn ParameterSink) -> Result<(), SourceError>;
@@ -151,7 +155,9 @@ pub trait ParameterSink {
     /// Begins an object: concrete path with trailing dot. Parameters that follow belong to it.
     fn object(&mut self, path: &str, kind: ObjectKind);
 
-    /// A parameter of the schema in the present object, in canonical lexical form.
+    /// A parameter of the schema in the present object, in canonical lexical form: booleans are `true` and `false`,
+    /// dateTime is in UTC, items of lists have no blanks around them. Hidden ones (passwords) may be delivered as they
+    /// are: the tree shows them as empty and needs them only to put them back after a failed change.
     fn parameter(&mut self, name: &str, value: &dyn fmt::Display, access: Access);
 
     /// A vendor parameter (`X_...`) in the present object; the schema does not know its type.

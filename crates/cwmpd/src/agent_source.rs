@@ -1,5 +1,4 @@
-//! The agent's own object, `Device.ManagementServer.`, and its table InformParameter, kept in the layers; and the root's own
-//! parameter, the version of the model.
+//! The agent's own object, `Device.ManagementServer.`, and its table InformParameter, kept in the layers.
 
 use std::{cell::RefCell, fmt, rc::Rc};
 
@@ -9,7 +8,6 @@ use cwmp_core::{
     rpc::{DeviceId, Status},
     settings::AgentSettings,
 };
-use cwmp_datamodel::facts::ROOT_DATA_MODEL_VERSION;
 use cwmp_platform::source::{
     Access, Change, ObjectKind, ParameterSink, ParameterSource, SourceError, Wanted,
 };
@@ -25,7 +23,6 @@ mod parameters;
 #[cfg(test)]
 mod tests;
 
-const ROOT: &str = "Device.";
 const OBJECT: &str = "Device.ManagementServer.";
 const TABLE: &str = "Device.ManagementServer.InformParameter.";
 const ROW: &str = "Device.ManagementServer.InformParameter.{i}.";
@@ -184,16 +181,12 @@ impl ParameterSource for AgentSource {
     }
 
     fn objects(&self) -> &[&'static str] {
-        &[ROOT, OBJECT, ROW]
+        &[OBJECT, ROW]
     }
 
     async fn read(&self, wanted: &Wanted<'_>, out: &mut dyn ParameterSink) -> Result<(), SourceError> {
         let layers = self.layers.borrow();
         let rows = inform_parameter::rows(&layers);
-        if wanted.touches(ROOT) {
-            out.object(ROOT, ObjectKind::Single);
-            out.parameter("RootDataModelVersion", &ROOT_DATA_MODEL_VERSION, Access::ReadOnly);
-        }
         if wanted.touches(OBJECT) {
             let (now, _) = parameters::load(&layers, &self.default_username);
             out.object(OBJECT, ObjectKind::Single);

@@ -4,7 +4,7 @@ use std::{cell::RefCell, collections::HashMap, rc::Rc};
 
 use cwmp_core::{
     io::{Listing, ListingKind, SnapshotId},
-    soap::listing::{self, Count, Sink},
+    soap::{Count, Sink, listing},
 };
 use cwmp_datamodel::snapshot::{Entry, Position, Snapshot};
 use cwmp_transport::PostBody;

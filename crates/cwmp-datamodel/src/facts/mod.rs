@@ -14,8 +14,8 @@ pub use rule::{Access, DefaultOf, Facet, Facets, Kind, ModelStatus, Rule};
 
 static TR_181: &[u8] = include_bytes!("../../data/tr-181-2-17.facts");
 
-/// The version of TR-181 that the facts are of: `Device.RootDataModelVersion`.
-pub const ROOT_DATA_MODEL_VERSION: &str = "2.17";
+/// Version of the model that the file was made from: RootDataModelVersion.
+pub const VERSION: &str = "2.17";
 
 /// The facts about one root object and everything below it.
 #[derive(Clone, Copy, Debug)]
@@ -120,6 +120,12 @@ impl Facts {
             _ if at_table => None,
             name => object.parameter(name).map(|parameter| Place::Parameter(object, parameter)),
         }
+    }
+
+    /// Whether every Inform carries the parameter with this full name.
+    #[must_use]
+    pub fn is_forced_inform(self, name: &str) -> bool {
+        matches!(self.find(name), Some(Place::Parameter(_, parameter)) if parameter.rule().is_forced_inform())
     }
 
     /// The deepest object of the model that a path runs through; what a vendor added lies below it.

@@ -100,6 +100,25 @@ fn every_row_of_the_table_is_kept() {
 }
 
 #[test]
+fn the_version_is_the_newest_of_any_row() {
+    let Some(table) = table() else { return };
+    let version = |line: &str| {
+        let (major, minor) = line.split('\t').nth(7).unwrap().split_once('.').unwrap();
+        (major.parse::<u32>().unwrap(), minor.parse::<u32>().unwrap())
+    };
+    let (major, minor) = table.lines().skip(1).map(version).max().unwrap();
+    assert_eq!(VERSION, format!("{major}.{minor}"));
+}
+
+#[test]
+fn what_every_inform_carries() {
+    let facts = Facts::tr181();
+    assert!(facts.is_forced_inform("Device.DeviceInfo.SoftwareVersion"));
+    assert!(!facts.is_forced_inform("Device.DeviceInfo.UpTime"));
+    assert!(!facts.is_forced_inform("Device.DeviceInfo."));
+}
+
+#[test]
 fn names_are_found_with_instance_numbers_and_exact_case() {
     let facts = Facts::tr181();
     assert!(matches!(facts.find("Device."), Some(Place::Object(o)) if o.id() == ObjectId(0)));

@@ -79,6 +79,12 @@ impl Builder {
         Savepoint { bytes: self.bytes.len(), objects: self.objects.len() }
     }
 
+    /// What follows is the tree's own.
+    pub(crate) fn begin_tree(&mut self) {
+        self.close();
+        self.source = NO_SOURCE;
+    }
+
     /// Forgets what came since: the source has failed half-way.
     pub fn back_to(&mut self, savepoint: Savepoint) {
         self.present = None;
@@ -316,8 +322,13 @@ impl ParameterSink for Builder {
         present.hint = parameter.ordinal().saturating_add(1);
         let rule = parameter.rule();
         let writable = access == Access::ReadWrite && rule.is_writable();
-        let hidden = rule.is_hidden() && !self.unmasked;
-        self.push_value(parameter.ordinal(), None, if hidden { &"" } else { value }, writable);
+        // What the model says of reading holds whatever a source delivers.
+        let value = match () {
+            () if rule.is_hidden() && !self.unmasked => &"",
+            () if rule.is_command() && rule.value_type() == ValueType::Boolean => &"false",
+            () => value,
+        };
+        self.push_value(parameter.ordinal(), None, value, writable);
     }
 
     fn vendor_parameter(

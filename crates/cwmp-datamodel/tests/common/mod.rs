@@ -16,16 +16,22 @@ use cwmp_core::{
     rpc::{ParameterKey, ParameterValueStruct, SetParameterAttributesStruct, Status},
     value::ValueType,
 };
-use cwmp_datamodel::{AttributeError, AttributeStore, Attributes, DataModel, Origin};
+use cwmp_datamodel::{
+    AttributeError, AttributeStore, Attributes, DataModel, Origin,
+    facts::{Facts, Place},
+};
 use cwmp_platform::source::{
     Access, Change, ObjectKind, ParameterSink, ParameterSource, SourceError, Wanted,
 };
+
+/// An object and its parameters: name, value, access.
+type Stored = (ObjectKind, Vec<(String, String, Access)>);
 
 /// A source that keeps everything in memory and fails on demand.
 pub struct Memory {
     name: &'static str,
     objects: Vec<&'static str>,
-    tree: RefCell<BTreeMap<String, (ObjectKind, Vec<(String, String, Access)>)>>,
+    tree: RefCell<BTreeMap<String, Stored>>,
     pub reads: Cell<u32>,
     pub applied: RefCell<Vec<Vec<Change>>>,
     pub fails_to_read: Cell<bool>,
@@ -81,6 +87,18 @@ impl Memory {
             Some(parameter) => value.clone_into(&mut parameter.1),
             None => parameters.push((leaf.to_owned(), value.to_owned(), access)),
         }
+    }
+
+    pub fn is_writable(&self, name: &str) -> bool {
+        let writable = Facts::tr181().find(name).is_some_and(|place| match place {
+            Place::Parameter(_, parameter) => parameter.rule().is_writable(),
+            Place::Object(_) | Place::Table(_) => false,
+        });
+        let (object, leaf) = name.rsplit_once('.').unwrap();
+        let tree = self.tree.borrow();
+        let own =
+            tree.get(&format!("{object}.")).and_then(|(_, all)| all.iter().find(|(known, ..)| known == leaf));
+        writable && own.is_some_and(|(.., access)| *access == Access::ReadWrite)
     }
 
     pub fn value(&self, name: &str) -> String {
