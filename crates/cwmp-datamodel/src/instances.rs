@@ -10,6 +10,8 @@ use cwmp_core::{
 use cwmp_platform::source::{Change, ObjectKind};
 
 use crate::{
+    attributes::fingerprint,
+    facts::Place,
     model::{DataModel, Origin, PARAMETER_KEY, Reading, in_time},
     set::Part,
     snapshot::Snapshot,
@@ -35,6 +37,7 @@ impl DataModel {
             Ok((instance_number, status)) if instance_number > 0 => {
                 // A number that was used before must not bring the attributes of then.
                 self.forget(&format!("{table}{instance_number}.")).await;
+                self.know_count(table, origin).await;
                 Ok(AddObjectResponse { instance_number, status: status.and(early) })
             }
             Ok(_) => {
@@ -65,6 +68,9 @@ impl DataModel {
         match in_time(owner.delete(instance, &extra)).await.unwrap_or_else(|error| Err(internal(error))) {
             Ok(status) => {
                 self.forget(instance).await;
+                if let Some((table, _)) = instance.strip_suffix('.').and_then(|path| path.rsplit_once('.')) {
+                    self.know_count(&format!("{table}."), origin).await;
+                }
                 Ok(status.and(early))
             }
             Err(fault) => {
@@ -102,6 +108,24 @@ impl DataModel {
         let undo =
             before.parameter(PARAMETER_KEY).map(|found| change(found.entry.text)).into_iter().collect();
         Ok((Vec::new(), vec![(owner, Part { changes, undo })]))
+    }
+
+    /// The number of entries has changed by the ACS's own doing, which is no news to it.
+    async fn know_count(&mut self, table: &str, origin: Origin) {
+        let Some(Place::Table(object)) = self.facts.find(table) else { return };
+        let parent =
+            table.strip_suffix('.').and_then(|path| path.rsplit_once('.')).map_or("", |(parent, _)| parent);
+        let Some(name) = object.rule().count().map(|count| format!("{parent}.{count}")) else { return };
+        if origin == Origin::Local || !self.attributes.known.contains_key(&name) {
+            return;
+        }
+        match self.read(&[&name], Reading::Strict).await {
+            Ok(tree) => {
+                let now = tree.parameter(&name).map(|found| (name.clone(), fingerprint(found.entry.text)));
+                self.know(now.into_iter().collect()).await;
+            }
+            Err(fault) => tracing::warn!("{name} could not be read: {fault}"),
+        }
     }
 
     /// Forgets the attributes of an instance that is gone.

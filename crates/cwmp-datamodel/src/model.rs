@@ -166,9 +166,8 @@ impl DataModel {
         let names: Vec<&str> = names.iter().map(String::as_str).collect();
         let mut snapshot = self.read(&names, Reading::Strict).await?;
         let attributes = &self.attributes;
-        let count = snapshot.mark_parameters(names.iter().copied(), &|entry, rule| {
-            attributes.of(&[entry.object, entry.name].concat(), rule)
-        });
+        let count = snapshot
+            .mark_parameters(names, &|entry, rule| attributes.of(&[entry.object, entry.name].concat(), rule));
         let count = count.map_err(unknown)?;
         Ok(self.keep(snapshot, count))
     }

@@ -168,7 +168,7 @@ impl DataModel {
     }
 
     /// The ACS has set these values itself: they are no news to it.
-    async fn know(&mut self, watched: Vec<(String, u64)>) {
+    pub(crate) async fn know(&mut self, watched: Vec<(String, u64)>) {
         let mut changed = false;
         for (name, now) in watched {
             changed |= self.attributes.known.insert(name, now) != Some(now);

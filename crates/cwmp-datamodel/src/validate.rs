@@ -1,7 +1,7 @@
 //! Whether a text is a value of a parameter, by the facts of the model (TR-106 "Parameter Data Types").
 //!
 //! What needs more than the facts is left to the source's `check`: whether a referenced row exists, whether this box
-//! can do what an enumeration names. Enumerated values of vendors (`X_...`) are refused, since no fact lists them.
+//! can do what an enumeration names, whether a value is among those that another parameter lists (`enumRef`). Enumerated values of vendors (`X_...`) are refused, since no fact lists them.
 //! In a list every facet is about one item: the table of facts gives no lengths of whole lists.
 
 use std::net::{Ipv4Addr, Ipv6Addr};

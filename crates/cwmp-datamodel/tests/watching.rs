@@ -222,6 +222,21 @@ async fn a_watched_number_of_entries_tells_of_rows() {
 }
 
 #[tokio::test]
+async fn rows_that_the_acs_makes_itself_are_no_news() {
+    let mut bench = settled().await;
+    bench.watch(&[("Device.ManagementServer.InformParameterNumberOfEntries", 2)]).await.unwrap();
+    let table = "Device.ManagementServer.InformParameter.".to_owned();
+    let op = DataOp::Add { object_name: table.clone(), parameter_key: ParameterKey::default() };
+    bench.acs(op.clone()).await.unwrap();
+    assert!(!bench.model.check_watched().await);
+    let delete = DataOp::Delete { object_name: format!("{table}1."), parameter_key: ParameterKey::default() };
+    bench.acs(delete).await.unwrap();
+    assert!(!bench.model.check_watched().await);
+    bench.model.execute(op, cwmp_datamodel::Origin::Local).await.unwrap();
+    assert!(bench.model.check_watched().await);
+}
+
+#[tokio::test]
 async fn inform_parameter_rows_add_parameters_for_their_events() {
     let mut bench = settled().await;
     let key = ParameterKey::default;

@@ -123,12 +123,12 @@ impl Builder {
         };
         self.bytes.extend(path.as_bytes());
         let from = u32::try_from(self.bytes.len()).unwrap_or(at);
-        let nearest = self.facts.nearest(path);
+        let nearest = node.unwrap_or_else(|| self.facts.nearest(path));
         self.objects.push(ObjectRecord {
             nearest,
             path: at,
             path_length,
-            node,
+            known: node.is_some(),
             kind,
             source,
             listed: false,
@@ -260,9 +260,9 @@ impl Builder {
         if !matches!(table.kind, ObjectKind::Table { .. }) {
             return None;
         }
-        let name = self.facts.object(table.node?)?.rule().count()?;
+        let name = self.facts.object(table.node()?)?.rule().count()?;
         let above = self.objects.get(open.last()?.0)?;
-        let ordinal = self.facts.object(above.node?)?.parameter(name)?.ordinal();
+        let ordinal = self.facts.object(above.node()?)?.parameter(name)?.ordinal();
         let mut at = above.from;
         while let Some(record) = Record::read(&self.bytes, at).filter(|_| at < above.to) {
             if record.ordinal == ordinal {

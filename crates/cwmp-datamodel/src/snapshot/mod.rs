@@ -43,10 +43,10 @@ pub struct Snapshot {
 struct ObjectRecord {
     path: u32,
     path_length: u16,
-    /// The object of the model; `None` for a vendor's.
-    node: Option<ObjectId>,
     /// The deepest object of the model on the path: what the order goes by.
     nearest: ObjectId,
+    /// Whether that is the object itself, and not one above a vendor's.
+    known: bool,
     kind: ObjectKind,
     /// Index of the source that delivered it; [`NO_SOURCE`] for one that only its children imply.
     source: u8,
@@ -83,6 +83,13 @@ pub struct Entry<'a> {
 pub struct Position {
     object: usize,
     at: Option<u32>,
+}
+
+impl ObjectRecord {
+    /// The object of the model; `None` for a vendor's.
+    fn node(&self) -> Option<ObjectId> {
+        self.known.then_some(self.nearest)
+    }
 }
 
 impl Snapshot {
@@ -144,7 +151,7 @@ impl Snapshot {
     }
 
     fn name(&self, object: &ObjectRecord, ordinal: u8) -> &'static str {
-        let parameter = object.node.and_then(|node| self.facts.object(node)?.parameter_at(ordinal));
+        let parameter = object.node().and_then(|node| self.facts.object(node)?.parameter_at(ordinal));
         parameter.map_or("", crate::facts::Parameter::name)
     }
 
@@ -152,7 +159,7 @@ impl Snapshot {
         if record.vendor.is_some() {
             return None;
         }
-        Some(self.facts.object(object.node?)?.parameter_at(record.ordinal)?.rule())
+        Some(self.facts.object(object.node()?)?.parameter_at(record.ordinal)?.rule())
     }
 }
 

@@ -24,14 +24,22 @@ pub(crate) struct Found<'a> {
 
 impl Snapshot {
     /// Marks the parameters that names and partial paths stand for. Gives their number; one asked for twice counts once.
-    pub(crate) fn mark_parameters<'n>(
+    pub(crate) fn mark_parameters(
         &mut self,
-        names: impl Iterator<Item = &'n str>,
+        mut names: Vec<&str>,
         attributes: &dyn Fn(&Entry<'_>, Option<Rule>) -> Marked,
     ) -> Result<u32, Unknown> {
-        let mut count = 0;
+        // Sorted, a partial path comes right before all that it covers: no part of the tree is walked twice.
+        names.sort_unstable();
+        let (mut count, mut covered) = (0, None);
         for name in names {
             let (range, leaf) = self.locate(name)?;
+            if covered.is_some_and(|path| name.starts_with(path)) {
+                continue;
+            }
+            if leaf.is_none() {
+                covered = Some(name);
+            }
             for index in range {
                 count += self.mark_in(index, leaf, attributes);
             }
@@ -101,7 +109,7 @@ impl Snapshot {
     /// Rule of the object of the model; `None` for a vendor's.
     pub(crate) fn object_rule(&self, path: &str) -> Option<Rule> {
         let object = self.objects.get(self.range(path).next()?)?;
-        Some(self.facts.object(object.node?)?.rule())
+        Some(self.facts.object(object.node()?)?.rule())
     }
 
     /// The objects that a name is about, and for a full name the parameter in the only one of them.
