@@ -7,6 +7,8 @@ What the project does with itself.
 
 cargo xtask <job> [flags]
 
+  demo                  the agent at work: a development ACS and a sandbox box, message by message
+    --keep                leaves both running to play with
   test                  all tests that this machine can run; what was skipped and how to enable it
   build                 the program as it ships (profile small), stripped, checked, smoke run and sized
     --target TRIPLE       cross-compile, for example mipsel-unknown-linux-musl; without it: for this machine
@@ -31,6 +33,7 @@ pub(crate) enum Job {
     Build(Build),
     Ci,
     Datamodel { check: bool },
+    Demo(Demo),
     Deny,
     Features,
     Interop(Interop),
@@ -46,6 +49,12 @@ pub(crate) struct Build {
     pub(crate) debug: bool,
     pub(crate) setup: bool,
     pub(crate) bless: Option<String>,
+}
+
+/// Flags of `demo`.
+#[derive(Debug, Default, PartialEq, Eq)]
+pub(crate) struct Demo {
+    pub(crate) keep: bool,
 }
 
 /// Flags of `interop`. There is one peer, so its name is checked and not kept.
@@ -65,6 +74,7 @@ pub(crate) fn parse(mut args: lexopt::Parser) -> Result<Job, lexopt::Error> {
         "build" => return build(args),
         "ci" => Job::Ci,
         "datamodel" => return datamodel(args),
+        "demo" => return demo(args),
         "deny" => Job::Deny,
         "features" => Job::Features,
         "interop" => return interop(args),
@@ -90,6 +100,18 @@ fn datamodel(mut args: lexopt::Parser) -> Result<Job, lexopt::Error> {
         }
     }
     Ok(Job::Datamodel { check })
+}
+
+fn demo(mut args: lexopt::Parser) -> Result<Job, lexopt::Error> {
+    let mut demo = Demo::default();
+    while let Some(arg) = args.next()? {
+        match arg {
+            Short('h') | Long("help") => return Ok(Job::Help),
+            Long("keep") => demo.keep = true,
+            other => return Err(other.unexpected()),
+        }
+    }
+    Ok(Job::Demo(demo))
 }
 
 fn build(mut args: lexopt::Parser) -> Result<Job, lexopt::Error> {
@@ -158,7 +180,9 @@ mod tests {
 
     #[test]
     fn the_help_names_every_job() {
-        for job in ["build", "ci", "datamodel", "deny", "features", "interop acsrs", "lint", "test", "tidy"] {
+        for job in
+            ["build", "ci", "datamodel", "demo", "deny", "features", "interop acsrs", "lint", "test", "tidy"]
+        {
             assert!(HELP.lines().any(|line| line.starts_with(&format!("  {job} "))), "{job}");
             assert!(parsed(job).is_ok(), "{job}");
         }

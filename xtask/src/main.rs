@@ -3,6 +3,7 @@
 mod build;
 mod ci;
 mod datamodel;
+mod demo;
 mod deny;
 mod features;
 mod flags;
@@ -35,6 +36,7 @@ fn main() -> ExitCode {
         Job::Build(options) => build::run(&sh, &options),
         Job::Ci => ci::run(&sh),
         Job::Datamodel { check } => datamodel::run(&sh, check),
+        Job::Demo(options) => demo::run(&sh, &options),
         Job::Deny => deny::run(&sh),
         Job::Features => features::run(&sh),
         Job::Interop(options) => interop::run(&sh, &options),

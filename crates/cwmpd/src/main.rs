@@ -25,6 +25,9 @@ mod run;
 mod snapshots;
 mod store_task;
 
+#[cfg(test)]
+mod tests;
+
 use std::process::ExitCode;
 
 use arguments::Command;
