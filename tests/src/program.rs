@@ -21,6 +21,19 @@ pub fn binary() -> Result<PathBuf, String> {
     BUILT.get_or_init(find_or_build).clone()
 }
 
+/// A command that starts the program, through `$CWMPD_RUNNER` (an emulator) where that is set.
+fn command() -> Result<Command, String> {
+    let binary = binary()?;
+    Ok(match std::env::var_os("CWMPD_RUNNER") {
+        None => Command::new(binary),
+        Some(runner) => {
+            let mut command = Command::new(runner);
+            command.arg(binary);
+            command
+        }
+    })
+}
+
 fn find_or_build() -> Result<PathBuf, String> {
     if let Some(path) = std::env::var_os("CWMPD_BIN") {
         return Ok(path.into());
@@ -68,7 +81,7 @@ impl Cwmpd {
         let text = |error: io::Error| format!("{}: {error}", sandbox.folder().display());
         sandbox.write().map_err(text)?;
         let log = File::options().create(true).append(true).open(sandbox.log()).map_err(text)?;
-        let child = Command::new(binary()?)
+        let child = command()?
             .arg("run")
             .arg("--config")
             .arg(sandbox.folder())
@@ -85,7 +98,7 @@ impl Cwmpd {
     /// # Errors
     /// When the program cannot be run at all.
     pub fn ask<S: AsRef<OsStr>>(&self, words: &[S]) -> Result<Output, String> {
-        let mut command = Command::new(binary()?);
+        let mut command = command()?;
         command.arg("--control").arg(&self.socket).args(words).stdin(Stdio::null());
         command.output().map_err(|error| error.to_string())
     }

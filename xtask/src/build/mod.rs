@@ -28,9 +28,15 @@ pub(crate) fn run(sh: &Sh, options: &flags::Build) -> Res {
     }
 }
 
-/// The cross build that every CI run makes.
+/// The cross build that every CI run makes, and a session of it under the emulator.
 pub(crate) fn mipsel(sh: &Sh) -> Res {
-    cross(sh, MIPSEL, sh.ci(), None)
+    cross(sh, MIPSEL, sh.ci(), None)?;
+    let tests = sh.cargo().words("test --workspace --test foreign -- --ignored");
+    let tests = tests.env("CWMPD_BIN", sh.target("dist").join(MIPSEL).join(PROGRAM));
+    match emulator(MIPSEL) {
+        Emulator::None => tests.run_tests(),
+        Emulator::Qemu(name) => tests.env("CWMPD_RUNNER", name).run_tests(),
+    }
 }
 
 fn native(sh: &Sh) -> Res {
