@@ -338,3 +338,54 @@ pub enum Level {
     /// Every message.
     Debug,
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{fault::FaultCode, rpc::CommandKey};
+
+    /// A trace can be recorded, and the program can be split into processes, only while both are plain data.
+    #[test]
+    fn inputs_and_effects_read_back_from_json() {
+        let state = Stored { reboots: vec![CommandKey::new("k").unwrap()], ..Stored::default() };
+        let settings =
+            AgentSettings { url: HttpUrl::parse("http://acs:7547/x?y").ok(), ..AgentSettings::default() };
+        let inputs = [
+            Input::Started(Box::new(Start {
+                device: DeviceId::default(),
+                settings: settings.clone(),
+                state: state.clone(),
+                cause: BootCause::Boot,
+                seed: u64::MAX,
+                abilities: Abilities { reboot: true, factory_reset: false },
+            })),
+            Input::Reply(Reply { status: 200, retry_after: Some(3), body: vec![0, 255] }),
+            Input::SessionLost(NetError::Timeout(60)),
+            Input::DataDone(OpId(1), Err(CwmpFault::new(FaultCode::INVALID_ARGUMENTS, "why"))),
+            Input::SettingsChanged(Box::new(settings)),
+            Input::Command(LocalCommand::Inform),
+        ];
+        for input in inputs {
+            let text = serde_json::to_string(&input).unwrap();
+            assert_eq!(serde_json::from_str::<Input>(&text).unwrap(), input);
+        }
+        let listing = Listing {
+            version: CwmpVersion::V1_4,
+            header: Header::default(),
+            kind: ListingKind::Names,
+            snapshot: SnapshotId(3),
+            count: 9,
+        };
+        let effects = [
+            Effect::Persist(Ticket(1), Box::new(state)),
+            Effect::Post(Body::Listing(listing)),
+            Effect::Data(OpId(2), DataOp::Values { names: vec!["Device.".into()] }),
+            Effect::Listen(None),
+            Effect::Reboot(RebootCause::Local),
+        ];
+        for effect in effects {
+            let text = serde_json::to_string(&effect).unwrap();
+            assert_eq!(serde_json::from_str::<Effect>(&text).unwrap(), effect);
+        }
+    }
+}

@@ -83,6 +83,7 @@ pub(crate) async fn run(parts: Parts, stop: impl Future<Output = ()>) -> Departu
         departures,
         snapshots,
         listener,
+        had_date: false,
     };
 
     let clock = ClockWatch::new();
@@ -101,7 +102,10 @@ pub(crate) async fn run(parts: Parts, stop: impl Future<Output = ()>) -> Departu
                 driver.handle(Input::SettingsChanged(Box::new(settings)));
             }
             () = clock.stepped() => driver.handle(Input::ClockStepped),
-            _ = watch.tick() => driver.ask_data(Question::Watch),
+            _ = watch.tick() => {
+                driver.look_at_clock();
+                driver.ask_data(Question::Watch);
+            }
             () = tokio::time::sleep(sleep) => driver.wake(),
             Some(departure) = departing.recv() => break departure,
             () = &mut stop => break Departure::Stop,
@@ -128,6 +132,8 @@ struct Driver {
     departures: mpsc::UnboundedSender<Departure>,
     snapshots: Snapshots,
     listener: Listener,
+    /// Whether the clock was synchronised when it was looked at last.
+    had_date: bool,
 }
 
 impl Driver {
@@ -139,6 +145,15 @@ impl Driver {
         let now = self.now().mono;
         let left = self.agent.next_wakeup().map(|at| Duration::from_millis(at.since(now)));
         left.unwrap_or(LONGEST_SLEEP).min(LONGEST_SLEEP)
+    }
+
+    /// Tells the agent when the date has become known, which may be some time after the clock was set.
+    fn look_at_clock(&mut self) {
+        let has_date = self.now().wall.is_some();
+        if has_date != self.had_date {
+            self.had_date = has_date;
+            self.handle(Input::ClockStepped);
+        }
     }
 
     fn handle(&mut self, input: Input) {
