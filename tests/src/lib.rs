@@ -4,6 +4,7 @@
 //! same way.
 
 pub mod program;
+pub mod replay;
 pub mod sandbox;
 pub mod usage;
 

@@ -102,7 +102,34 @@ pub struct Reply {
     /// Retry-After in seconds, where given.
     pub retry_after: Option<u32>,
     /// The body, decoded from any transfer coding.
+    #[serde(with = "readable")]
     pub body: Vec<u8>,
+}
+
+/// Bytes as text where they are text, so that a trace can be read by people.
+mod readable {
+    use serde::{Deserialize, Deserializer, Serialize, Serializer};
+
+    #[derive(Deserialize)]
+    #[serde(untagged)]
+    enum Readable {
+        Text(String),
+        Bytes(Vec<u8>),
+    }
+
+    pub(super) fn serialize<S: Serializer>(bytes: &[u8], serializer: S) -> Result<S::Ok, S::Error> {
+        match std::str::from_utf8(bytes) {
+            Ok(text) => serializer.serialize_str(text),
+            Err(_) => bytes.serialize(serializer),
+        }
+    }
+
+    pub(super) fn deserialize<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Vec<u8>, D::Error> {
+        Ok(match Readable::deserialize(deserializer)? {
+            Readable::Text(text) => text.into_bytes(),
+            Readable::Bytes(bytes) => bytes,
+        })
+    }
 }
 
 /// Why a session was lost.

@@ -27,5 +27,6 @@ pub mod settings;
 pub mod soap;
 pub mod stored;
 pub mod time;
+pub mod trace;
 pub mod url;
 pub mod value;

@@ -20,6 +20,8 @@ mod tests;
 
 pub(crate) use self::shared::SharedLayers;
 
+/// Where a trace ends unless told otherwise, in bytes.
+const TRACE_BYTES: u32 = 1 << 20;
 const SECTION: &str = "cwmpd";
 const PATH_KEY: &str = "connection_request_path";
 /// Longest connection_request_path, in characters.
@@ -54,6 +56,10 @@ pub(crate) struct Config {
     pub(crate) acs_reply_timeout: Duration,
     /// Whether a Basic challenge is answered without TLS, where everybody on the way can read the password.
     pub(crate) basic_without_tls: bool,
+    /// Where a trace of the agent is written; `None` for nowhere.
+    pub(crate) trace_file: Option<PathBuf>,
+    /// Where the trace ends, in bytes.
+    pub(crate) trace_bytes: u64,
 }
 
 /// Where connection requests over HTTP are taken, and what ConnectionRequestURL says.
@@ -114,6 +120,8 @@ impl Config {
                 read.unsigned("acs_reply_timeout", 30..=3600).unwrap_or(default_timeout).into(),
             ),
             basic_without_tls: read.boolean("basic_without_tls").unwrap_or(true),
+            trace_file: read.read("trace_file", absolute, path),
+            trace_bytes: read.unsigned("trace_bytes", 4096..=1 << 30).unwrap_or(TRACE_BYTES).into(),
         };
         let unknown = read.unknown();
         let wrong = read.problems();

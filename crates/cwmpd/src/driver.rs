@@ -28,6 +28,7 @@ use crate::{
     restart::{self, Departure},
     snapshots::Snapshots,
     store_task::{self, Order},
+    trace::Trace,
 };
 
 /// The loop looks at the clock at least this often, in case a suspend has stopped its timers.
@@ -65,6 +66,10 @@ pub(crate) async fn run(parts: Parts, stop: impl Future<Output = ()>) -> Departu
         basic_without_tls: config.basic_without_tls,
         ..ClientConfig::default()
     });
+    let trace = config.trace_file.as_deref().and_then(|file| {
+        let trace = Trace::begin(file, config.trace_bytes);
+        trace.map_err(|error| tracing::error!("no trace in {}: {error}", file.display())).ok()
+    });
     let snapshots = Snapshots::default();
     let acs = tokio::task::spawn_local(acs_task::run(client, to_acs, inputs.clone(), notes));
     let store = tokio::task::spawn_local(store_task::run(state_file, to_store, inputs.clone()));
@@ -84,6 +89,7 @@ pub(crate) async fn run(parts: Parts, stop: impl Future<Output = ()>) -> Departu
         snapshots,
         listener,
         had_date: false,
+        trace,
     };
 
     let clock = ClockWatch::new();
@@ -134,6 +140,7 @@ struct Driver {
     listener: Listener,
     /// Whether the clock was synchronised when it was looked at last.
     had_date: bool,
+    trace: Option<Trace>,
 }
 
 impl Driver {
@@ -158,19 +165,29 @@ impl Driver {
 
     fn handle(&mut self, input: Input) {
         let now = self.now();
+        let traced = self.trace.is_some().then(|| input.clone());
         self.agent.handle(input, now);
-        self.perform_all();
+        self.perform_all(now, traced);
     }
 
     fn wake(&mut self) {
         let now = self.now();
         self.agent.handle_time(now);
-        self.perform_all();
+        self.perform_all(now, None);
     }
 
-    fn perform_all(&mut self) {
+    fn perform_all(&mut self, now: Now, input: Option<Input>) {
+        let mut names = Vec::new();
         while let Some(effect) = self.agent.poll_effect() {
+            if self.trace.is_some() {
+                names.extend(cwmp_core::trace::name(&effect));
+            }
             self.perform(effect);
+        }
+        if let Some(trace) = &mut self.trace
+            && (input.is_some() || !names.is_empty())
+        {
+            trace.add(now, input.as_ref(), names);
         }
     }
 

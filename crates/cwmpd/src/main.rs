@@ -24,6 +24,7 @@ mod restart;
 mod run;
 mod snapshots;
 mod store_task;
+mod trace;
 
 #[cfg(test)]
 mod tests;

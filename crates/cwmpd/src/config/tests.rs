@@ -40,6 +40,8 @@ fn an_empty_section_gives_the_defaults() {
         },
         acs_reply_timeout: Duration::from_secs(60),
         basic_without_tls: true,
+        trace_file: None,
+        trace_bytes: 1 << 20,
     };
     assert_eq!(config, expected);
 }
@@ -65,6 +67,8 @@ fn every_setting_is_read() {
         },
         acs_reply_timeout: Duration::from_secs(30),
         basic_without_tls: false,
+        trace_file: None,
+        trace_bytes: 1 << 20,
     };
     assert_eq!(config, expected);
 }
