@@ -1,69 +1,7 @@
-//! cwmpd: a TR-069 (CWMP) agent for routers.
-//!
-//! `run` assembles the parts, `driver` is the loop that owns the agent, and each `*_task` does one slow thing beside it.
-//! The rest is configuration, the control socket and the command line.
-
-#[cfg(not(any(feature = "generic-linux")))]
-compile_error!(
-    "no platform is chosen: build with at least one platform feature, such as `--features generic-linux`"
-);
-
-mod acs_task;
-mod agent_source;
-mod arguments;
-mod attributes;
-mod clock;
-mod config;
-mod control;
-mod data_task;
-mod driver;
-mod listener;
-mod log;
-mod platforms;
-mod restart;
-mod run;
-mod snapshots;
-mod store_task;
-mod trace;
-
-#[cfg(test)]
-mod tests;
+//! The program; all of it is in the library.
 
 use std::process::ExitCode;
 
-use arguments::Command;
-use restart::Departure;
-
 fn main() -> ExitCode {
-    match arguments::parse(lexopt::Parser::from_env()) {
-        Ok(Command::Help) => {
-            print!("{}", arguments::HELP);
-            ExitCode::SUCCESS
-        }
-        Ok(Command::Version) => {
-            println!("cwmpd {}", env!("CARGO_PKG_VERSION"));
-            ExitCode::SUCCESS
-        }
-        Ok(Command::Ask { socket, request }) => match control::ask(&socket, &request) {
-            Ok(answer) if control::print(&answer) => ExitCode::SUCCESS,
-            Ok(_) => ExitCode::FAILURE,
-            Err(error) => complain(&error),
-        },
-        Ok(Command::Run { config }) => match run::run(&config) {
-            Ok(Departure::Stop) => ExitCode::SUCCESS,
-            Ok(Departure::StartAgain) => complain(&restart::start_again()),
-            Err(errors) => {
-                for error in errors {
-                    complain(&error);
-                }
-                ExitCode::FAILURE
-            }
-        },
-        Err(error) => complain(&error),
-    }
-}
-
-fn complain(error: &str) -> ExitCode {
-    eprintln!("cwmpd: {error}");
-    ExitCode::FAILURE
+    cwmpd::main()
 }

@@ -160,10 +160,10 @@ fn warn(problems: &[Problem]) {
     }
 }
 
-fn one(error: impl ToString) -> Vec<String> {
+pub(crate) fn one(error: impl ToString) -> Vec<String> {
     vec![error.to_string()]
 }
 
-fn all(problems: Vec<Problem>) -> Vec<String> {
+pub(crate) fn all(problems: Vec<Problem>) -> Vec<String> {
     problems.iter().map(ToString::to_string).collect()
 }
