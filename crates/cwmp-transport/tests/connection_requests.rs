@@ -30,7 +30,7 @@ const PATH: &str = "/kq3x";
 const WHO: Credentials<'_> = Credentials { username: "acs", password: "ring" };
 
 fn config(path: &str) -> (ListenerConfig, mpsc::Receiver<Via>) {
-    let (sink, bell) = mpsc::channel(16);
+    let (sink, bell) = mpsc::channel(2 * limits::REQUEST_BURST as usize);
     let bind = vec!["127.0.0.1:0".parse().unwrap()];
     (ListenerConfig::new(bind, path.into(), "acs".into(), Secret("ring".into()), sink), bell)
 }
@@ -350,6 +350,28 @@ async fn stopping_frees_the_port_and_dropping_closes_it() {
     while let Ok(stream) = tokio::net::TcpStream::connect(address).await {
         assert!(Peer::new(stream).ended().await);
     }
+}
+
+#[tokio::test]
+async fn new_credentials_count_at_once_on_open_connections_too() {
+    let mut door = Door::plain().await;
+    let mut kept = Peer::connect(door.address).await;
+    kept.write("GET /kq3x HTTP/1.1\r\nHost: box\r\n\r\n").await;
+    let challenge = challenge_of(&kept.read().await);
+    door.listener.set_credentials("new".into(), Secret("bell".into())).unwrap();
+
+    challenge_of(&door.signed(PATH, |_| {}).await);
+    let who = Credentials { username: "new", password: "bell" };
+    let answer = challenge.answer(&who, "GET", PATH, "c", 1);
+    kept.write(format!("GET /kq3x HTTP/1.1\r\nHost: box\r\nAuthorization: {answer}\r\n\r\n")).await;
+    assert_eq!(status(&kept.read().await), "200");
+    assert_eq!(door.rung(), 1);
+
+    let refused = door.listener.set_credentials("new".into(), Secret(String::new()));
+    assert!(matches!(refused, Err(ListenError::NoPassword)));
+    let answer = challenge.answer(&who, "GET", PATH, "c", 2);
+    kept.write(format!("GET /kq3x HTTP/1.1\r\nHost: box\r\nAuthorization: {answer}\r\n\r\n")).await;
+    assert_eq!(status(&kept.read().await), "200");
 }
 
 #[tokio::test]

@@ -8,7 +8,10 @@ use std::{
     time::Duration,
 };
 
-use cwmp_core::{io::Input, settings::ConnectionRequestSettings};
+use cwmp_core::{
+    io::{Input, Via},
+    settings::ConnectionRequestSettings,
+};
 use cwmp_transport::{ConnectionRequestListener, ListenerConfig, local_address_towards};
 use tokio::{
     sync::{mpsc, watch},
@@ -27,7 +30,8 @@ const WAITING_REQUESTS: usize = 4;
 /// The door for connection requests, open or closed.
 pub(crate) struct Listener {
     door: Rc<Door>,
-    task: Option<JoinHandle<()>>,
+    wanted: watch::Sender<Option<ConnectionRequestSettings>>,
+    task: JoinHandle<()>,
 }
 
 /// What is known of the door; shared with those who need ConnectionRequestURL to be true.
@@ -43,64 +47,90 @@ pub(crate) struct Door {
 
 impl Drop for Listener {
     fn drop(&mut self) {
-        if let Some(task) = self.task.take() {
-            task.abort();
-        }
+        self.task.abort();
     }
 }
 
 impl Listener {
+    /// A closed door. Must be made inside a LocalSet.
     pub(crate) fn new(config: Listen, source: Rc<AgentSource>, inputs: mpsc::UnboundedSender<Input>) -> Self {
         let (port, address) = (Cell::new(None), Cell::new(None));
-        let door = Door { config, source, inputs, port, address, settled: watch::Sender::new(true) };
-        Self { door: Rc::new(door), task: None }
+        let settled = watch::Sender::new(true);
+        let door = Rc::new(Door { config, source, inputs, port, address, settled });
+        let (wanted, changes) = watch::channel(None);
+        let keeper = Rc::clone(&door);
+        let task = tokio::task::spawn_local(async move { keeper.keep(changes).await });
+        Self { door, wanted, task }
     }
 
     pub(crate) fn door(&self) -> Rc<Door> {
         Rc::clone(&self.door)
     }
 
-    /// Opens the door with these credentials, or closes it.
+    /// Opens the door with these credentials, or closes it. A door that is open stays open when they change.
     pub(crate) fn listen(&mut self, settings: Option<ConnectionRequestSettings>) {
-        let before = self.task.take();
-        if let Some(task) = &before {
-            task.abort();
-        }
-        self.door.port.set(None);
-        self.door.tell();
-        if let Some(settings) = settings {
+        if settings.is_none() {
+            // At once, lest an Inform should still lead to it.
+            self.door.leads_to(None);
+        } else if self.door.port.get().is_none() {
             self.door.settled.send_replace(false);
-            let door = Rc::clone(&self.door);
-            self.task = Some(tokio::task::spawn_local(async move {
-                if let Some(before) = before {
-                    // Its sockets are closed once it is gone; the same port can then be bound again.
-                    before.await.ok();
-                }
-                door.keep_open(settings).await;
-            }));
         }
+        self.wanted.send_replace(settings);
     }
 }
 
 impl Door {
-    async fn keep_open(&self, settings: ConnectionRequestSettings) {
-        let (sink, mut requests) = mpsc::channel(WAITING_REQUESTS);
-        let bind = self.config.addresses.iter().map(|ip| SocketAddr::new(*ip, self.config.port)).collect();
-        let path = self.path().to_owned();
-        let config = ListenerConfig::new(bind, path, settings.username, settings.password, sink);
-        let listener = loop {
-            match ConnectionRequestListener::start(config.clone()).await {
-                Ok(listener) => break listener,
+    /// Does what is wanted, until the program ends.
+    async fn keep(&self, mut wanted: watch::Receiver<Option<ConnectionRequestSettings>>) {
+        while wanted.wait_for(Option::is_some).await.is_ok() {
+            let (sink, mut requests) = mpsc::channel(WAITING_REQUESTS);
+            let Some(listener) = self.open(&mut wanted, &sink).await else { continue };
+            let port = listener.local_addrs().first().map(SocketAddr::port);
+            self.leads_to(port);
+            loop {
+                tokio::select! {
+                    biased;
+                    Some(via) = requests.recv() => {
+                        self.inputs.send(Input::ConnectionRequest(via)).ok();
+                    }
+                    Ok(()) = wanted.changed() => {
+                        let Some(settings) = wanted.borrow_and_update().clone() else { break };
+                        if let Err(error) = listener.set_credentials(settings.username, settings.password) {
+                            tracing::error!("{error}");
+                        }
+                        // It may have been closed and opened again before this was heard of.
+                        self.leads_to(port);
+                    }
+                    else => return,
+                }
+            }
+            self.leads_to(None);
+            // Its sockets are closed then: the same port can be bound again.
+            listener.stop().await;
+        }
+    }
+
+    /// Opens the door, trying again while it must; `None` when that is not wanted any more.
+    async fn open(
+        &self,
+        wanted: &mut watch::Receiver<Option<ConnectionRequestSettings>>,
+        sink: &mpsc::Sender<Via>,
+    ) -> Option<ConnectionRequestListener> {
+        loop {
+            let settings = wanted.borrow_and_update().clone()?;
+            let bind =
+                self.config.addresses.iter().map(|ip| SocketAddr::new(*ip, self.config.port)).collect();
+            let path = self.path().to_owned();
+            let config = ListenerConfig::new(bind, path, settings.username, settings.password, sink.clone());
+            match ConnectionRequestListener::start(config).await {
+                Ok(listener) => return Some(listener),
                 Err(error) => tracing::error!("{error}; next try in {} s", TRY_AGAIN.as_secs()),
             }
             self.settled.send_replace(true);
-            tokio::time::sleep(TRY_AGAIN).await;
-        };
-        self.port.set(listener.local_addrs().first().map(SocketAddr::port));
-        self.tell();
-        self.settled.send_replace(true);
-        while let Some(via) = requests.recv().await {
-            self.inputs.send(Input::ConnectionRequest(via)).ok();
+            // Other settings may do better.
+            if let Ok(Err(_)) = tokio::time::timeout(TRY_AGAIN, wanted.changed()).await {
+                return None;
+            }
         }
     }
 
@@ -142,7 +172,141 @@ impl Door {
         self.port.get().map_or_else(String::new, |port| format!("http://{host}:{port}{}", self.path()))
     }
 
+    /// Takes note of the port that is open, if any; nobody has to wait for it any more.
+    fn leads_to(&self, port: Option<u16>) {
+        self.port.set(port);
+        self.tell();
+        self.settled.send_replace(true);
+    }
+
     fn tell(&self) {
         self.source.set_connection_request_url(self.url());
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::{fs, net::Ipv4Addr};
+
+    use cwmp_core::{
+        digest::{Challenge, Credentials},
+        rpc::DeviceId,
+        settings::Secret,
+    };
+    use cwmp_store::{Layers, durable::RealFiles};
+    use tempfile::TempDir;
+    use tokio::{
+        io::{AsyncReadExt, AsyncWriteExt},
+        net::{TcpListener, TcpStream},
+        task::LocalSet,
+    };
+
+    use super::*;
+    use crate::config::SharedLayers;
+
+    struct Bell {
+        listener: Listener,
+        incoming: mpsc::UnboundedReceiver<Input>,
+        address: SocketAddr,
+        _folder: TempDir,
+    }
+
+    impl Bell {
+        /// A box that listens on one certain port, as boxes do.
+        async fn start() -> Self {
+            let free = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await.unwrap();
+            let address = free.local_addr().unwrap();
+            let folder = tempfile::tempdir().unwrap();
+            fs::write(folder.path().join("factory.ini"), "").unwrap();
+            let (layers, _) = Layers::load(RealFiles::shared(), folder.path()).unwrap();
+            let id = DeviceId {
+                manufacturer: "Maker".into(),
+                oui: "00D09E".into(),
+                product_class: String::new(),
+                serial_number: "1".into(),
+            };
+            let (source, _) = AgentSource::new(Rc::new(SharedLayers::new(layers)), &id, |_| false);
+            let (inputs, incoming) = mpsc::unbounded_channel();
+            let config = Listen {
+                addresses: vec![address.ip()],
+                port: address.port(),
+                path: Some("/".into()),
+                host: Some("box".into()),
+            };
+            let listener = Listener::new(config, Rc::new(source), inputs);
+            Self { listener, incoming, address, _folder: folder }
+        }
+
+        /// Wants connection requests with this password, and waits until they are taken.
+        async fn open(&mut self, password: &str) {
+            let (username, password) = ("acs".to_owned(), Secret(password.to_owned()));
+            self.listener.listen(Some(ConnectionRequestSettings { http_enable: true, username, password }));
+            self.listener.door().settle().await;
+            assert_eq!(self.url(), format!("http://box:{}/", self.address.port()));
+        }
+
+        fn url(&self) -> String {
+            self.listener.door().url()
+        }
+
+        async fn ask(&self, authorization: &str) -> String {
+            let mut stream = TcpStream::connect(self.address).await.unwrap();
+            let request = format!("GET / HTTP/1.1\r\nHost: box\r\nConnection: close\r\n{authorization}\r\n");
+            stream.write_all(request.as_bytes()).await.unwrap();
+            let mut answer = String::new();
+            stream.read_to_string(&mut answer).await.unwrap();
+            answer
+        }
+
+        /// Rings with this password and returns the status.
+        async fn ring(&self, password: &str) -> String {
+            let refused = self.ask("").await;
+            let challenge = refused.lines().find_map(|line| line.strip_prefix("Www-Authenticate: ")).unwrap();
+            let challenges = Challenge::parse_all(challenge);
+            let [Challenge::Digest(challenge)] = &challenges[..] else { panic!("{refused}") };
+            let answer = challenge.answer(&Credentials { username: "acs", password }, "GET", "/", "c", 1);
+            let answered = self.ask(&format!("Authorization: {answer}\r\n")).await;
+            answered.split(' ').nth(1).unwrap().to_owned()
+        }
+    }
+
+    #[tokio::test]
+    async fn new_credentials_count_at_once_and_the_door_stays_open() {
+        let test = async {
+            let mut bell = Bell::start().await;
+            bell.open("one").await;
+            assert_eq!(bell.ring("one").await, "200");
+            assert!(matches!(bell.incoming.recv().await, Some(Input::ConnectionRequest(Via::Http))));
+            let kept = TcpStream::connect(bell.address).await.unwrap();
+
+            bell.open("two").await;
+            // The sockets are the same ones: a connection that waits in them survives.
+            assert_eq!(bell.ring("two").await, "200");
+            assert_eq!(bell.ring("one").await, "401");
+            kept.writable().await.unwrap();
+            assert_eq!(
+                kept.try_read(&mut [0; 1]).map_err(|error| error.kind()),
+                Err(std::io::ErrorKind::WouldBlock)
+            );
+        };
+        LocalSet::new().run_until(test).await;
+    }
+
+    #[tokio::test]
+    async fn a_closed_door_has_no_url_and_opens_again_on_the_same_port() {
+        let test = async {
+            let mut bell = Bell::start().await;
+            for _ in 0..3 {
+                bell.open("one").await;
+                assert_eq!(bell.ring("one").await, "200");
+                bell.listener.listen(None);
+                assert_eq!(bell.url(), "");
+            }
+            // Long enough for the sockets to close.
+            while TcpStream::connect(bell.address).await.is_ok() {}
+            bell.open("one").await;
+            assert_eq!(bell.ring("one").await, "200");
+        };
+        LocalSet::new().run_until(test).await;
     }
 }

@@ -104,6 +104,7 @@ pub fn random_path() -> io::Result<String> {
 /// Listens until it is dropped. Must be started and dropped inside a tokio runtime.
 pub struct ConnectionRequestListener {
     local_addrs: Vec<SocketAddr>,
+    door: Arc<Door>,
     /// One task an address; dropping the set ends them, their sockets and their connections.
     tasks: JoinSet<()>,
 }
@@ -134,13 +135,25 @@ impl ConnectionRequestListener {
             local_addrs.push(address);
             tasks.spawn(accept(socket, Arc::clone(&door)));
         }
-        Ok(Self { local_addrs, tasks })
+        Ok(Self { local_addrs, door, tasks })
     }
 
     /// The addresses that are listened on, with the ports that the system chose for port 0.
     #[must_use]
     pub fn local_addrs(&self) -> &[SocketAddr] {
         &self.local_addrs
+    }
+
+    /// Asks for these credentials from now on. The port stays open: an ACS that has just set them may ring at once.
+    ///
+    /// # Errors
+    /// [`ListenError::NoPassword`]; the old ones stay in force then.
+    pub fn set_credentials(&self, username: String, password: Secret) -> Result<(), ListenError> {
+        if password.0.is_empty() {
+            return Err(ListenError::NoPassword);
+        }
+        self.door.gate.set_credentials(username, password);
+        Ok(())
     }
 
     /// Stops, and waits until the sockets are closed, so that the same port can be bound again. Dropping closes them as
