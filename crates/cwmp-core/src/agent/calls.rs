@@ -9,12 +9,12 @@ use crate::{
     time::Now,
 };
 
-/// A call of the ACS that waits for somebody else.
+/// What the session waits for, beside the ACS: most often somebody who executes a call.
 #[derive(Debug)]
 pub(super) enum Call {
     /// The data model works on it.
     Data { op: OpId, kind: DataCall },
-    /// The answer is a promise that must be on stable storage first.
+    /// What comes next is a promise that must be on stable storage first.
     Storing { ticket: Ticket, promise: Promise },
 }
 
@@ -33,6 +33,8 @@ pub(super) enum DataCall {
 pub(super) enum Promise {
     Reboot,
     FactoryReset,
+    /// The events of the Inform, which the ACS has answered for, are not reported again.
+    NotAgain,
 }
 
 impl Agent {
@@ -93,11 +95,21 @@ impl Agent {
                 self.state.factory_reset = true;
                 self.store_then_answer(Promise::FactoryReset);
             }
-            other => {
-                let text = format!("{} is not supported", other.method());
-                self.refuse(FaultCode::METHOD_NOT_SUPPORTED, text);
-            }
+            other => self.not_supported(other.method()),
         }
+    }
+
+    /// Refuses a call whose arguments cannot be taken. Where the method is not offered, that comes first.
+    pub(super) fn refuse_unusable(&mut self, method: &str, fault: CwmpFault) {
+        if self.methods().iter().any(|offered| offered == method) {
+            self.answer(Answer::Fault(fault));
+        } else {
+            self.not_supported(method);
+        }
+    }
+
+    fn not_supported(&mut self, method: &str) {
+        self.refuse(FaultCode::METHOD_NOT_SUPPORTED, format!("{method} is not supported"));
     }
 
     fn promise_reboot(&mut self, key: CommandKey) {
@@ -150,6 +162,8 @@ impl Agent {
                 self.state.factory_reset = false;
                 self.refuse(FaultCode::INTERNAL_ERROR, "the request cannot be stored".to_owned());
             }
+            // An event that comes twice is better than none: the session goes on.
+            (Promise::NotAgain, _) => {}
         }
         self.pump(now);
     }

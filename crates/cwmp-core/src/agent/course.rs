@@ -3,6 +3,7 @@
 
 use super::{
     Agent, OpenSession, Stage,
+    calls::{Call, Promise},
     session::{Action, Failure, Session},
 };
 use crate::{
@@ -98,6 +99,9 @@ impl Agent {
     /// Does what the session wants, until it waits for the ACS, the data model or the store.
     pub(super) fn pump(&mut self, now: Now) {
         while let Stage::Open(open) = &mut self.stage {
+            if let Some(Call::Storing { promise: Promise::NotAgain, .. }) = open.call {
+                return;
+            }
             let Some(action) = open.session.poll() else { return };
             match action {
                 Action::Post(body) => {
@@ -108,6 +112,7 @@ impl Agent {
                 }
                 Action::Established => self.established(),
                 Action::Execute(request) => self.execute(request),
+                Action::Refuse { method, fault } => self.refuse_unusable(&method, fault),
                 Action::Answered(request, answer) => self.acs_answered(&request, answer),
                 Action::End => self.session_ended(now),
                 Action::Fail(failure) => self.session_failed(failure),
@@ -115,14 +120,19 @@ impl Agent {
         }
     }
 
-    /// The ACS has answered the Inform: its events are delivered.
+    /// The ACS has answered the Inform: its events are delivered. What comes next in the session shows the ACS that we
+    /// know it, so that waits until no power cut can bring a `0 BOOTSTRAP` or `M Reboot` back.
     pub(super) fn established(&mut self) {
         if let Stage::Open(open) = &mut self.stage {
             open.events.clear();
         }
         self.state.bootstrapped = self.settings.url.as_ref().map(ToString::to_string);
         self.data(DataOp::InformDelivered);
-        self.persist_changes();
+        if let Some(ticket) = self.persist_changes()
+            && let Stage::Open(open) = &mut self.stage
+        {
+            open.call = Some(Call::Storing { ticket, promise: Promise::NotAgain });
+        }
     }
 
     pub(super) fn session_ended(&mut self, now: Now) {

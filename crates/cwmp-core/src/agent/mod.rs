@@ -428,10 +428,8 @@ impl Agent {
 
     /// Hands the state to the store where it differs from what was handed over last. Nobody calls this for a periodic event
     /// alone: it is worth a write only once its session has failed.
-    fn persist_changes(&mut self) {
-        if self.to_store() != self.handed_over {
-            self.persist();
-        }
+    fn persist_changes(&mut self) -> Option<Ticket> {
+        (self.to_store() != self.handed_over).then(|| self.persist())
     }
 
     fn persist(&mut self) -> Ticket {

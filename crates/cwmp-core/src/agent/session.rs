@@ -25,6 +25,8 @@ pub(super) enum Action {
     Established,
     /// Execute this call of the ACS, then [`Session::answer`].
     Execute(CpeRequest),
+    /// Refuse a call of this method, with this fault where the method works on this box, then [`Session::answer`].
+    Refuse { method: String, fault: CwmpFault },
     /// The ACS has answered a request of ours, or refused it for good.
     Answered(AcsRequest, Result<AcsResponse, Fault>),
     /// Both sides are done: close the connection.
@@ -130,9 +132,7 @@ impl Session {
             200..=299 if reply.body.is_empty() => self.nothing_from_acs(),
             200..=299 => match soap::decode_to_cpe(&reply.body) {
                 Ok(envelope) => self.message(envelope),
-                Err(EnvelopeError::MustUnderstand { header, id, version }) => {
-                    self.not_understood(&header, id, version)
-                }
+                Err(EnvelopeError::MustUnderstand { header, id, .. }) => self.not_understood(&header, id),
                 Err(error) => self.fail(format!("the ACS sent no valid envelope: {error}")),
             },
             status => {
@@ -168,9 +168,9 @@ impl Session {
                     self.actions.push_back(Action::Execute(request));
                 }
             }
-            ToCpe::Unusable { fault, .. } => {
+            ToCpe::Unusable { method, fault } => {
                 if self.call(envelope.header.id) {
-                    self.answer(Answer::Fault(fault));
+                    self.actions.push_back(Action::Refuse { method, fault });
                 }
             }
             ToCpe::Response(response) => self.response(&envelope.header, envelope.version, response),
@@ -244,11 +244,10 @@ impl Session {
         self.our_turn();
     }
 
-    fn not_understood(&mut self, header: &str, id: Option<String>, version: CwmpVersion) {
+    fn not_understood(&mut self, header: &str, id: Option<String>) {
         self.held = false;
         if matches!(self.turn, Turn::Responded | Turn::SaidNothing) && self.call(id.clone()) {
             self.turn = Turn::Responded;
-            self.version = version.min(self.version);
             let answer = ToAcs::Fault(soap::must_understand_fault(header));
             let body = self.encode(Header { id, ..Header::default() }, answer);
             self.actions.push_back(Action::Post(body));

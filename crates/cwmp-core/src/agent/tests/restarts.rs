@@ -24,6 +24,19 @@ fn the_command_key_is_stored_before_reboot_response_is_sent() {
 }
 
 #[test]
+fn the_session_goes_on_only_when_the_delivered_events_are_forgotten_for_good() {
+    for well in [true, false] {
+        let mut bench = Bench::fresh();
+        bench.expect_session();
+        bench.store_answers = false;
+        bench.inform_response();
+        bench.expect_nothing();
+        bench.answer_store(well);
+        bench.expect_empty_post();
+    }
+}
+
+#[test]
 fn reboot_comes_after_the_session_and_is_reported_with_its_key() {
     for key in ["", "x", "12345678901234567890123456789012"] {
         let mut bench = Bench::fresh();

@@ -160,6 +160,21 @@ fn calls_on_the_tree_are_passed_on_and_their_faults_passed_back() {
 }
 
 #[test]
+fn a_method_that_does_not_work_here_is_refused_as_such_whatever_its_arguments() {
+    let mut bench = Bench::fresh();
+    bench.establish();
+    for (method, code) in
+        [("Download", FaultCode::METHOD_NOT_SUPPORTED), ("Reboot", FaultCode::INVALID_ARGUMENTS)]
+    {
+        let call = ToCpe::Request(CpeRequest::GetRPCMethods);
+        let envelope = Envelope { version: CwmpVersion::V1_2, header: header("9"), message: call };
+        let text = String::from_utf8(soap::encode_to_cpe(&envelope)).unwrap();
+        bench.reply_http(200, text.replace("GetRPCMethods", method).into_bytes());
+        assert_eq!(bench.expect_fault().cwmp.unwrap().code, code, "{method} without a CommandKey");
+    }
+}
+
+#[test]
 fn a_call_with_bad_arguments_is_refused_and_the_session_goes_on() {
     let mut bench = Bench::fresh();
     bench.establish();
@@ -186,8 +201,13 @@ fn a_header_that_must_be_understood_and_is_not_yields_its_fault() {
     };
     let text = String::from_utf8(soap::encode_to_cpe(&envelope)).unwrap();
     let odd = "<x:Odd xmlns:x=\"urn:x\" soap-env:mustUnderstand=\"1\">1</x:Odd>";
-    bench.reply_http(200, text.replacen("<cwmp:ID", &format!("{odd}<cwmp:ID"), 1).into_bytes());
+    let odd = text.replacen("<cwmp:ID", &format!("{odd}<cwmp:ID"), 1);
+    bench.reply_http(200, odd.clone().into_bytes());
     assert_eq!(bench.expect_fault().faultcode, "MustUnderstand");
+    // What is not even CWMP does not change the version that was agreed.
+    bench.reply_http(200, odd.replace("urn:dslforum-org:cwmp-1-2", "urn:x").into_bytes());
+    let answer = bench.expect_message();
+    assert_eq!(answer.version.namespace(), CwmpVersion::V1_2.namespace());
     bench.reply_empty();
     bench.expect_close();
 }
