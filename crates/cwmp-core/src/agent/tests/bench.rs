@@ -39,6 +39,7 @@ pub(super) struct Bench {
     /// The store does not answer while false; tickets then wait here.
     pub(super) store_answers: bool,
     pub(super) waiting_tickets: Vec<Ticket>,
+    unwritten: Option<Stored>,
     pub(super) reachable: bool,
     pub(super) value_change: bool,
     pub(super) listening: Option<bool>,
@@ -78,6 +79,7 @@ impl Bench {
             writes: 0,
             store_answers: true,
             waiting_tickets: Vec::new(),
+            unwritten: None,
             reachable: true,
             value_change: false,
             listening: None,
@@ -162,9 +164,8 @@ impl Bench {
             match effect {
                 Effect::Persist(ticket, state) => {
                     self.waiting_tickets.push(ticket);
+                    self.unwritten = Some(*state);
                     if self.store_answers {
-                        self.writes += 1;
-                        self.stored = *state;
                         self.answer_store(true);
                     }
                 }
@@ -193,6 +194,10 @@ impl Bench {
     }
 
     pub(super) fn answer_store(&mut self, well: bool) {
+        if let Some(state) = self.unwritten.take().filter(|_| well) {
+            self.writes += 1;
+            self.stored = state;
+        }
         for ticket in std::mem::take(&mut self.waiting_tickets) {
             let input = if well {
                 Input::Persisted(ticket)
