@@ -40,9 +40,8 @@ pub struct AgentSettings {
     pub retry_interval_multiplier: u32,
     /// DefaultActiveNotificationThrottle in seconds.
     pub default_active_notification_throttle: u32,
-    /// DelayReboot in seconds from the end of the session that sets it; `None` is -1. It is no part of the configuration: the
-    /// program does not keep it over its own end.
-    pub delay_reboot: Option<u32>,
+    /// DelayReboot.
+    pub delay_reboot: DelayReboot,
     /// ScheduleReboot: the box restarts at this moment; Unknown Time is none, and so is a moment that has passed.
     pub schedule_reboot: DateTime,
     /// HeartbeatPolicy.
@@ -69,7 +68,7 @@ impl Default for AgentSettings {
             retry_minimum_wait_interval: 5,
             retry_interval_multiplier: 2000,
             default_active_notification_throttle: 0,
-            delay_reboot: None,
+            delay_reboot: DelayReboot::default(),
             schedule_reboot: DateTime::Unknown,
             heartbeat_policy: HeartbeatPolicy::default(),
             boot_wait: 0,
@@ -77,6 +76,15 @@ impl Default for AgentSettings {
             connection_request: ConnectionRequestSettings::default(),
         }
     }
+}
+
+/// DelayReboot as it was set last. It is no part of the configuration: the program does not keep it over its own end.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct DelayReboot {
+    /// Seconds from the end of the session that sets it; `None` is -1.
+    pub seconds: Option<u32>,
+    /// Another number each time it is set, so that the same delay set again counts anew.
+    pub order: u32,
 }
 
 /// When `14 HEARTBEAT` is reported (TR-181 `Device.ManagementServer.HeartbeatPolicy.`).

@@ -11,7 +11,7 @@ use async_trait::async_trait;
 use cwmp_core::{
     fault::{CwmpFault, FaultCode, SetParameterValuesFault},
     rpc::{DeviceId, Status},
-    settings::AgentSettings,
+    settings::{AgentSettings, DelayReboot},
 };
 use cwmp_platform::source::{
     Access, Change, ObjectKind, ParameterSink, ParameterSource, SourceError, Wanted,
@@ -41,7 +41,7 @@ pub(crate) struct AgentSource {
     default_username: String,
     forced: Box<dyn Fn(&str) -> bool>,
     connection_request_url: RefCell<String>,
-    delay_reboot: Cell<Option<u32>>,
+    delay_reboot: Cell<DelayReboot>,
     settings: watch::Sender<AgentSettings>,
 }
 
@@ -54,7 +54,8 @@ impl AgentSource {
         forced: impl Fn(&str) -> bool + 'static,
     ) -> (Self, Vec<Problem>) {
         let default_username = parameters::default_username(id);
-        let (loaded, mut problems) = parameters::load(&layers.borrow(), &default_username, None);
+        let (loaded, mut problems) =
+            parameters::load(&layers.borrow(), &default_username, DelayReboot::default());
         problems.extend(inform_parameter::problems(&layers.borrow(), &forced));
         let source = Self {
             layers,
@@ -179,8 +180,9 @@ impl AgentSource {
             }
             also(layers)
         })?;
-        if let Some(delay) = changes.iter().filter_map(new_delay).next_back() {
-            self.delay_reboot.set(delay);
+        if let Some(seconds) = changes.iter().filter_map(new_delay).next_back() {
+            let order = self.delay_reboot.get().order.wrapping_add(1);
+            self.delay_reboot.set(DelayReboot { seconds, order });
         }
         self.refresh();
         Ok(done)

@@ -407,7 +407,7 @@ impl Agent {
     fn adopt(&mut self, settings: AgentSettings, now: Now) {
         let other_acs = settings.url != self.settings.url;
         if settings.delay_reboot != self.settings.delay_reboot {
-            self.delay_reboot(settings.delay_reboot, now);
+            self.delay_reboot(settings.delay_reboot.seconds, now);
         }
         self.settings = settings;
         self.configure_timers(now);

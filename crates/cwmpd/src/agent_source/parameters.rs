@@ -4,7 +4,7 @@ use cwmp_core::{
     datetime::DateTime,
     limits,
     rpc::DeviceId,
-    settings::{AgentSettings, ConnectionRequestSettings, HeartbeatPolicy, Secret},
+    settings::{AgentSettings, ConnectionRequestSettings, DelayReboot, HeartbeatPolicy, Secret},
     url::HttpUrl,
 };
 use cwmp_store::{Layers, Problem};
@@ -95,7 +95,7 @@ pub(super) static HEARTBEAT: [Stored; 3] = [
 
 /// It is not stored: with a reboot it returns to -1, which a program that starts anew begins with.
 pub(super) static DELAY_REBOOT: Stored = writable("DelayReboot", Kind::Delay, |now| {
-    now.settings.delay_reboot.map_or("-1".to_owned(), |seconds| seconds.to_string())
+    now.settings.delay_reboot.seconds.map_or("-1".to_owned(), |seconds| seconds.to_string())
 });
 
 /// Longest password, in characters.
@@ -147,7 +147,7 @@ pub(super) struct Loaded {
 pub(super) fn load(
     layers: &Layers,
     default_username: &str,
-    delay_reboot: Option<u32>,
+    delay_reboot: DelayReboot,
 ) -> (Loaded, Vec<Problem>) {
     let own = Values::read(layers, SECTION, &STORED);
     let policy = Values::read(layers, HEARTBEAT_SECTION, &HEARTBEAT);

@@ -335,19 +335,27 @@ fn delay_reboot_is_in_force_and_not_kept_over_a_restart() {
     let there = fresh();
     assert_eq!(there.set(&[("DelayReboot", "300"), ("ParameterKey", "k")]), []);
     assert_eq!(
-        (there.show("DelayReboot").as_str(), there.source.settings().delay_reboot),
+        (there.show("DelayReboot").as_str(), there.source.settings().delay_reboot.seconds),
         ("rw 300", Some(300))
     );
     assert!(!there.user_ini().unwrap().contains("DelayReboot"));
     there.set(&[("DelayReboot", "-1")]);
-    assert_eq!(there.source.settings().delay_reboot, None);
-    there.set(&[("DelayReboot", "0")]);
-    assert_eq!(there.source.settings().delay_reboot, Some(0));
+    assert_eq!(there.source.settings().delay_reboot.seconds, None);
+    let mut settings = there.source.subscribe();
+    for _ in 0..2 {
+        there.set(&[("DelayReboot", "0")]);
+        assert!(settings.has_changed().unwrap(), "the same value is an order again");
+        settings.borrow_and_update();
+    }
+    assert_eq!(there.source.settings().delay_reboot.seconds, Some(0));
     let there = there.restarted();
-    assert_eq!((there.show("DelayReboot").as_str(), there.source.settings().delay_reboot), ("rw -1", None));
+    assert_eq!(
+        (there.show("DelayReboot").as_str(), there.source.settings().delay_reboot.seconds),
+        ("rw -1", None)
+    );
     // What somebody writes into a file restarts no box.
     let there = with("", "[ManagementServer]\nDelayReboot=5\n");
-    assert_eq!(there.source.settings().delay_reboot, None);
+    assert_eq!(there.source.settings().delay_reboot.seconds, None);
 }
 
 #[test]
@@ -356,7 +364,7 @@ fn a_delay_that_comes_with_changes_that_cannot_be_stored_is_not_in_force() {
     fs::create_dir(there.dir.path().join("user.ini.new")).unwrap();
     let both = changes(&[("DelayReboot", "5"), ("ParameterKey", "k")]);
     assert!(now(there.source.apply(&both)).is_err());
-    assert_eq!(there.source.settings().delay_reboot, None);
+    assert_eq!(there.source.settings().delay_reboot.seconds, None);
 }
 
 #[test]

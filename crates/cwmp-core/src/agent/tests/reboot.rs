@@ -4,12 +4,17 @@ use super::bench::{Bench, Seen, events, settings};
 use crate::{
     datetime::DateTime,
     io::{Input, RebootCause},
-    settings::AgentSettings,
+    settings::{AgentSettings, DelayReboot},
     time::Wall,
 };
 
 fn delayed(seconds: u32) -> AgentSettings {
-    AgentSettings { delay_reboot: Some(seconds), ..settings() }
+    ordered(Some(seconds), 1)
+}
+
+/// DelayReboot set for the `order`th time.
+fn ordered(seconds: Option<u32>, order: u32) -> AgentSettings {
+    AgentSettings { delay_reboot: DelayReboot { seconds, order }, ..settings() }
 }
 
 fn at(wall: i64) -> AgentSettings {
@@ -78,10 +83,25 @@ fn delay_reboot_waits_for_another_session_and_can_be_taken_back() {
 
     let mut bench = Bench::known();
     set(&mut bench, delayed(5));
-    set(&mut bench, settings());
+    set(&mut bench, ordered(None, 2));
     bench.advance(60_000);
     bench.expect_nothing();
     assert_eq!(bench.stored.delayed_reboot, None);
+}
+
+/// 8.06: the value that is there already is an order all the same.
+#[test]
+fn the_same_delay_set_again_counts_anew() {
+    let mut bench = Bench::known();
+    set(&mut bench, delayed(5));
+    bench.advance(4000);
+    set(&mut bench, ordered(Some(5), 2));
+    assert_eq!(bench.sleep(), 5000);
+    expect_restart(&mut bench);
+    bench.input(Input::RestartFailed("busy".into()));
+    set(&mut bench, ordered(Some(5), 3));
+    assert_eq!(bench.sleep(), 5000);
+    expect_restart(&mut bench);
 }
 
 /// 8.06: a boot of another cause ends it, a restart of the program alone does not.
@@ -93,6 +113,10 @@ fn delay_reboot_is_void_after_a_boot_and_survives_a_restart_of_the_program() {
     let mut restarted = bench.program_restart(settings());
     assert_eq!(restarted.sleep(), 60_000);
     expect_restart(&mut restarted);
+    let mut restarted = bench.program_restart(settings());
+    set(&mut restarted, ordered(None, 1));
+    restarted.advance(3_600_000);
+    restarted.expect_nothing();
 
     let mut booted = bench.boot_after(10_000, settings());
     booted.whole_session();
