@@ -173,7 +173,7 @@ fn a_200_without_a_body_is_an_empty_reply_like_a_204() {
 /// 1.08: at any POST of the session.
 #[test]
 fn any_other_http_status_fails_the_session() {
-    for status in [400, 403, 404, 410, 500, 503, 599] {
+    for status in [302, 400, 401, 403, 404, 410, 500, 503, 599] {
         let mut bench = Bench::fresh();
         bench.expect_session();
         bench.reply_http(status, b"sorry".to_vec());

@@ -1,5 +1,7 @@
 //! ScheduleInform: 4.45 to 4.47, 3.02, 3.03, 3.13, 3.27 of the conformance list.
 
+use proptest::prelude::*;
+
 use super::bench::{Bench, events, settings};
 use crate::{
     event::{EventCode, EventStruct},
@@ -353,4 +355,103 @@ fn a_pending_call_outlives_a_bootstrap_and_a_due_event_does_not() {
     assert_eq!(events(&bench.whole_session()), ["0 BOOTSTRAP"]);
     assert_eq!(bench.sleep(), 590_000);
     assert_eq!(events(&bench.whole_session()), ["3 SCHEDULED", "M ScheduleInform pending"]);
+}
+
+/// What may happen to a box that has promised something.
+#[derive(Clone, Copy, Debug)]
+enum Happening {
+    Pass(u32),
+    Off(u32),
+    BootWithoutClock,
+    ClockIsSet,
+    ClockJumps(i32),
+    ProgramRestart,
+    OrderlyRestart,
+    AcsGone,
+    AcsBack,
+}
+
+fn happening() -> impl Strategy<Value = Happening> {
+    prop_oneof![
+        (1..200_u32).prop_map(Happening::Pass),
+        (1..200_u32).prop_map(Happening::Off),
+        Just(Happening::BootWithoutClock),
+        Just(Happening::ClockIsSet),
+        (-100_000..100_000_i32).prop_map(Happening::ClockJumps),
+        Just(Happening::ProgramRestart),
+        Just(Happening::OrderlyRestart),
+        Just(Happening::AcsGone),
+        Just(Happening::AcsBack),
+    ]
+}
+
+/// Holds the sessions that the agent wants; returns the CommandKeys that have been reported.
+fn serve(bench: &mut Bench) -> Vec<String> {
+    let mut reported = Vec::new();
+    if !bench.reachable {
+        bench.seen.clear();
+        return reported;
+    }
+    while !bench.seen.is_empty() {
+        let inform = bench.whole_session();
+        let of_schedule = |code: &EventCode| *code == EventCode::MScheduleInform;
+        let keys = inform.events.iter().filter(|event| of_schedule(&event.code));
+        reported.extend(keys.map(|event| event.command_key.as_str().to_owned()));
+        let paired = inform.events.iter().any(|event| event.code == EventCode::Scheduled);
+        assert_eq!(paired, inform.events.iter().any(|event| of_schedule(&event.code)));
+    }
+    reported
+}
+
+proptest! {
+    /// 4.46, 4.47, 13.11: whatever happens in between, each call is reported exactly once.
+    #[test]
+    fn each_call_is_reported_exactly_once(
+        delays in proptest::collection::vec(1..1000_u32, 1..6),
+        happenings in proptest::collection::vec(happening(), 0..40),
+    ) {
+        let keys: Vec<String> = (0..delays.len()).map(|n| n.to_string()).collect();
+        let calls: Vec<(u32, &str)> = delays.iter().copied().zip(keys.iter().map(String::as_str)).collect();
+        let mut bench = promised(&calls);
+        let mut reported = Vec::new();
+        for happening in happenings {
+            let reachable = bench.reachable;
+            let mut off = None;
+            match happening {
+                Happening::Pass(seconds) => bench.advance(u64::from(seconds) * 1000),
+                Happening::Off(seconds) => off = Some(bench.boot_after(i64::from(seconds) * 1000, settings())),
+                Happening::BootWithoutClock => off = Some(bench.boot_without_clock(settings())),
+                Happening::ClockIsSet => {
+                    bench.now.wall = Some(Wall::from_seconds(1_700_010_000));
+                    bench.input(Input::ClockStepped);
+                }
+                Happening::ClockJumps(seconds) => bench.step_clock(i64::from(seconds) * 1000),
+                Happening::ProgramRestart => off = Some(bench.program_restart(settings())),
+                Happening::OrderlyRestart => {
+                    bench.input(Input::Command(crate::io::LocalCommand::Reboot));
+                    bench.seen.clear();
+                    off = Some(bench.boot_after(0, settings()));
+                }
+                Happening::AcsGone => bench.reachable = false,
+                Happening::AcsBack => bench.reachable = true,
+            }
+            if let Some(next) = off {
+                bench = next;
+                if !reachable {
+                    bench.reachable = false;
+                    bench.connection_lost();
+                    bench.seen.clear();
+                }
+            }
+            reported.extend(serve(&mut bench));
+        }
+        bench.reachable = true;
+        for _ in 0..20 {
+            bench.advance(1_000_000);
+            reported.extend(serve(&mut bench));
+        }
+        reported.sort_unstable();
+        prop_assert_eq!(reported, keys);
+        prop_assert_eq!(&bench.stored.schedules, &[]);
+    }
 }
