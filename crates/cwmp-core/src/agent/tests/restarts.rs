@@ -209,8 +209,9 @@ fn a_reboot_call_whose_session_breaks_before_the_store_answers_is_carried_out_an
 
 #[test]
 fn a_store_that_never_answers_does_not_collect_promises_without_end() {
-    let mut bench = Bench::fresh();
+    let mut bench = Bench::known();
     bench.store_answers = false;
+    bench.connection_request();
     for _ in 0..crate::limits::STORING_PROMISES {
         bench.establish();
         bench.call(reboot("k"));
