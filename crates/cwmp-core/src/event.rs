@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::rpc::CommandKey;
+use crate::{limits, rpc::CommandKey};
 
 /// An event code.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
@@ -111,17 +111,39 @@ impl EventCode {
         self.as_str().starts_with("M ")
     }
 
+    /// Whether a vendor may raise it: `X <vendor> <text>` or `M X_<method>`, of at most 64 characters (cwmp-1-2.xsd).
+    #[must_use]
+    pub fn is_vendor(&self) -> bool {
+        let EventCode::Other(text) = self else { return false };
+        let method = |rest: &str| !rest.is_empty() && !rest.contains(char::is_whitespace);
+        let form = match (text.strip_prefix("X "), text.strip_prefix("M X_")) {
+            (Some(rest), _) => {
+                rest.split_once(' ').is_some_and(|(vendor, text)| method(vendor) && !text.trim().is_empty())
+            }
+            (_, Some(rest)) => method(rest),
+            _ => false,
+        };
+        form && text.chars().count() <= limits::EVENT_CODE && !text.contains(char::is_control)
+    }
+
     /// Place in an Inform's list: standard codes in their order, others behind.
     pub(crate) fn rank(&self) -> usize {
         CODES.iter().position(|(code, _)| code == self).unwrap_or(CODES.len())
     }
 
     /// What it survives while undelivered.
+    ///
+    /// `14 HEARTBEAT` says that the box is alive now. Reported later it would say nothing that the retried Inform does not
+    /// say itself, and the next one comes on its grid: it is not retried. `13 WAKEUP` and the codes of vendors are kept, for
+    /// nobody has said that they may be lost.
     #[must_use]
     pub fn delivery(&self) -> Delivery {
         match self {
             EventCode::Boot | EventCode::ValueChange | EventCode::DiagnosticsComplete => Delivery::UntilBoot,
-            EventCode::ConnectionRequest | EventCode::Kicked | EventCode::RequestDownload => Delivery::Once,
+            EventCode::ConnectionRequest
+            | EventCode::Kicked
+            | EventCode::RequestDownload
+            | EventCode::Heartbeat => Delivery::Once,
             _ => Delivery::Keep,
         }
     }
@@ -156,5 +178,48 @@ mod tests {
         }
         assert_eq!(EventCode::parse("X 00D09E x").as_str(), "X 00D09E x");
         assert!(EventCode::parse("M X_CWMPD_Go").is_multiple());
+    }
+
+    /// 3.30
+    #[test]
+    fn vendor_codes_have_one_of_two_forms() {
+        for code in ["X 00D09E something", "X CWMPD a b c", "M X_CWMPD_Go"] {
+            assert!(EventCode::parse(code).is_vendor(), "{code}");
+        }
+        let long = format!("X CWMPD {}", "x".repeat(57));
+        let wrong = [
+            "",
+            "X ",
+            "X CWMPD",
+            "X CWMPD ",
+            "X  text",
+            "M X_",
+            "M X_a b",
+            "M Own",
+            "X_CWMPD",
+            "1 BOOT",
+            "X CWMPD a\nb",
+            &long,
+        ];
+        for code in wrong {
+            assert!(!EventCode::parse(code).is_vendor(), "{code}");
+        }
+        let longest = format!("X CWMPD {}", "x".repeat(56));
+        assert!(EventCode::parse(&longest).is_vendor(), "64 characters");
+    }
+
+    /// Appendix 2 of the conformance list: what each code survives.
+    #[test]
+    fn each_code_survives_what_the_standard_says() {
+        let of = |delivery: Delivery| -> Vec<&str> {
+            CODES.iter().filter(|(code, _)| code.delivery() == delivery).map(|(_, text)| *text).collect()
+        };
+        assert_eq!(of(Delivery::UntilBoot), ["1 BOOT", "4 VALUE CHANGE", "8 DIAGNOSTICS COMPLETE"]);
+        assert_eq!(
+            of(Delivery::Once),
+            ["5 KICKED", "6 CONNECTION REQUEST", "9 REQUEST DOWNLOAD", "14 HEARTBEAT"]
+        );
+        assert_eq!(of(Delivery::Keep).len(), CODES.len() - 7);
+        assert_eq!(EventCode::Other("X CWMPD x".into()).delivery(), Delivery::Keep);
     }
 }

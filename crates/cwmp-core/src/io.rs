@@ -5,7 +5,7 @@
 use serde::{Deserialize, Serialize};
 
 use crate::{
-    event::EventCode,
+    event::{EventCode, EventStruct},
     fault::CwmpFault,
     rpc::{
         AddObjectResponse, CwmpVersion, DeviceId, Header, ParameterKey, ParameterValueStruct,
@@ -55,6 +55,8 @@ pub enum Input {
     ClockStepped,
     /// [`Effect::Reboot`] or [`Effect::FactoryReset`] could not be carried out; the box goes on running.
     RestartFailed(String),
+    /// The platform or a vendor's program reports an event of its own (`X ...` or `M X_...`); others are not taken.
+    VendorEvent(EventStruct),
     /// Somebody on the box asks for something.
     Command(LocalCommand),
 }
@@ -340,7 +342,7 @@ pub enum DataReply {
 pub enum RebootCause {
     /// The ACS called Reboot.
     Acs,
-    /// Somebody on the box asked.
+    /// Anything else: somebody on the box asked, DelayReboot, ScheduleReboot. Not reported as `M Reboot`.
     Local,
 }
 

@@ -31,6 +31,13 @@ pub const INFORM_EVENTS: usize = 64;
 /// Most events kept while they wait for delivery; beyond it new ones are not taken (a session is owed for long by then).
 pub const QUEUED_EVENTS: usize = 256;
 
+/// Most ScheduleInform calls whose `M ScheduleInform` the ACS has not yet got; beyond it the call is refused with 9004.
+pub const SCHEDULED_INFORMS: usize = 128;
+/// Most vendor events that wait for delivery; beyond it new ones are not taken, so that those of the standard have room.
+pub const VENDOR_EVENTS: usize = 32;
+/// Most calls whose answers wait for the store, those of interrupted sessions included; beyond it 9004.
+pub const STORING_PROMISES: usize = 8;
+
 /// Shortest time before a missing reply counts as a failure, in milliseconds (TR-069a6 3.4.2: at least 30 s).
 pub const REPLY_TIMEOUT_MS: u64 = 60_000;
 /// Longest wait for a TCP connection to the ACS, in milliseconds.
@@ -39,7 +46,7 @@ pub const CONNECT_TIMEOUT_MS: u64 = 30_000;
 pub const DATA_TIMEOUT_MS: u64 = 20_000;
 /// Requests that an ACS may make in one session before the agent ends it as failed.
 pub const SESSION_REQUESTS: u32 = 100_000;
-/// Times that one request is repeated after fault 8005 before the session counts as failed.
+/// Times that one request is repeated after fault 8005 before the session counts as failed; the next session tries again.
 pub const REPEATS_AFTER_8005: u32 = 5;
 /// A later ask for a retry (Retry-After) is honoured up to this many seconds.
 pub const RETRY_AFTER_SECONDS: u32 = 86_400;

@@ -40,6 +40,17 @@ pub struct AgentSettings {
     pub retry_interval_multiplier: u32,
     /// DefaultActiveNotificationThrottle in seconds.
     pub default_active_notification_throttle: u32,
+    /// DelayReboot.
+    pub delay_reboot: DelayReboot,
+    /// ScheduleReboot: the box restarts at this moment; Unknown Time is none, and so is a moment that has passed.
+    pub schedule_reboot: DateTime,
+    /// HeartbeatPolicy.
+    pub heartbeat_policy: HeartbeatPolicy,
+    /// The first session after a boot waits for a random time of at most so many seconds, so that boxes do not come in one
+    /// crowd when the power is back in a whole town.
+    pub boot_wait: u32,
+    /// The first session after a boot waits for the clock, but not longer than so many seconds.
+    pub clock_wait: u32,
     /// How connection requests reach the box.
     pub connection_request: ConnectionRequestSettings,
 }
@@ -57,8 +68,40 @@ impl Default for AgentSettings {
             retry_minimum_wait_interval: 5,
             retry_interval_multiplier: 2000,
             default_active_notification_throttle: 0,
+            delay_reboot: DelayReboot::default(),
+            schedule_reboot: DateTime::Unknown,
+            heartbeat_policy: HeartbeatPolicy::default(),
+            boot_wait: 0,
+            clock_wait: 0,
             connection_request: ConnectionRequestSettings::default(),
         }
+    }
+}
+
+/// DelayReboot as it was set last. It is no part of the configuration: the program does not keep it over its own end.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct DelayReboot {
+    /// Seconds from the end of the session that sets it; `None` is -1.
+    pub seconds: Option<u32>,
+    /// Another number each time it is set, so that the same delay set again counts anew.
+    pub order: u32,
+}
+
+/// When `14 HEARTBEAT` is reported (TR-181 `Device.ManagementServer.HeartbeatPolicy.`).
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct HeartbeatPolicy {
+    /// Enable.
+    pub enable: bool,
+    /// ReportingInterval in seconds, at least 30.
+    pub reporting_interval: u32,
+    /// InitiationTime: the phase; with Unknown Time the agent chooses it.
+    pub initiation_time: DateTime,
+}
+
+impl Default for HeartbeatPolicy {
+    /// Off. TR-181 has no default for the interval; this one is that of the periodic Inform.
+    fn default() -> Self {
+        Self { enable: false, reporting_interval: 86_400, initiation_time: DateTime::Unknown }
     }
 }
 

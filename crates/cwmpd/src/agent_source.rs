@@ -1,12 +1,17 @@
-//! The agent's own object, `Device.ManagementServer.`, and its table InformParameter, kept in the layers.
+//! The agent's own object, `Device.ManagementServer.`, with its object HeartbeatPolicy and its table InformParameter, kept in
+//! the layers.
 
-use std::{cell::RefCell, fmt, rc::Rc};
+use std::{
+    cell::{Cell, RefCell},
+    fmt,
+    rc::Rc,
+};
 
 use async_trait::async_trait;
 use cwmp_core::{
     fault::{CwmpFault, FaultCode, SetParameterValuesFault},
     rpc::{DeviceId, Status},
-    settings::AgentSettings,
+    settings::{AgentSettings, DelayReboot},
 };
 use cwmp_platform::source::{
     Access, Change, ObjectKind, ParameterSink, ParameterSource, SourceError, Wanted,
@@ -14,7 +19,7 @@ use cwmp_platform::source::{
 use cwmp_store::{Layers, Problem, StoreError};
 use tokio::sync::watch;
 
-use self::parameters::{Kind, STORED};
+use self::parameters::{DELAY_REBOOT, HEARTBEAT, Kind, Loaded, STORED};
 use crate::config::{SharedLayers, reader::boolean};
 
 mod inform_parameter;
@@ -24,6 +29,7 @@ mod parameters;
 mod tests;
 
 const OBJECT: &str = "Device.ManagementServer.";
+const POLICY: &str = "Device.ManagementServer.HeartbeatPolicy.";
 const TABLE: &str = "Device.ManagementServer.InformParameter.";
 const ROW: &str = "Device.ManagementServer.InformParameter.{i}.";
 
@@ -35,6 +41,7 @@ pub(crate) struct AgentSource {
     default_username: String,
     forced: Box<dyn Fn(&str) -> bool>,
     connection_request_url: RefCell<String>,
+    delay_reboot: Cell<DelayReboot>,
     settings: watch::Sender<AgentSettings>,
 }
 
@@ -47,13 +54,15 @@ impl AgentSource {
         forced: impl Fn(&str) -> bool + 'static,
     ) -> (Self, Vec<Problem>) {
         let default_username = parameters::default_username(id);
-        let (loaded, mut problems) = parameters::load(&layers.borrow(), &default_username);
+        let (loaded, mut problems) =
+            parameters::load(&layers.borrow(), &default_username, DelayReboot::default());
         problems.extend(inform_parameter::problems(&layers.borrow(), &forced));
         let source = Self {
             layers,
             default_username,
             forced: Box::new(forced),
             connection_request_url: RefCell::default(),
+            delay_reboot: Cell::default(),
             settings: watch::Sender::new(loaded.settings),
         };
         (source, problems)
@@ -71,12 +80,16 @@ impl AgentSource {
 
     /// Reads the settings again, after the layers were changed elsewhere.
     pub(crate) fn refresh(&self) {
-        let (loaded, _) = parameters::load(&self.layers.borrow(), &self.default_username);
+        let loaded = self.load();
         self.settings.send_if_modified(|settings| {
             let changed = *settings != loaded.settings;
             *settings = loaded.settings;
             changed
         });
+    }
+
+    fn load(&self) -> Loaded {
+        parameters::load(&self.layers.borrow(), &self.default_username, self.delay_reboot.get()).0
     }
 
     /// Says where connection requests are taken; empty for nowhere.
@@ -114,8 +127,11 @@ impl AgentSource {
                 .contains(&key)
                 .then_some(Target::Row(number, key));
         }
-        let name = name.strip_prefix(OBJECT)?;
-        STORED.iter().find(|known| known.name == name).map(|known| Target::Own(known.kind))
+        let (mut known, name) = match name.strip_prefix(POLICY) {
+            Some(name) => (HEARTBEAT.iter().chain(None), name),
+            None => (STORED.iter().chain(Some(&DELAY_REBOOT)), name.strip_prefix(OBJECT)?),
+        };
+        known.find(|known| known.name == name).map(|known| Target::Own(known.kind))
     }
 
     /// A fault for each change after which two enabled rows would have the same ParameterName, which is a key of the table.
@@ -157,13 +173,17 @@ impl AgentSource {
         also: impl FnOnce(&mut Layers) -> Result<T, StoreError>,
     ) -> Result<T, StoreError> {
         let done = self.layers.change(|layers| {
-            for change in changes {
+            for change in changes.iter().filter(|change| new_delay(change).is_none()) {
                 let path = change.name.strip_prefix("Device.").unwrap_or(&change.name);
                 let (section, key) = path.rsplit_once('.').unwrap_or(("", path));
                 layers.set(section, key, &change.value)?;
             }
             also(layers)
         })?;
+        if let Some(seconds) = changes.iter().filter_map(new_delay).next_back() {
+            let order = self.delay_reboot.get().order.wrapping_add(1);
+            self.delay_reboot.set(DelayReboot { seconds, order });
+        }
         self.refresh();
         Ok(done)
     }
@@ -181,19 +201,15 @@ impl ParameterSource for AgentSource {
     }
 
     fn objects(&self) -> &[&'static str] {
-        &[OBJECT, ROW]
+        &[OBJECT, POLICY, ROW]
     }
 
     async fn read(&self, wanted: &Wanted<'_>, out: &mut dyn ParameterSink) -> Result<(), SourceError> {
         let layers = self.layers.borrow();
         let rows = inform_parameter::rows(&layers);
         if wanted.touches(OBJECT) {
-            let (now, _) = parameters::load(&layers, &self.default_username);
             out.object(OBJECT, ObjectKind::Single);
-            for parameter in &STORED {
-                let access = if parameter.writable { Access::ReadWrite } else { Access::ReadOnly };
-                out.parameter(parameter.name, &(parameter.show)(&now), access);
-            }
+            show(STORED.iter().chain(Some(&DELAY_REBOOT)), &self.load(), out);
             let url = self.connection_request_url.borrow();
             let made_up: [(&str, &dyn fmt::Display); READ_ONLY.len()] = [
                 ("ConnectionRequestURL", &*url),
@@ -205,6 +221,10 @@ impl ParameterSource for AgentSource {
             for (name, value) in made_up {
                 out.parameter(name, value, Access::ReadOnly);
             }
+        }
+        if wanted.touches(POLICY) {
+            out.object(POLICY, ObjectKind::Single);
+            show(HEARTBEAT.iter(), &self.load(), out);
         }
         if wanted.touches(ROW) {
             out.object(TABLE, ObjectKind::Table { addable: true });
@@ -263,6 +283,19 @@ impl ParameterSource for AgentSource {
         self.recheck(extra).map_err(internal)?;
         self.commit(extra, |layers| inform_parameter::delete(layers, number)).map_err(internal)?;
         Ok(Status::Applied)
+    }
+}
+
+/// The value for DelayReboot, where the change is one of that.
+fn new_delay(change: &Change) -> Option<Option<u32>> {
+    let name = change.name.strip_prefix(OBJECT)?;
+    if name == DELAY_REBOOT.name { parameters::delay(&change.value) } else { None }
+}
+
+fn show<'a>(known: impl Iterator<Item = &'a parameters::Stored>, now: &Loaded, out: &mut dyn ParameterSink) {
+    for parameter in known {
+        let access = if parameter.writable { Access::ReadWrite } else { Access::ReadOnly };
+        out.parameter(parameter.name, &(parameter.show)(now), access);
     }
 }
 

@@ -28,6 +28,10 @@ const PATH_KEY: &str = "connection_request_path";
 const PATH_CHARS: usize = 256;
 /// Longest control_socket, in bytes: what fits into a socket address, without the closing zero.
 const SOCKET_BYTES: usize = 107;
+/// Longest boot_wait, in seconds.
+const BOOT_WAIT: u32 = 3600;
+/// Longest clock_wait, in seconds.
+const CLOCK_WAIT: u32 = 600;
 /// Most addresses in connection_request_address.
 const ADDRESSES: usize = 16;
 
@@ -123,6 +127,8 @@ impl Config {
             trace_file: read.read("trace_file", absolute, path),
             trace_bytes: read.unsigned("trace_bytes", 4096..=1 << 30).unwrap_or(TRACE_BYTES).into(),
         };
+        // They are settings of the agent; here they are checked with the rest.
+        read_waits(&mut read);
         let unknown = read.unknown();
         let wrong = read.problems();
         if wrong.is_empty() { Ok((config, unknown)) } else { Err(wrong) }
@@ -140,6 +146,27 @@ impl Config {
         let path = format!("/{:032x}", u128::from_be_bytes(random));
         self.connection_request.path = Some(path.clone());
         layers.change(|layers| layers.set(SECTION, PATH_KEY, &path))
+    }
+}
+
+/// What the first session after a boot waits for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Waits {
+    /// Longest random wait, in seconds.
+    pub(crate) boot: u32,
+    /// Longest wait for the clock, in seconds.
+    pub(crate) clock: u32,
+}
+
+/// The waits in force; where a value is wrong, the program has not started with it.
+pub(crate) fn waits(layers: &Layers) -> Waits {
+    read_waits(&mut Reader::new(layers, SECTION))
+}
+
+fn read_waits(read: &mut Reader<'_>) -> Waits {
+    Waits {
+        boot: read.unsigned("boot_wait", 0..=BOOT_WAIT).unwrap_or(0),
+        clock: read.unsigned("clock_wait", 0..=CLOCK_WAIT).unwrap_or(0),
     }
 }
 

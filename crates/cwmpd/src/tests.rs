@@ -9,7 +9,7 @@ use cwmp_core::{
     io::RebootCause,
     rpc::{
         CommandKey, CpeRequest, CpeResponse, DeviceId, GetParameterValues, ParameterKey,
-        ParameterValueStruct, Reboot, SetParameterValues,
+        ParameterValueStruct, Reboot, ScheduleInform, SetParameterValues, Status,
     },
 };
 use cwmp_platform::{
@@ -148,7 +148,11 @@ fn events(report: &SessionReport) -> Vec<&str> {
 }
 
 fn set_interval(value: &str) -> CpeRequest {
-    let parameter = ParameterValueStruct { name: INTERVAL.into(), value_type: None, value: value.into() };
+    set(INTERVAL, value)
+}
+
+fn set(name: &str, value: &str) -> CpeRequest {
+    let parameter = ParameterValueStruct { name: name.into(), value_type: None, value: value.into() };
     CpeRequest::SetParameterValues(SetParameterValues {
         parameters: vec![parameter],
         parameter_key: ParameterKey::new("k").unwrap(),
@@ -198,6 +202,59 @@ fn bootstrap_set_and_reboot_then_the_next_boot_reports_it() {
         );
         assert!(!report.has_event(&EventCode::Bootstrap));
         assert_eq!(interval(&acs).await, "1234", "what was set outlives the reboot");
+        assert_eq!(acs.violations(), []);
+        agent.stop().await;
+    });
+}
+
+/// 8.06
+#[test]
+fn delay_reboot_set_by_the_acs_restarts_the_box_without_m_reboot() {
+    scenario(async {
+        let folder = tempfile::tempdir().unwrap();
+        let acs = acs(folder.path()).await;
+        let mut platform = mock("boot-1");
+        platform
+            .expect_reboot()
+            .withf(|cause| *cause == RebootCause::Local)
+            .times(1)
+            .returning(|_| Ok(Restart::Process));
+        let agent = Running::start(folder.path(), platform).await;
+        session(&acs).await;
+        let answer = acs.call_now(CPE, set("Device.ManagementServer.DelayReboot", "0")).await.unwrap();
+        assert_eq!(answer, CpeResponse::SetParameterValues(Status::Applied));
+        assert_eq!(agent.departs().await, Departure::StartAgain);
+        session(&acs).await;
+
+        let agent = Running::start(folder.path(), mock("boot-2")).await;
+        let report = session(&acs).await;
+        assert!(report.has_event(&EventCode::Boot) && !report.has_event(&EventCode::MReboot));
+        let names = vec!["Device.ManagementServer.DelayReboot".into()];
+        let get = CpeRequest::GetParameterValues(GetParameterValues { names });
+        let CpeResponse::GetParameterValues(values) = acs.call_now(CPE, get).await.unwrap() else {
+            panic!("no values")
+        };
+        assert_eq!(values[0].value, "-1");
+        assert_eq!(acs.violations(), []);
+        agent.stop().await;
+    });
+}
+
+/// 4.46
+#[test]
+fn schedule_inform_is_reported_after_its_delay() {
+    scenario(async {
+        let folder = tempfile::tempdir().unwrap();
+        let acs = acs(folder.path()).await;
+        let agent = Running::start(folder.path(), mock("boot-1")).await;
+        session(&acs).await;
+        let command_key = CommandKey::new("key").unwrap();
+        let call = CpeRequest::ScheduleInform(ScheduleInform { delay_seconds: 1, command_key });
+        assert_eq!(acs.call_now(CPE, call).await.unwrap(), CpeResponse::ScheduleInform);
+        session(&acs).await;
+        let report = session(&acs).await;
+        assert_eq!(events(&report), ["3 SCHEDULED", "M ScheduleInform"]);
+        assert_eq!(report.events[1].command_key.as_str(), "key");
         assert_eq!(acs.violations(), []);
         agent.stop().await;
     });

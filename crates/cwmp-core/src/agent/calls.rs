@@ -6,6 +6,7 @@ use crate::{
     io::{DataOp, DataReply, Effect, ListingKind, OpId, RebootCause, Ticket},
     limits,
     rpc::{CommandKey, CpeRequest, CpeResponse},
+    stored::ScheduledInform,
     time::Now,
 };
 
@@ -14,8 +15,10 @@ use crate::{
 pub(super) enum Call {
     /// The data model works on it.
     Data { op: OpId, kind: DataCall },
-    /// What comes next is a promise that must be on stable storage first.
-    Storing { ticket: Ticket, promise: Promise },
+    /// The answer is one of [`Agent::promises`], which must be on stable storage first.
+    Storing { ticket: Ticket },
+    /// That the events of the Inform, which the ACS has answered for, are not reported again must be on stable storage first.
+    Delivering { ticket: Ticket },
 }
 
 /// Which response the data model's reply becomes.
@@ -29,12 +32,11 @@ pub(super) enum DataCall {
 }
 
 /// What is promised to the ACS.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Debug)]
 pub(super) enum Promise {
-    Reboot,
+    Reboot(CommandKey),
     FactoryReset,
-    /// The events of the Inform, which the ACS has answered for, are not reported again.
-    NotAgain,
+    ScheduleInform(ScheduledInform),
 }
 
 impl Agent {
@@ -49,6 +51,7 @@ impl Agent {
             "GetParameterAttributes",
             "AddObject",
             "DeleteObject",
+            "ScheduleInform",
         ];
         let reboot = self.abilities.reboot.then_some("Reboot");
         let factory_reset = self.abilities.factory_reset.then_some("FactoryReset");
@@ -56,7 +59,7 @@ impl Agent {
     }
 
     /// Executes a call of the ACS, or has it executed.
-    pub(super) fn execute(&mut self, request: CpeRequest) {
+    pub(super) fn execute(&mut self, request: CpeRequest, now: Now) {
         match request {
             CpeRequest::GetRPCMethods => {
                 let methods = self.methods();
@@ -95,6 +98,7 @@ impl Agent {
                 self.state.factory_reset = true;
                 self.store_then_answer(Promise::FactoryReset);
             }
+            CpeRequest::ScheduleInform(call) => self.promise_inform(call, now),
             other => self.not_supported(other.method()),
         }
     }
@@ -117,14 +121,20 @@ impl Agent {
             return self
                 .refuse(FaultCode::RESOURCES_EXCEEDED, "too many Reboot calls are pending".to_owned());
         }
-        self.state.reboots.push(key);
-        self.store_then_answer(Promise::Reboot);
+        self.state.reboots.push(key.clone());
+        self.store_then_answer(Promise::Reboot(key));
     }
 
-    fn store_then_answer(&mut self, promise: Promise) {
+    /// Has the state stored that holds the promise; the answer follows then.
+    pub(super) fn store_then_answer(&mut self, promise: Promise) {
+        if self.promises.len() >= limits::STORING_PROMISES {
+            self.withdraw(promise);
+            return self.refuse(FaultCode::RESOURCES_EXCEEDED, "the store does not answer".to_owned());
+        }
         let ticket = self.persist();
+        self.promises.push((ticket, promise));
         if let Some(open) = self.open() {
-            open.call = Some(Call::Storing { ticket, promise });
+            open.call = Some(Call::Storing { ticket });
         }
     }
 
@@ -137,35 +147,62 @@ impl Agent {
 
     /// The store has answered. Promises are kept once they are stored, even if the session is gone by then.
     pub(super) fn persisted(&mut self, ticket: Ticket, stored: bool, now: Now) {
-        let Some(Call::Storing { ticket: awaited, promise }) = self.open().and_then(|open| {
+        let (answered, open) = std::mem::take(&mut self.promises)
+            .into_iter()
+            .partition::<Vec<_>, _>(|(awaited, _)| *awaited <= ticket);
+        self.promises = open;
+        for (awaited, promise) in answered {
+            let answer = if stored {
+                Answer::Response(self.keep(promise))
+            } else {
+                self.withdraw(promise);
+                let text = "the request cannot be stored".to_owned();
+                Answer::Fault(CwmpFault::new(FaultCode::INTERNAL_ERROR, text))
+            };
+            let asks = |call: &mut Call| matches!(call, Call::Storing { ticket } if *ticket == awaited);
+            if self.open().is_some_and(|open| open.call.take_if(asks).is_some()) {
+                self.answer(answer);
+            }
+        }
+        // An event that comes twice is better than none: the session goes on even where nothing could be stored.
+        if let Some(open) = self.open() {
             open.call
-                .take_if(|call| matches!(call, Call::Storing { ticket: awaited, .. } if *awaited <= ticket))
-        }) else {
-            return;
-        };
-        debug_assert!(awaited <= ticket);
-        match (promise, stored) {
-            (Promise::Reboot, true) => {
-                // A factory reset that was promised earlier in the session includes the restart.
-                self.restart.get_or_insert(Restart::Reboot(RebootCause::Acs));
-                self.answer(Answer::Response(CpeResponse::Reboot));
-            }
-            (Promise::FactoryReset, true) => {
-                self.restart = Some(Restart::FactoryReset);
-                self.answer(Answer::Response(CpeResponse::FactoryReset));
-            }
-            (Promise::Reboot, false) => {
-                self.state.reboots.pop();
-                self.refuse(FaultCode::INTERNAL_ERROR, "the request cannot be stored".to_owned());
-            }
-            (Promise::FactoryReset, false) => {
-                self.state.factory_reset = false;
-                self.refuse(FaultCode::INTERNAL_ERROR, "the request cannot be stored".to_owned());
-            }
-            // An event that comes twice is better than none: the session goes on.
-            (Promise::NotAgain, _) => {}
+                .take_if(|call| matches!(call, Call::Delivering { ticket: awaited } if *awaited <= ticket));
         }
         self.pump(now);
+    }
+
+    /// The promise is stored: it holds from now on.
+    fn keep(&mut self, promise: Promise) -> CpeResponse {
+        match promise {
+            Promise::Reboot(_) => {
+                // A factory reset that was promised earlier in the session includes the restart.
+                self.restart.get_or_insert(Restart::Reboot(RebootCause::Acs));
+                CpeResponse::Reboot
+            }
+            Promise::FactoryReset => {
+                self.restart = Some(Restart::FactoryReset);
+                CpeResponse::FactoryReset
+            }
+            Promise::ScheduleInform(_) => CpeResponse::ScheduleInform,
+        }
+    }
+
+    /// The promise was never made.
+    fn withdraw(&mut self, promise: Promise) {
+        match promise {
+            Promise::Reboot(key) => {
+                if let Some(last) = self.state.reboots.iter().rposition(|known| *known == key) {
+                    self.state.reboots.remove(last);
+                }
+            }
+            Promise::FactoryReset => self.state.factory_reset = self.restart == Some(Restart::FactoryReset),
+            Promise::ScheduleInform(call) => {
+                if let Some(last) = self.state.schedules.iter().rposition(|known| *known == call) {
+                    self.state.schedules.remove(last);
+                }
+            }
+        }
     }
 
     /// The data model has answered.
@@ -210,7 +247,7 @@ impl Agent {
         }
     }
 
-    fn refuse(&mut self, code: FaultCode, text: String) {
+    pub(super) fn refuse(&mut self, code: FaultCode, text: String) {
         self.answer(Answer::Fault(CwmpFault::new(code, text)));
     }
 

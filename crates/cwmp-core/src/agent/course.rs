@@ -3,7 +3,7 @@
 
 use super::{
     Agent, OpenSession, Stage,
-    calls::{Call, Promise},
+    calls::Call,
     session::{Action, Failure, Session},
 };
 use crate::{
@@ -40,7 +40,8 @@ impl Agent {
         events.retain(|event| event.code != EventCode::ValueChange);
         if change {
             self.notify_at = None;
-            events.truncate(limits::INFORM_EVENTS - 1);
+            let surplus = events.split_off(events.len().min(limits::INFORM_EVENTS - 1));
+            self.events.put_back_surplus(surplus);
             events.push(EventStruct::new(EventCode::ValueChange));
             events.sort_by_key(|event| event.code.rank());
         } else if events.is_empty() && self.state.retry_count == 0 {
@@ -99,7 +100,7 @@ impl Agent {
     /// Does what the session wants, until it waits for the ACS, the data model or the store.
     pub(super) fn pump(&mut self, now: Now) {
         while let Stage::Open(open) = &mut self.stage {
-            if let Some(Call::Storing { promise: Promise::NotAgain, .. }) = open.call {
+            if let Some(Call::Delivering { .. }) = open.call {
                 return;
             }
             let Some(action) = open.session.poll() else { return };
@@ -111,7 +112,7 @@ impl Agent {
                     self.effects.push_back(Effect::Post(body));
                 }
                 Action::Established => self.established(),
-                Action::Execute(request) => self.execute(request),
+                Action::Execute(request) => self.execute(request, now),
                 Action::Refuse { method, fault } => self.refuse_unusable(&method, fault),
                 Action::Answered(request, answer) => self.acs_answered(&request, answer),
                 Action::End => self.session_ended(now),
@@ -131,7 +132,7 @@ impl Agent {
         if let Some(ticket) = self.persist_changes()
             && let Stage::Open(open) = &mut self.stage
         {
-            open.call = Some(Call::Storing { ticket, promise: Promise::NotAgain });
+            open.call = Some(Call::Delivering { ticket });
         }
     }
 

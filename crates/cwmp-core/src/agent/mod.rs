@@ -9,9 +9,13 @@
 
 mod calls;
 mod course;
+mod first_session;
 mod queue;
+mod reboot;
+mod schedule;
 mod session;
 mod status;
+mod timers;
 
 #[cfg(test)]
 mod tests;
@@ -21,7 +25,9 @@ pub use status::{AgentStatus, SessionPhase};
 use std::collections::VecDeque;
 
 use self::{
+    first_session::Hold,
     queue::EventQueue,
+    reboot::ScheduledReboot,
     session::{Failure, Session},
 };
 use crate::{
@@ -72,6 +78,17 @@ pub struct Agent {
     interrupted: bool,
     version: VersionChoice,
     periodic: Periodic,
+    heartbeat: Periodic,
+    /// ScheduleReboot.
+    scheduled_reboot: ScheduledReboot,
+    /// The first session after a boot waits.
+    hold: Option<Hold>,
+    /// Whether the date was known when time last passed.
+    clock_known: bool,
+    /// The schedules of an earlier uptime have not yet met a clock that knows the date.
+    schedules_await_clock: bool,
+    /// Promises to the ACS that the store is writing.
+    promises: Vec<(Ticket, calls::Promise)>,
     listening: Option<ConnectionRequestSettings>,
     random: Random,
     restart: Option<Restart>,
@@ -157,6 +174,12 @@ impl Agent {
             interrupted: false,
             version: VersionChoice::default(),
             periodic: Periodic::default(),
+            heartbeat: Periodic::default(),
+            scheduled_reboot: ScheduledReboot::default(),
+            hold: None,
+            clock_known: false,
+            schedules_await_clock: false,
+            promises: Vec::new(),
             listening: None,
             random: Random::new(0),
             restart: None,
@@ -181,8 +204,9 @@ impl Agent {
             Input::ConnectionRequest(_) => self.connection_request(),
             Input::DataDone(op, result) => self.data_done(op, result, now),
             Input::WatchedChanged => self.watched_changed(now),
-            Input::SettingsChanged(settings) => self.new_settings = Some(settings),
-            Input::ClockStepped => self.periodic.clock_stepped(now),
+            Input::SettingsChanged(settings) => self.settings_changed(settings, now),
+            Input::ClockStepped => self.clock_stepped(now),
+            Input::VendorEvent(event) => self.vendor_event(event),
             Input::RestartFailed(reason) => self.restart_failed(&reason),
             Input::Command(command) => self.command(command),
         }
@@ -204,11 +228,9 @@ impl Agent {
     pub fn next_wakeup(&self) -> Option<Mono> {
         match self.stage {
             Stage::Unborn | Stage::Restarting => None,
-            Stage::Idle if self.may_start() => {
-                self.retry_at.into_iter().chain(self.notify_at).chain(self.periodic.due()).min()
-            }
+            Stage::Idle => self.timers().chain(self.idle_timers()).min(),
             // What fires meanwhile adds an event for the session after this one.
-            _ => self.periodic.due(),
+            _ => self.timers().min(),
         }
     }
 
@@ -237,19 +259,22 @@ impl Agent {
             self.restart = Some(Restart::FactoryReset);
         }
         match cause {
-            BootCause::Boot => self.booted(),
+            BootCause::Boot => self.booted(now),
             BootCause::AgentRestart if !self.state.reboots.is_empty() => {
                 self.restart = Some(Restart::Reboot(RebootCause::Acs));
             }
             BootCause::AgentRestart => {}
         }
         self.acs_may_be_new();
-        self.periodic.configure(&self.settings, now);
+        self.start_timers(now);
         self.listen();
         self.persist_changes();
     }
 
-    fn booted(&mut self) {
+    fn booted(&mut self, now: Now) {
+        self.hold = Hold::begin(&self.settings, &mut self.random, now);
+        self.state.delayed_reboot = None;
+        self.carry_schedules_over_a_boot(now);
         self.events.raise(EventStruct::new(EventCode::Boot));
         for key in std::mem::take(&mut self.state.reboots) {
             self.events.raise(EventStruct::with_key(EventCode::MReboot, key));
@@ -273,7 +298,10 @@ impl Agent {
 
     fn command(&mut self, command: LocalCommand) {
         match command {
-            LocalCommand::Inform => self.event(EventCode::Periodic),
+            LocalCommand::Inform => {
+                self.hold = None;
+                self.event(EventCode::Periodic);
+            }
             LocalCommand::AcsMethods => self.ask_acs(AcsRequest::GetRPCMethods),
             LocalCommand::Reboot => self.restart = Some(Restart::Reboot(RebootCause::Local)),
             LocalCommand::FactoryReset => {
@@ -292,6 +320,7 @@ impl Agent {
         let asked = self.open().is_some_and(|open| open.session.ask(request.clone()));
         self.requests.push(request);
         if !asked {
+            self.hold = None;
             self.event(EventCode::Periodic);
         }
     }
@@ -315,6 +344,7 @@ impl Agent {
     fn connection_request(&mut self) {
         if self.settings.enable_cwmp {
             self.trace(Level::Info, "connection request".to_owned());
+            self.hold = None;
             self.event(EventCode::ConnectionRequest);
         }
     }
@@ -348,9 +378,7 @@ impl Agent {
         if matches!(self.stage, Stage::Unborn | Stage::Restarting) {
             return;
         }
-        if self.periodic.fire(now) && self.settings.enable_cwmp {
-            self.event(EventCode::Periodic);
-        }
+        self.fire_timers(now);
         if !matches!(self.stage, Stage::Idle) {
             return;
         }
@@ -364,17 +392,25 @@ impl Agent {
             self.notify_at = None;
             self.event(EventCode::ValueChange);
         }
+        self.fire_delayed_reboot(now);
+        let held = self.held(now);
         match self.restart {
-            Some(restart) => self.carry_out(restart),
-            None if self.may_start() && self.session_is_due(now) => self.open_session(),
+            Some(restart) => {
+                self.note_what_remains(now);
+                self.carry_out(restart);
+            }
+            None if self.may_start() && !held && self.session_is_due(now) => self.open_session(),
             None => {}
         }
     }
 
     fn adopt(&mut self, settings: AgentSettings, now: Now) {
         let other_acs = settings.url != self.settings.url;
+        if settings.delay_reboot != self.settings.delay_reboot {
+            self.delay_reboot(settings.delay_reboot.seconds, now);
+        }
         self.settings = settings;
-        self.periodic.configure(&self.settings, now);
+        self.configure_timers(now);
         self.listen();
         if other_acs {
             self.state.bootstrapped = None;
@@ -382,6 +418,7 @@ impl Agent {
             self.retries = 0;
             self.retry_at = None;
             self.interrupted = false;
+            self.version = VersionChoice::default();
             self.acs_may_be_new();
             self.persist_changes();
         }

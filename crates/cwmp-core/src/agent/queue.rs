@@ -13,36 +13,75 @@ pub(super) struct EventQueue {
 }
 
 impl EventQueue {
-    /// Adds an event. Single events are listed once; with `0 BOOTSTRAP` everything older goes.
-    pub(super) fn raise(&mut self, event: EventStruct) {
-        let listed =
-            !event.code.is_multiple() && self.waiting.iter().any(|waiting| waiting.code == event.code);
+    /// Adds an event; returns whether it is listed now. Single events are listed once; with `0 BOOTSTRAP` everything older
+    /// goes. A full queue takes nothing new.
+    pub(super) fn raise(&mut self, event: EventStruct) -> bool {
+        let listed = self.lists(&event);
         if event.code == EventCode::Bootstrap && !listed {
             self.waiting.clear();
         }
-        if !listed && self.waiting.len() < limits::QUEUED_EVENTS {
-            self.waiting.push(event);
-            self.waiting.sort_by_key(|event| event.code.rank());
+        let room = self.has_room(1);
+        if !listed && room {
+            self.insert(event);
         }
+        listed || room
+    }
+
+    fn lists(&self, event: &EventStruct) -> bool {
+        !event.code.is_multiple() && self.waiting.iter().any(|waiting| waiting.code == event.code)
+    }
+
+    fn insert(&mut self, event: EventStruct) {
+        self.waiting.push(event);
+        self.waiting.sort_by_key(|event| event.code.rank());
+    }
+
+    /// Whether so many more events have room.
+    pub(super) fn has_room(&self, events: usize) -> bool {
+        self.waiting.len() + events <= limits::QUEUED_EVENTS
     }
 
     /// Takes out what the next Inform lists: at most 64.
     pub(super) fn take_for_inform(&mut self) -> Vec<EventStruct> {
         let count = self.waiting.len().min(limits::INFORM_EVENTS);
-        self.waiting.drain(..count).collect()
+        let taken = self.waiting.drain(..count).collect();
+        self.pair_scheduled();
+        taken
+    }
+
+    /// Puts back events that had no room in the Inform after all.
+    pub(super) fn put_back_surplus(&mut self, surplus: Vec<EventStruct>) {
+        self.put_before_newer(surplus.into_iter());
+        self.pair_scheduled();
+    }
+
+    /// They had their place in the queue before, so they find room even if newer ones have filled it: at most one Inform's
+    /// events beyond the limit. They are dropped when a `0 BOOTSTRAP` has been raised since.
+    fn put_before_newer(&mut self, older: impl Iterator<Item = EventStruct>) {
+        if self.waiting.iter().any(|event| event.code == EventCode::Bootstrap) {
+            return;
+        }
+        let newer = std::mem::take(&mut self.waiting);
+        for event in older.chain(newer) {
+            if !self.lists(&event) {
+                self.insert(event);
+            }
+        }
+    }
+
+    /// `M ScheduleInform` never goes without `3 SCHEDULED`, also where more are due than one Inform can list.
+    fn pair_scheduled(&mut self) {
+        if self.waiting.iter().any(|event| event.code == EventCode::MScheduleInform) {
+            self.raise(EventStruct::new(EventCode::Scheduled));
+        }
     }
 
     /// Puts back the events of an Inform that was not answered. Those that are not retried are dropped, and so are all
     /// when a `0 BOOTSTRAP` has been raised since.
     pub(super) fn put_back(&mut self, undelivered: Vec<EventStruct>) {
-        if self.waiting.iter().any(|event| event.code == EventCode::Bootstrap) {
-            return;
-        }
-        let newer = std::mem::take(&mut self.waiting);
-        let kept = undelivered.into_iter().filter(|event| event.code.delivery() != Delivery::Once);
-        for event in kept.chain(newer) {
-            self.raise(event);
-        }
+        self.put_before_newer(
+            undelivered.into_iter().filter(|event| event.code.delivery() != Delivery::Once),
+        );
     }
 
     pub(super) fn is_empty(&self) -> bool {
@@ -138,5 +177,13 @@ mod tests {
             queue.raise(reboot(&n.to_string()));
         }
         assert_eq!(queue.waiting().len(), limits::QUEUED_EVENTS);
+        // Nothing that was listed is lost when the queue fills during a session that fails.
+        let in_flight = queue.take_for_inform();
+        for n in 0..10_000 {
+            queue.raise(reboot(&format!("new {n}")));
+        }
+        queue.put_back(in_flight);
+        assert_eq!(queue.waiting().len(), limits::QUEUED_EVENTS + limits::INFORM_EVENTS);
+        assert_eq!(queue.waiting()[0], reboot("0"));
     }
 }

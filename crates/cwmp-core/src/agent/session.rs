@@ -236,9 +236,12 @@ impl Session {
         if let AcsRequest::Inform(_) = request {
             let text = fault.cwmp.as_ref().map_or(fault.faultstring.clone(), ToString::to_string);
             let mut failure = Failure::new(format!("the ACS refused Inform: {text}"));
-            failure.version_refused =
-                code == Some(FaultCode::ACS_VERSION_INCOMPATIBLE) || fault.faultcode == "VersionMismatch";
+            failure.version_refused = suggests_an_older_version(&fault);
             return self.fail_with(failure);
+        }
+        if code == Some(FaultCode::ACS_RETRY_REQUEST) {
+            let text = format!("the ACS asked again and again for a repetition of {}", request.method());
+            return self.fail(text);
         }
         self.actions.push_back(Action::Answered(request, Err(fault)));
         self.our_turn();
@@ -327,4 +330,13 @@ impl Session {
         self.turn = Turn::Over;
         self.actions.push_back(Action::Fail(failure));
     }
+}
+
+/// Whether a fault to Inform may mean that the ACS does not know the namespace: 8006, a version mismatch of SOAP, "method not
+/// supported", or a fault of a SOAP stack that found nothing to hand the message to and so has no CWMP detail
+/// (TR-069a6 3.2.1.1). The retry then tries an older version; where that was not the reason, the versions take turns.
+fn suggests_an_older_version(fault: &Fault) -> bool {
+    let code = fault.cwmp.as_ref().map(|cwmp| cwmp.code);
+    let unknown = [FaultCode::ACS_VERSION_INCOMPATIBLE, FaultCode::ACS_METHOD_NOT_SUPPORTED];
+    code.is_none_or(|code| unknown.contains(&code)) || fault.faultcode == "VersionMismatch"
 }

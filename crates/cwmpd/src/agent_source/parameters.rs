@@ -4,14 +4,18 @@ use cwmp_core::{
     datetime::DateTime,
     limits,
     rpc::DeviceId,
-    settings::{AgentSettings, ConnectionRequestSettings, Secret},
+    settings::{AgentSettings, ConnectionRequestSettings, DelayReboot, HeartbeatPolicy, Secret},
     url::HttpUrl,
 };
 use cwmp_store::{Layers, Problem};
 
-use crate::config::reader::{Reader, boolean, unsigned};
+use crate::config::{
+    self, Waits,
+    reader::{Reader, boolean, unsigned},
+};
 
 pub(super) const SECTION: &str = "ManagementServer";
+const HEARTBEAT_SECTION: &str = "ManagementServer.HeartbeatPolicy";
 
 /// What a parameter takes.
 #[derive(Clone, Copy)]
@@ -19,6 +23,8 @@ pub(super) enum Kind {
     Boolean,
     /// From, to.
     Unsigned(u32, u32),
+    /// Seconds, or -1 for none.
+    Delay,
     Time,
     /// Most characters.
     Text(usize),
@@ -43,7 +49,7 @@ const fn writable(name: &'static str, kind: Kind, show: fn(&Loaded) -> String) -
 }
 
 /// What is stored of the object.
-pub(super) const STORED: [Stored; 14] = [
+pub(super) static STORED: [Stored; 15] = [
     writable("EnableCWMP", Kind::Boolean, |now| now.settings.enable_cwmp.to_string()),
     writable("URL", Kind::Url, |now| now.url.clone()),
     writable("Username", Kind::Text(256), |now| now.settings.username.clone()),
@@ -75,7 +81,22 @@ pub(super) const STORED: [Stored; 14] = [
     writable("CWMPRetryIntervalMultiplier", Kind::Unsigned(1000, 65_535), |now| {
         now.settings.retry_interval_multiplier.to_string()
     }),
+    writable("ScheduleReboot", Kind::Time, |now| now.settings.schedule_reboot.to_string()),
 ];
+
+/// What is stored of its object HeartbeatPolicy.
+pub(super) static HEARTBEAT: [Stored; 3] = [
+    writable("Enable", Kind::Boolean, |now| now.settings.heartbeat_policy.enable.to_string()),
+    writable("ReportingInterval", Kind::Unsigned(30, u32::MAX), |now| {
+        now.settings.heartbeat_policy.reporting_interval.to_string()
+    }),
+    writable("InitiationTime", Kind::Time, |now| now.settings.heartbeat_policy.initiation_time.to_string()),
+];
+
+/// It is not stored: with a reboot it returns to -1, which a program that starts anew begins with.
+pub(super) static DELAY_REBOOT: Stored = writable("DelayReboot", Kind::Delay, |now| {
+    now.settings.delay_reboot.seconds.map_or("-1".to_owned(), |seconds| seconds.to_string())
+});
 
 /// Longest password, in characters.
 const PASSWORD_CHARS: usize = 256;
@@ -88,6 +109,7 @@ impl Kind {
         match self {
             Kind::Boolean => boolean(text).is_some(),
             Kind::Unsigned(from, to) => unsigned(text, &(from..=to)).is_some(),
+            Kind::Delay => delay(text).is_some(),
             Kind::Time => DateTime::parse(text).is_ok(),
             Kind::Text(most) => at_most(most),
             Kind::Password => at_most(PASSWORD_CHARS),
@@ -100,6 +122,7 @@ impl Kind {
         match self {
             Kind::Boolean => "true or false".into(),
             Kind::Unsigned(from, to) => format!("a number from {from} to {to}"),
+            Kind::Delay => format!("a number from -1 to {}", i32::MAX),
             Kind::Time => "a dateTime such as 2026-01-31T12:00:00Z".into(),
             Kind::Text(most) => format!("at most {most} characters"),
             Kind::Password => format!("at most {PASSWORD_CHARS} characters"),
@@ -119,18 +142,21 @@ pub(super) struct Loaded {
 }
 
 /// Reads the object. Of a value that is not right, that of the next layer serves, or the default.
-pub(super) fn load(layers: &Layers, default_username: &str) -> (Loaded, Vec<Problem>) {
-    let mut read = Reader::new(layers, SECTION);
-    let values = STORED.map(|parameter| {
-        let right = format!("{}; a lower layer or the default serves", parameter.kind.right());
-        let value = read.read(parameter.name, &right, |text| parameter.kind.takes(text).then_some(text));
-        (parameter.name, value)
-    });
-    let text = |name: &str| values.iter().find(|(known, _)| *known == name).and_then(|(_, value)| *value);
+///
+/// `delay_reboot` is what the ACS has set of DelayReboot since the program runs.
+pub(super) fn load(
+    layers: &Layers,
+    default_username: &str,
+    delay_reboot: DelayReboot,
+) -> (Loaded, Vec<Problem>) {
+    let own = Values::read(layers, SECTION, &STORED);
+    let policy = Values::read(layers, HEARTBEAT_SECTION, &HEARTBEAT);
+    let text = |name: &str| own.text(name);
     let owned = |name: &str| text(name).unwrap_or_default().to_owned();
-    let flag = |name: &str, default: bool| text(name).and_then(boolean).unwrap_or(default);
-    let number = |name: &str, default: u32| text(name).and_then(|text| text.parse().ok()).unwrap_or(default);
+    let flag = |name: &str, default: bool| own.flag(name, default);
+    let number = |name: &str, default: u32| own.number(name, default);
     let default = AgentSettings::default();
+    let Waits { boot: boot_wait, clock: clock_wait } = config::waits(layers);
     let settings = AgentSettings {
         enable_cwmp: flag("EnableCWMP", default.enable_cwmp),
         url: text("URL").and_then(|text| HttpUrl::parse(text).ok()),
@@ -138,9 +164,7 @@ pub(super) fn load(layers: &Layers, default_username: &str) -> (Loaded, Vec<Prob
         password: Secret(owned("Password")),
         periodic_inform_enable: flag("PeriodicInformEnable", default.periodic_inform_enable),
         periodic_inform_interval: number("PeriodicInformInterval", default.periodic_inform_interval),
-        periodic_inform_time: text("PeriodicInformTime")
-            .and_then(|text| DateTime::parse(text).ok())
-            .unwrap_or(default.periodic_inform_time),
+        periodic_inform_time: own.time("PeriodicInformTime", default.periodic_inform_time),
         retry_minimum_wait_interval: number(
             "CWMPRetryMinimumWaitInterval",
             default.retry_minimum_wait_interval,
@@ -150,6 +174,16 @@ pub(super) fn load(layers: &Layers, default_username: &str) -> (Loaded, Vec<Prob
             "DefaultActiveNotificationThrottle",
             default.default_active_notification_throttle,
         ),
+        delay_reboot,
+        schedule_reboot: own.time("ScheduleReboot", default.schedule_reboot),
+        heartbeat_policy: HeartbeatPolicy {
+            enable: policy.flag("Enable", default.heartbeat_policy.enable),
+            reporting_interval: policy
+                .number("ReportingInterval", default.heartbeat_policy.reporting_interval),
+            initiation_time: policy.time("InitiationTime", default.heartbeat_policy.initiation_time),
+        },
+        boot_wait,
+        clock_wait,
         connection_request: ConnectionRequestSettings {
             // The factory default of TR-181; without credentials nothing listens in any case.
             http_enable: flag("HTTPConnectionRequestEnable", true),
@@ -158,7 +192,49 @@ pub(super) fn load(layers: &Layers, default_username: &str) -> (Loaded, Vec<Prob
         },
     };
     let loaded = Loaded { settings, url: owned("URL"), parameter_key: owned("ParameterKey") };
-    (loaded, read.problems())
+    (loaded, own.problems.into_iter().chain(policy.problems).collect())
+}
+
+/// The values of one object, each of the topmost layer that has a right one.
+struct Values<'a> {
+    values: Vec<(&'static str, Option<&'a str>)>,
+    problems: Vec<Problem>,
+}
+
+impl<'a> Values<'a> {
+    fn read(layers: &'a Layers, section: &'static str, parameters: &'static [Stored]) -> Self {
+        let mut read = Reader::new(layers, section);
+        let values = parameters.iter().map(|parameter| {
+            let right = format!("{}; a lower layer or the default serves", parameter.kind.right());
+            let value = read.read(parameter.name, &right, |text| parameter.kind.takes(text).then_some(text));
+            (parameter.name, value)
+        });
+        Self { values: values.collect(), problems: read.problems() }
+    }
+
+    fn text(&self, name: &str) -> Option<&'a str> {
+        self.values.iter().find(|(known, _)| *known == name).and_then(|(_, value)| *value)
+    }
+
+    fn flag(&self, name: &str, default: bool) -> bool {
+        self.text(name).and_then(boolean).unwrap_or(default)
+    }
+
+    fn number(&self, name: &str, default: u32) -> u32 {
+        self.text(name).and_then(|text| text.parse().ok()).unwrap_or(default)
+    }
+
+    fn time(&self, name: &str, default: DateTime) -> DateTime {
+        self.text(name).and_then(|text| DateTime::parse(text).ok()).unwrap_or(default)
+    }
+}
+
+/// A value of DelayReboot: `Some(None)` for -1.
+pub(super) fn delay(text: &str) -> Option<Option<u32>> {
+    match text.parse::<i32>().ok()? {
+        -1 => Some(None),
+        seconds => u32::try_from(seconds).ok().map(Some),
+    }
 }
 
 /// `OUI-ProductClass-SerialNumber`, or `OUI-SerialNumber` where there is no ProductClass; unique in the world. Of the

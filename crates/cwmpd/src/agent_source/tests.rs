@@ -146,11 +146,17 @@ Device.ManagementServer.HTTPConnectionRequestEnable rw true
 Device.ManagementServer.DefaultActiveNotificationThrottle rw 0
 Device.ManagementServer.CWMPRetryMinimumWaitInterval rw 5
 Device.ManagementServer.CWMPRetryIntervalMultiplier rw 2000
+Device.ManagementServer.ScheduleReboot rw 0001-01-01T00:00:00Z
+Device.ManagementServer.DelayReboot rw -1
 Device.ManagementServer.ConnectionRequestURL ro 
 Device.ManagementServer.SupportedConnReqMethods ro HTTP
 Device.ManagementServer.AliasBasedAddressing ro false
 Device.ManagementServer.InstanceWildcardsSupported ro false
 Device.ManagementServer.InformParameterNumberOfEntries ro 0
+Device.ManagementServer.HeartbeatPolicy. Single
+Device.ManagementServer.HeartbeatPolicy.Enable rw false
+Device.ManagementServer.HeartbeatPolicy.ReportingInterval rw 86400
+Device.ManagementServer.HeartbeatPolicy.InitiationTime rw 0001-01-01T00:00:00Z
 Device.ManagementServer.InformParameter. Table { addable: true }";
     assert_eq!(lines.join("\n"), expected);
 }
@@ -189,8 +195,9 @@ fn what_the_acs_sets_is_kept_over_a_restart() {
         ("DefaultActiveNotificationThrottle", "30"),
         ("CWMPRetryMinimumWaitInterval", "65535"),
         ("CWMPRetryIntervalMultiplier", "1000"),
+        ("ScheduleReboot", "2030-01-01T00:00:00Z"),
     ];
-    assert_eq!(values.map(|(name, _)| name), STORED.map(|stored| stored.name));
+    assert!(values.iter().map(|(name, _)| *name).eq(STORED.iter().map(|stored| stored.name)));
     let there = fresh();
     assert_eq!(there.set(&values), []);
     let there = there.restarted();
@@ -215,11 +222,13 @@ fn what_the_acs_sets_is_kept_over_a_restart() {
         retry_minimum_wait_interval: 65_535,
         retry_interval_multiplier: 1000,
         default_active_notification_throttle: 30,
+        schedule_reboot: DateTime::parse("2030-01-01T00:00:00Z").unwrap(),
         connection_request: cwmp_core::settings::ConnectionRequestSettings {
             http_enable: false,
             username: "cr".into(),
             password: Secret("secret".into()),
         },
+        ..AgentSettings::default()
     };
     assert_eq!(there.source.settings(), expected);
 }
@@ -262,6 +271,14 @@ fn other_wrong_values_and_names_have_their_faults() {
         ("ParameterKey", &"k".repeat(33), 9007),
         ("CWMPRetryMinimumWaitInterval", "65536", 9007),
         ("CWMPRetryIntervalMultiplier", "999", 9007),
+        ("ScheduleReboot", "tomorrow", 9007),
+        ("DelayReboot", "-2", 9007),
+        ("DelayReboot", "2147483648", 9007),
+        ("DelayReboot", "", 9007),
+        ("HeartbeatPolicy.Enable", "on", 9007),
+        ("HeartbeatPolicy.ReportingInterval", "29", 9007),
+        ("HeartbeatPolicy.InitiationTime", "", 9007),
+        ("HeartbeatPolicy.Nothing", "", 9005),
         ("ConnectionRequestURL", "http://x/", 9008),
         ("InformParameterNumberOfEntries", "1", 9008),
         ("Nothing", "1", 9005),
@@ -314,6 +331,75 @@ fn bad_values_in_files_are_reported_and_what_lies_below_serves() {
 }
 
 #[test]
+fn delay_reboot_is_in_force_and_not_kept_over_a_restart() {
+    let there = fresh();
+    assert_eq!(there.set(&[("DelayReboot", "300"), ("ParameterKey", "k")]), []);
+    assert_eq!(
+        (there.show("DelayReboot").as_str(), there.source.settings().delay_reboot.seconds),
+        ("rw 300", Some(300))
+    );
+    assert!(!there.user_ini().unwrap().contains("DelayReboot"));
+    there.set(&[("DelayReboot", "-1")]);
+    assert_eq!(there.source.settings().delay_reboot.seconds, None);
+    let mut settings = there.source.subscribe();
+    for _ in 0..2 {
+        there.set(&[("DelayReboot", "0")]);
+        assert!(settings.has_changed().unwrap(), "the same value is an order again");
+        settings.borrow_and_update();
+    }
+    assert_eq!(there.source.settings().delay_reboot.seconds, Some(0));
+    let there = there.restarted();
+    assert_eq!(
+        (there.show("DelayReboot").as_str(), there.source.settings().delay_reboot.seconds),
+        ("rw -1", None)
+    );
+    // What somebody writes into a file restarts no box.
+    let there = with("", "[ManagementServer]\nDelayReboot=5\n");
+    assert_eq!(there.source.settings().delay_reboot.seconds, None);
+}
+
+#[test]
+fn a_delay_that_comes_with_changes_that_cannot_be_stored_is_not_in_force() {
+    let there = fresh();
+    fs::create_dir(there.dir.path().join("user.ini.new")).unwrap();
+    let both = changes(&[("DelayReboot", "5"), ("ParameterKey", "k")]);
+    assert!(now(there.source.apply(&both)).is_err());
+    assert_eq!(there.source.settings().delay_reboot.seconds, None);
+}
+
+#[test]
+fn the_heartbeat_policy_is_kept_over_a_restart() {
+    let there = fresh();
+    let values = [
+        ("HeartbeatPolicy.Enable", "1"),
+        ("HeartbeatPolicy.ReportingInterval", "30"),
+        ("HeartbeatPolicy.InitiationTime", "2026-01-31T12:00:00Z"),
+    ];
+    assert_eq!(there.set(&values), []);
+    let there = there.restarted();
+    let policy = there.source.settings().heartbeat_policy;
+    assert_eq!((policy.enable, policy.reporting_interval), (true, 30));
+    assert_eq!(policy.initiation_time, DateTime::parse("2026-01-31T12:00:00Z").unwrap());
+    let there = with("", "[ManagementServer.HeartbeatPolicy]\nEnable=true\nReportingInterval=5\n");
+    assert_eq!(there.source.settings().heartbeat_policy.reporting_interval, 86_400);
+    let reports: Vec<String> = there.problems.iter().map(ToString::to_string).collect();
+    assert_eq!(reports.len(), 1);
+    assert!(
+        reports[0].contains("[ManagementServer.HeartbeatPolicy] ReportingInterval: must be a number from 30"),
+        "{reports:?}"
+    );
+}
+
+#[test]
+fn the_waits_of_the_program_reach_the_agent() {
+    let there = with("", "[cwmpd]\nboot_wait=300\nclock_wait=60\n");
+    let settings = there.source.settings();
+    assert_eq!((settings.boot_wait, settings.clock_wait), (300, 60));
+    let settings = fresh().source.settings();
+    assert_eq!((settings.boot_wait, settings.clock_wait), (0, 0));
+}
+
+#[test]
 fn those_who_wait_hear_of_changed_settings_and_of_nothing_else() {
     let there = fresh();
     let mut settings = there.source.subscribe();
@@ -345,7 +431,11 @@ fn only_what_is_wanted_is_read() {
     assert!(!there.read("Device.ManagementServer.URL").iter().any(|line| line.contains("Table")));
     assert_eq!(
         there.source.objects(),
-        ["Device.ManagementServer.", "Device.ManagementServer.InformParameter.{i}."]
+        [
+            "Device.ManagementServer.",
+            "Device.ManagementServer.HeartbeatPolicy.",
+            "Device.ManagementServer.InformParameter.{i}."
+        ]
     );
 }
 

@@ -50,7 +50,7 @@ fn an_empty_section_gives_the_defaults() {
 fn every_setting_is_read() {
     let text = "log_level=debug\nstate_dir=/tmp/s\ncontrol_socket=/tmp/c\nplatform=generic-linux\nsandbox=true\n\
         connection_request_address=127.0.0.1, ::1\nconnection_request_port=0\nconnection_request_path=/\n\
-        connection_request_host=CPE.example\nacs_reply_timeout=30\nbasic_without_tls=0\n";
+        connection_request_host=CPE.example\nacs_reply_timeout=30\nbasic_without_tls=0\nboot_wait=3600\nclock_wait=600\n";
     let (config, warnings) = load(text).unwrap();
     assert_eq!(warnings, []);
     let expected = Config {
@@ -82,6 +82,8 @@ fn a_wrong_value_is_named_with_file_section_key_and_what_would_be_right() {
         ("control_socket", &format!("/{}", "x".repeat(107)), "at most 107 bytes"),
         ("platform", "toaster", "one of: generic-linux"),
         ("sandbox", "yes", "true or false"),
+        ("boot_wait", "3601", "a number from 0 to 3600"),
+        ("clock_wait", "601", "a number from 0 to 600"),
         ("connection_request_address", "", "IP addresses"),
         ("connection_request_address", "127.0.0.1,", "IP addresses"),
         ("connection_request_address", "localhost", "IP addresses"),

@@ -39,6 +39,7 @@ pub(super) struct Bench {
     /// The store does not answer while false; tickets then wait here.
     pub(super) store_answers: bool,
     pub(super) waiting_tickets: Vec<Ticket>,
+    unwritten: Option<Stored>,
     pub(super) reachable: bool,
     pub(super) value_change: bool,
     pub(super) listening: Option<bool>,
@@ -65,14 +66,20 @@ pub(super) fn device() -> DeviceId {
 impl Bench {
     /// A box that has booted with this state.
     pub(super) fn start(settings: AgentSettings, state: Stored, cause: BootCause) -> Self {
+        let now = Now { mono: Mono(1_000_000), wall: Some(Wall::from_seconds(1_700_000_000)) };
+        Self::start_at(now, settings, state, cause)
+    }
+
+    pub(super) fn start_at(now: Now, settings: AgentSettings, state: Stored, cause: BootCause) -> Self {
         let mut bench = Self {
             agent: Agent::new(),
-            now: Now { mono: Mono(1_000_000), wall: Some(Wall::from_seconds(1_700_000_000)) },
+            now,
             seen: Vec::new(),
             stored: state.clone(),
             writes: 0,
             store_answers: true,
             waiting_tickets: Vec::new(),
+            unwritten: None,
             reachable: true,
             value_change: false,
             listening: None,
@@ -109,6 +116,30 @@ impl Bench {
         Self::start(settings, self.stored.clone(), BootCause::Boot)
     }
 
+    /// The same box when it boots again after it has been off for so long: with what is on stable storage, an uptime that
+    /// begins anew, and a clock that has gone on.
+    pub(super) fn boot_after(&self, off_ms: i64, settings: AgentSettings) -> Self {
+        let now = Now { mono: Mono(20_000), wall: self.now.wall.map(|wall| Wall(wall.0 + off_ms)) };
+        Self::start_at(now, settings, self.stored.clone(), BootCause::Boot)
+    }
+
+    /// The same box when it boots and does not know the date.
+    pub(super) fn boot_without_clock(&self, settings: AgentSettings) -> Self {
+        let now = Now { mono: Mono(20_000), wall: None };
+        Self::start_at(now, settings, self.stored.clone(), BootCause::Boot)
+    }
+
+    /// The program alone starts again.
+    pub(super) fn program_restart(&self, settings: AgentSettings) -> Self {
+        Self::start_at(self.now, settings, self.stored.clone(), BootCause::AgentRestart)
+    }
+
+    /// The wall clock is set to be so much later or earlier.
+    pub(super) fn step_clock(&mut self, ms: i64) {
+        self.now.wall = self.now.wall.map(|wall| Wall(wall.0 + ms));
+        self.input(Input::ClockStepped);
+    }
+
     pub(super) fn input(&mut self, input: Input) {
         self.agent.handle(input, self.now);
         self.run();
@@ -133,9 +164,8 @@ impl Bench {
             match effect {
                 Effect::Persist(ticket, state) => {
                     self.waiting_tickets.push(ticket);
+                    self.unwritten = Some(*state);
                     if self.store_answers {
-                        self.writes += 1;
-                        self.stored = *state;
                         self.answer_store(true);
                     }
                 }
@@ -164,6 +194,10 @@ impl Bench {
     }
 
     pub(super) fn answer_store(&mut self, well: bool) {
+        if let Some(state) = self.unwritten.take().filter(|_| well) {
+            self.writes += 1;
+            self.stored = state;
+        }
         for ticket in std::mem::take(&mut self.waiting_tickets) {
             let input = if well {
                 Input::Persisted(ticket)

@@ -1,6 +1,14 @@
 //! The agent against an ACS that the tests play, in virtual time.
 
 mod bench;
+mod first_session;
+mod heartbeat;
+mod order;
+mod reboot;
 mod restarts;
+mod retries;
+mod schedule;
 mod sessions;
+mod silence;
 mod triggers;
+mod vendor;

@@ -23,6 +23,7 @@ fn the_command_key_is_stored_before_reboot_response_is_sent() {
     assert_eq!(bench.expect_response(), CpeResponse::Reboot);
 }
 
+/// 2.45, 8.01, 8.02, 8.15
 #[test]
 fn the_session_goes_on_only_when_the_delivered_events_are_forgotten_for_good() {
     for well in [true, false] {
@@ -59,6 +60,7 @@ fn reboot_comes_after_the_session_and_is_reported_with_its_key() {
     }
 }
 
+/// 3.03, 8.03
 #[test]
 fn two_reboot_calls_in_a_session_are_one_restart_and_two_events() {
     let mut bench = Bench::fresh();
@@ -75,6 +77,7 @@ fn two_reboot_calls_in_a_session_are_one_restart_and_two_events() {
     assert_eq!(events(&bench.expect_session()), ["1 BOOT", "M Reboot a", "M Reboot b"]);
 }
 
+/// 8.05
 #[test]
 fn a_session_that_breaks_after_reboot_response_does_not_keep_the_box_from_restarting() {
     let mut bench = Bench::fresh();
@@ -88,6 +91,7 @@ fn a_session_that_breaks_after_reboot_response_does_not_keep_the_box_from_restar
     assert_eq!(events(&bench.whole_session()), ["1 BOOT", "M Reboot k"]);
 }
 
+/// 3.05, 3.26
 #[test]
 fn m_reboot_stays_owed_until_the_acs_has_answered() {
     let mut bench = Bench::known();
@@ -119,6 +123,7 @@ fn a_reboot_that_cannot_be_stored_is_refused_and_does_not_happen() {
     assert_eq!(bench.stored.reboots, []);
 }
 
+/// 8.04
 #[test]
 fn a_local_reboot_has_no_m_reboot() {
     let mut bench = Bench::known();
@@ -152,6 +157,7 @@ fn a_restart_that_fails_is_not_reported_as_done() {
     assert_eq!(events(&bench.whole_session()), ["6 CONNECTION REQUEST"]);
 }
 
+/// 8.07, 8.08
 #[test]
 fn factory_reset_comes_after_the_session_and_wins_over_a_reboot() {
     let mut bench = Bench::known();
@@ -183,4 +189,37 @@ fn a_factory_reset_that_a_power_cut_interrupted_is_finished() {
     let mut bench = bench.reboot(settings());
     assert_eq!(bench.seen.remove(0), Seen::FactoryReset);
     bench.expect_nothing();
+}
+
+#[test]
+fn a_reboot_call_whose_session_breaks_before_the_store_answers_is_carried_out_and_reported() {
+    let mut bench = Bench::fresh();
+    bench.establish();
+    bench.store_answers = false;
+    bench.call(reboot("k"));
+    bench.connection_lost();
+    bench.expect_close();
+    bench.expect_nothing();
+    bench.store_answers = true;
+    bench.answer_store(true);
+    assert_eq!(bench.seen.remove(0), Seen::Restart(RebootCause::Acs));
+    let mut bench = bench.reboot(settings());
+    assert_eq!(events(&bench.whole_session()), ["1 BOOT", "M Reboot k"]);
+}
+
+#[test]
+fn a_store_that_never_answers_does_not_collect_promises_without_end() {
+    let mut bench = Bench::known();
+    bench.store_answers = false;
+    bench.connection_request();
+    for _ in 0..crate::limits::STORING_PROMISES {
+        bench.establish();
+        bench.call(reboot("k"));
+        bench.connection_lost();
+        bench.expect_close();
+        bench.sleep();
+    }
+    bench.establish();
+    bench.call(reboot("one too many"));
+    assert_eq!(bench.expect_fault().cwmp.unwrap().code, FaultCode::RESOURCES_EXCEEDED);
 }
