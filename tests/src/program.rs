@@ -65,10 +65,19 @@ impl Cwmpd {
     /// # Errors
     /// What keeps it from starting.
     pub fn start(sandbox: &Sandbox) -> Result<Self, String> {
+        let log = File::options().create(true).append(true).open(sandbox.log());
+        let log = log.map_err(|error| format!("{}: {error}", sandbox.log().display()))?;
+        Self::start_program(&binary()?, sandbox, log)
+    }
+
+    /// The same with this program, its log going elsewhere.
+    ///
+    /// # Errors
+    /// What keeps it from starting.
+    pub fn start_program(program: &Path, sandbox: &Sandbox, log: impl Into<Stdio>) -> Result<Self, String> {
         let text = |error: io::Error| format!("{}: {error}", sandbox.folder().display());
         sandbox.write().map_err(text)?;
-        let log = File::options().create(true).append(true).open(sandbox.log()).map_err(text)?;
-        let child = Command::new(binary()?)
+        let child = Command::new(program)
             .arg("run")
             .arg("--config")
             .arg(sandbox.folder())

@@ -4,7 +4,7 @@
 
 use crate::need::{CLIPPY, LXML, Need, OPENSSL, QEMU, RUST_SRC, RUSTFMT, SCHEMAS, ZIG};
 use crate::sh::{Res, Sh};
-use crate::{build, demo, deny, features, interop, lint, test, tidy};
+use crate::{bench, build, demo, deny, features, interop, lint, test, tidy};
 
 /// Steps that share a time budget.
 pub(crate) struct Part {
@@ -63,8 +63,11 @@ pub(crate) const PARTS: &[Part] = &[
         steps: &[Step::test("acsrs", interop::acsrs).needs(&[&OPENSSL, &interop::ACSRS])],
     },
     Part {
-        name: "cross-builds",
-        minutes: 5,
-        steps: &[Step::test("mipsel under qemu", build::mipsel).needs(&[&ZIG, &RUST_SRC, &QEMU])],
+        name: "cross-builds, benchmark",
+        minutes: 9,
+        steps: &[
+            Step::test("mipsel under qemu", build::mipsel).needs(&[&ZIG, &RUST_SRC, &QEMU]),
+            Step::check("benchmark, quick", bench::quick).needs(&[&ZIG, &RUST_SRC]),
+        ],
     },
 ];
