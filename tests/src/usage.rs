@@ -15,6 +15,8 @@ pub struct Usage {
     pub anonymous_kib: u64,
     /// Threads.
     pub threads: u64,
+    /// Whether all of them wait for something to happen: none computes, wants to, or waits for the disk.
+    pub asleep: bool,
 }
 
 /// Memory of one process page by page: slower to read than [`Usage`], and exact, while the kernel's running counts may lag
@@ -67,12 +69,16 @@ impl Usage {
     /// # Errors
     /// When the process is gone or the kernel keeps no such account.
     pub fn of(pid: u32) -> io::Result<Self> {
-        let mut nanoseconds = 0;
+        let (mut nanoseconds, mut asleep) = (0, true);
         // schedstat of the process counts its main thread alone; blocking calls run in others.
         for task in fs::read_dir(format!("/proc/{pid}/task"))? {
-            let stat = fs::read_to_string(task?.path().join("schedstat"))?;
-            let first = stat.split_whitespace().next().and_then(|text| text.parse::<u64>().ok());
+            let task = task?.path();
+            let account = fs::read_to_string(task.join("schedstat"))?;
+            let first = account.split_whitespace().next().and_then(|text| text.parse::<u64>().ok());
             nanoseconds += first.ok_or_else(|| odd(pid, "schedstat"))?;
+            // The state follows the name, which is in parentheses and may hold some itself.
+            let stat = fs::read_to_string(task.join("stat"))?;
+            asleep &= stat.rsplit_once(')').is_some_and(|(_, rest)| rest.trim_start().starts_with('S'));
         }
         let status = fs::read_to_string(format!("/proc/{pid}/status"))?;
         let get = |name| field(&status, name).ok_or_else(|| odd(pid, name));
@@ -82,6 +88,7 @@ impl Usage {
             peak_rss_kib: get("VmHWM")?,
             anonymous_kib: get("RssAnon")?,
             threads: get("Threads")?,
+            asleep,
         })
     }
 

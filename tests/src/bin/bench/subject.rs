@@ -199,7 +199,7 @@ impl Subject {
         while Instant::now() < deadline {
             tokio::time::sleep(QUIET).await;
             let now = self.agent.usage().map_err(gone)?;
-            if now.cpu == last.cpu {
+            if now.asleep && now.cpu == last.cpu {
                 return Ok(now);
             }
             last = now;
