@@ -190,8 +190,8 @@ async fn starts(
     rounds: &Rounds,
     figures: &mut [Figures],
 ) -> Result<(), String> {
-    for _ in 0..rounds.starts {
-        for (program, figures) in programs.iter().zip(figures.iter_mut()) {
+    for round in 0..rounds.starts {
+        for (program, figures) in in_turns(round, programs, figures) {
             let (subject, start) = Subject::start(program, &folder.join("new"), 0).await?;
             figures.started(&start);
             subject.stop()?;
@@ -214,8 +214,8 @@ async fn sessions(
         subject.session().await?;
         before.push(subject.storage()?);
     }
-    for _ in 0..rounds.sessions {
-        for (subject, figures) in subjects.iter().zip(figures.iter_mut()) {
+    for round in 0..rounds.sessions {
+        for (subject, figures) in in_turns(round, &subjects, figures) {
             let session = subject.session().await?;
             figures.session_cpu.push(session.cpu);
             figures.since_order.push(session.since_order);
@@ -227,8 +227,8 @@ async fn sessions(
         figures.written = after.written_since(before);
         figures.touched = after.touched_since(before);
     }
-    for _ in 0..=rounds.reads {
-        for (subject, figures) in subjects.iter().zip(figures.iter_mut()) {
+    for round in 0..=rounds.reads {
+        for (subject, figures) in in_turns(round, &subjects, figures) {
             figures.tree.once(subject, &["Device."]).await?;
         }
     }
@@ -243,12 +243,25 @@ async fn reads(
     figures: &mut [Figures],
 ) -> Result<(), String> {
     let subjects = boxes(programs, folder, ROWS).await?;
-    for _ in 0..=rounds.reads {
-        for (subject, figures) in subjects.iter().zip(figures.iter_mut()) {
+    for round in 0..=rounds.reads {
+        for (subject, figures) in in_turns(round, &subjects, figures) {
             figures.large.once(subject, &THOUSAND).await?;
         }
     }
     subjects.into_iter().try_for_each(Subject::stop)
+}
+
+/// Programs or boxes with their figures, every other round the other way round: none is always the first.
+fn in_turns<'a, S>(
+    round: usize,
+    subjects: &'a [S],
+    figures: &'a mut [Figures],
+) -> Vec<(&'a S, &'a mut Figures)> {
+    let mut pairs: Vec<_> = subjects.iter().zip(figures).collect();
+    if round % 2 == 1 {
+        pairs.reverse();
+    }
+    pairs
 }
 
 /// A running box for each program.
