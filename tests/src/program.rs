@@ -78,10 +78,26 @@ impl Cwmpd {
     /// # Errors
     /// What keeps it from starting.
     pub fn start(sandbox: &Sandbox) -> Result<Self, String> {
+        let log = || {
+            std::fs::create_dir_all(sandbox.folder())?;
+            File::options().create(true).append(true).open(sandbox.log())
+        };
+        let log = log().map_err(|error| format!("{}: {error}", sandbox.log().display()))?;
+        Self::start_with(command()?, sandbox, log)
+    }
+
+    /// The same with this program, its log going elsewhere.
+    ///
+    /// # Errors
+    /// What keeps it from starting.
+    pub fn start_program(program: &Path, sandbox: &Sandbox, log: impl Into<Stdio>) -> Result<Self, String> {
+        Self::start_with(Command::new(program), sandbox, log)
+    }
+
+    fn start_with(mut command: Command, sandbox: &Sandbox, log: impl Into<Stdio>) -> Result<Self, String> {
         let text = |error: io::Error| format!("{}: {error}", sandbox.folder().display());
         sandbox.write().map_err(text)?;
-        let log = File::options().create(true).append(true).open(sandbox.log()).map_err(text)?;
-        let child = command()?
+        let child = command
             .arg("run")
             .arg("--config")
             .arg(sandbox.folder())

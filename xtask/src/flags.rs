@@ -17,6 +17,10 @@ cargo xtask <job> [flags]
     --bless REASON        accept the new size: rewrites the target's line in docs/size-ratchet.tsv
   interop acsrs         test against acsrs, an ACS from the Rust crate registry
     --setup               build and install what is missing (implied by CI=true)
+  bench                 time, memory, writes and size of the program as it ships, against the development ACS
+    --quick               fewer rounds, as in ci
+    --against PROGRAM     measures another build in turns with it and prints the ratios
+    --setup               install what is missing (implied by CI=true)
   lint                  formatting, clippy and documentation, warnings as errors
   tidy                  the project's own rules: layering, file sizes, forbidden words
   deny                  licences, sources and duplicates of all dependencies (cargo-deny)
@@ -30,6 +34,7 @@ cargo xtask <job> [flags]
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) enum Job {
     Help,
+    Bench(Bench),
     Build(Build),
     Ci,
     Datamodel { check: bool },
@@ -40,6 +45,15 @@ pub(crate) enum Job {
     Lint,
     Test,
     Tidy,
+}
+
+/// Flags of `bench`.
+#[derive(Debug, Default, PartialEq, Eq)]
+pub(crate) struct Bench {
+    pub(crate) quick: bool,
+    pub(crate) setup: bool,
+    /// Another build of the program.
+    pub(crate) against: Option<String>,
 }
 
 /// Flags of `build`.
@@ -71,6 +85,7 @@ pub(crate) fn parse(mut args: lexopt::Parser) -> Result<Job, lexopt::Error> {
     };
     let job = match job.as_str() {
         "help" => Job::Help,
+        "bench" => return bench(args),
         "build" => return build(args),
         "ci" => Job::Ci,
         "datamodel" => return datamodel(args),
@@ -112,6 +127,20 @@ fn demo(mut args: lexopt::Parser) -> Result<Job, lexopt::Error> {
         }
     }
     Ok(Job::Demo(demo))
+}
+
+fn bench(mut args: lexopt::Parser) -> Result<Job, lexopt::Error> {
+    let mut bench = Bench::default();
+    while let Some(arg) = args.next()? {
+        match arg {
+            Short('h') | Long("help") => return Ok(Job::Help),
+            Long("quick") => bench.quick = true,
+            Long("setup") => bench.setup = true,
+            Long("against") => bench.against = Some(args.value()?.string()?),
+            other => return Err(other.unexpected()),
+        }
+    }
+    Ok(Job::Bench(bench))
 }
 
 fn build(mut args: lexopt::Parser) -> Result<Job, lexopt::Error> {
@@ -166,6 +195,8 @@ mod tests {
         let build =
             Build { target: Some("mipsel-unknown-linux-musl".into()), setup: true, ..Build::default() };
         assert_eq!(parsed("build --target mipsel-unknown-linux-musl --setup"), Ok(Job::Build(build)));
+        let bench = Bench { quick: true, against: Some("old/cwmpd".into()), ..Bench::default() };
+        assert_eq!(parsed("bench --quick --against old/cwmpd"), Ok(Job::Bench(bench)));
         assert_eq!(parsed("interop acsrs --setup"), Ok(Job::Interop(Interop { setup: true })));
     }
 
@@ -180,9 +211,19 @@ mod tests {
 
     #[test]
     fn the_help_names_every_job() {
-        for job in
-            ["build", "ci", "datamodel", "demo", "deny", "features", "interop acsrs", "lint", "test", "tidy"]
-        {
+        for job in [
+            "bench",
+            "build",
+            "ci",
+            "datamodel",
+            "demo",
+            "deny",
+            "features",
+            "interop acsrs",
+            "lint",
+            "test",
+            "tidy",
+        ] {
             assert!(HELP.lines().any(|line| line.starts_with(&format!("  {job} "))), "{job}");
             assert!(parsed(job).is_ok(), "{job}");
         }

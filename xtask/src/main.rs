@@ -1,5 +1,6 @@
 //! What the project does with itself: build, test, demo, ci. `cargo xtask` alone prints the help.
 
+mod bench;
 mod build;
 mod ci;
 mod datamodel;
@@ -33,6 +34,7 @@ fn main() -> ExitCode {
             print!("{}", flags::HELP);
             Ok(())
         }
+        Job::Bench(options) => bench::run(&sh, &options),
         Job::Build(options) => build::run(&sh, &options),
         Job::Ci => ci::run(&sh),
         Job::Datamodel { check } => datamodel::run(&sh, check),

@@ -4,7 +4,7 @@
 
 use crate::need::{CLIPPY, LXML, Need, OPENSSL, QEMU, RUST_SRC, RUSTFMT, SCHEMAS, ZIG};
 use crate::sh::{Res, Sh};
-use crate::{build, demo, deny, features, interop, lint, test, tidy};
+use crate::{bench, build, demo, deny, features, interop, lint, test, tidy};
 
 /// Steps that share a time budget.
 pub(crate) struct Part {
@@ -53,6 +53,7 @@ pub(crate) const PARTS: &[Part] = &[
             Step::check("lint", lint::run).needs(&[&RUSTFMT, &CLIPPY]),
             Step::test("unit and integration tests", test::workspace).wants(&[&SCHEMAS, &LXML]),
             Step::check("demo", demo::check),
+            Step::check("benchmark, quick", bench::quick).needs(&[&ZIG, &RUST_SRC]),
             Step::check("features", features::run),
             Step::check("deny", deny::run).needs(&[&deny::CARGO_DENY]),
         ],

@@ -60,6 +60,11 @@ impl Attributes {
         (if forced { default } else { deviation.notification.unwrap_or(default) }, !deviation.acs_only)
     }
 
+    /// The same of a name in two parts, which are joined only where there is something to look for.
+    pub(crate) fn of_parts(&self, object: &str, name: &str, rule: Option<Rule>) -> Marked {
+        if self.set.is_empty() { self.of("", rule) } else { self.of(&[object, name].concat(), rule) }
+    }
+
     /// Sets what is given; what is then as by default is not kept.
     pub(crate) fn change(
         &mut self,

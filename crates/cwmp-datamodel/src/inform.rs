@@ -131,11 +131,15 @@ impl DataModel {
     fn watched<'a>(&'a self, snapshot: &'a Snapshot) -> impl Iterator<Item = Watched<'a>> {
         let all = snapshot.parameters("").into_iter().flatten();
         all.filter_map(|found| {
+            let (notification, _) =
+                self.attributes.of_parts(found.entry.object, found.entry.name, found.rule);
+            if notification == OFF {
+                return None;
+            }
             let name = found.full_name();
-            let (notification, _) = self.attributes.of(&name, found.rule);
             let known = self.attributes.known.get(&name).copied();
             let now = fingerprint(found.entry.text);
-            (notification != OFF).then_some(Watched { name, entry: found.entry, notification, now, known })
+            Some(Watched { name, entry: found.entry, notification, now, known })
         })
     }
 

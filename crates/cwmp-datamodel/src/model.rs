@@ -54,6 +54,8 @@ pub(crate) enum Reading {
 }
 
 pub(crate) const PARAMETER_KEY: &str = "Device.ManagementServer.ParameterKey";
+/// How the name of every parameter ends that counts instances (TR-106).
+pub(crate) const COUNT_SUFFIX: &str = "NumberOfEntries";
 const ROOT: &str = "Device.";
 const MANAGEMENT_SERVER: &str = "Device.ManagementServer.";
 const TIMEOUT: Duration = Duration::from_millis(DATA_TIMEOUT_MS);
@@ -167,7 +169,7 @@ impl DataModel {
         let mut snapshot = self.read(&names, Reading::Strict).await?;
         let attributes = &self.attributes;
         let count = snapshot
-            .mark_parameters(names, &|entry, rule| attributes.of(&[entry.object, entry.name].concat(), rule));
+            .mark_parameters(names, &|entry, rule| attributes.of_parts(entry.object, entry.name, rule));
         let count = count.map_err(unknown)?;
         Ok(self.keep(snapshot, count))
     }
@@ -221,6 +223,9 @@ impl DataModel {
 
     /// The table whose instances a NumberOfEntries parameter counts.
     fn counted_by(&self, name: &str) -> Option<String> {
+        if !name.ends_with(COUNT_SUFFIX) {
+            return None;
+        }
         let Place::Parameter(object, parameter) = self.facts.find(name)? else { return None };
         let table = object.children().find(|child| child.rule().count() == Some(parameter.name()))?;
         let (object, _) = name.rsplit_once('.')?;

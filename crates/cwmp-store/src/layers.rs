@@ -3,6 +3,7 @@
 use std::{
     collections::BTreeSet,
     io::ErrorKind,
+    ops::Bound,
     path::{Path, PathBuf},
     sync::Arc,
 };
@@ -162,8 +163,12 @@ impl Layers {
     /// Names of the sections that begin with `prefix`, of all layers.
     #[must_use]
     pub fn sections(&self, prefix: &str) -> BTreeSet<&str> {
-        let all = Layer::ALL.into_iter().flat_map(|layer| self.document(layer).sections.keys());
-        all.map(String::as_str).filter(|name| name.starts_with(prefix)).collect()
+        let from = (Bound::Included(prefix), Bound::Unbounded);
+        let all = Layer::ALL.into_iter().flat_map(|layer| {
+            let later = self.document(layer).sections.range::<str, _>(from);
+            later.map(|(name, _)| name.as_str()).take_while(|name| name.starts_with(prefix))
+        });
+        all.collect()
     }
 
     /// Keys of a section with the layer whose value is in force.

@@ -10,6 +10,8 @@ use std::{
 
 /// Most bytes read of a text file of the system; what follows is not looked at.
 pub(crate) const TEXT_BYTES: u64 = 64 * 1024;
+/// What most files of the system fit into.
+const READ_BYTES: usize = 1024;
 /// Most entries looked at in one folder.
 pub(crate) const FOLDER_ENTRIES: usize = 32 * 1024;
 
@@ -40,7 +42,11 @@ impl Root {
 
     /// The same as text; `None` where it can't be read. Bytes that are no UTF-8 become U+FFFD.
     pub(crate) fn text(&self, path: &str) -> Option<String> {
-        self.bytes(path).ok().map(|bytes| String::from_utf8_lossy(&bytes).into_owned())
+        let bytes = self.bytes(path).ok()?;
+        Some(
+            String::from_utf8(bytes)
+                .unwrap_or_else(|odd| String::from_utf8_lossy(odd.as_bytes()).into_owned()),
+        )
     }
 
     /// Names in a folder, in no order; none where it can't be read.
@@ -52,7 +58,9 @@ impl Root {
 
 /// At most `limit` bytes from the start of a file.
 pub(crate) fn read_start(path: &Path, limit: u64) -> io::Result<Vec<u8>> {
-    let mut bytes = Vec::new();
+    // Room from the start: a vector that grows from nothing takes a file of 300 bytes in six calls of the kernel.
+    let room = usize::try_from(limit).map_or(READ_BYTES, |limit| limit.min(READ_BYTES));
+    let mut bytes = Vec::with_capacity(room);
     File::open(path)?.take(limit).read_to_end(&mut bytes)?;
     Ok(bytes)
 }

@@ -57,7 +57,8 @@ impl Identity<'_> {
 
     /// DeviceInfo.Description: as set, else the model and the name of the system.
     pub(crate) fn description(&self) -> String {
-        let made = || match (self.model_name(), os_release(self.root, "PRETTY_NAME").unwrap_or_default()) {
+        let system = || OsRelease::read(self.root).value("PRETTY_NAME").unwrap_or_default();
+        let made = || match (self.model_name(), system()) {
             (model, system) if model.is_empty() => system,
             (model, system) if system.is_empty() => model,
             (model, system) => format!("{model}, {system}"),
@@ -109,8 +110,8 @@ impl Identity<'_> {
     /// The most particular name of what runs: IMAGE_VERSION (the image as built), else BUILD_ID, else VERSION_ID; without
     /// an os-release the release of the kernel.
     fn software_version(&self) -> String {
-        let version =
-            ["IMAGE_VERSION", "BUILD_ID", "VERSION_ID"].iter().find_map(|key| os_release(self.root, key));
+        let release = OsRelease::read(self.root);
+        let version = ["IMAGE_VERSION", "BUILD_ID", "VERSION_ID"].iter().find_map(|key| release.value(key));
         version
             .or_else(|| self.text("proc/sys/kernel/osrelease"))
             .map(|v| clean(&v, CHARS))
@@ -212,22 +213,31 @@ fn derived_serial(machine_id: &str) -> String {
     })
 }
 
-/// A value of os-release(5), unquoted; `None` where it is missing or empty.
-fn os_release(root: &Root, key: &str) -> Option<String> {
-    let text = root.text("etc/os-release").or_else(|| root.text("usr/lib/os-release"))?;
-    let value = text.lines().find_map(|line| line.trim().strip_prefix(key)?.strip_prefix('='))?;
-    let mut plain = String::new();
-    let (mut quote, mut chars) = (None, value.chars());
-    while let Some(c) = chars.next() {
-        match c {
-            '\\' if quote != Some('\'') => plain.extend(chars.next()),
-            '"' | '\'' if quote.is_none() => quote = Some(c),
-            _ if quote == Some(c) => quote = None,
-            _ => plain.push(c),
-        }
+/// The text of os-release(5); empty where there is none.
+struct OsRelease(String);
+
+impl OsRelease {
+    fn read(root: &Root) -> Self {
+        let text = root.text("etc/os-release").or_else(|| root.text("usr/lib/os-release"));
+        Self(text.unwrap_or_default())
     }
-    let plain = clean(&plain, 256);
-    (!plain.is_empty()).then_some(plain)
+
+    /// A value of os-release(5), unquoted; `None` where it is missing or empty.
+    fn value(&self, key: &str) -> Option<String> {
+        let value = self.0.lines().find_map(|line| line.trim().strip_prefix(key)?.strip_prefix('='))?;
+        let mut plain = String::new();
+        let (mut quote, mut chars) = (None, value.chars());
+        while let Some(c) = chars.next() {
+            match c {
+                '\\' if quote != Some('\'') => plain.extend(chars.next()),
+                '"' | '\'' if quote.is_none() => quote = Some(c),
+                _ if quote == Some(c) => quote = None,
+                _ => plain.push(c),
+            }
+        }
+        let plain = clean(&plain, 256);
+        (!plain.is_empty()).then_some(plain)
+    }
 }
 
 #[cfg(test)]

@@ -10,6 +10,8 @@ mod rule;
 #[cfg(test)]
 mod tests;
 
+use std::sync::OnceLock;
+
 pub use rule::{Access, DefaultOf, Facet, Facets, Kind, ModelStatus, Rule};
 
 static TR_181: &[u8] = include_bytes!("../../data/tr-181-2-17.facts");
@@ -20,7 +22,7 @@ pub const VERSION: &str = "2.17";
 /// The facts about one root object and everything below it.
 #[derive(Clone, Copy, Debug)]
 pub struct Facts {
-    text: &'static [u8],
+    text: &'static str,
     objects: &'static [u8],
     parameters: &'static [u8],
     rules: &'static [u8],
@@ -35,13 +37,14 @@ impl Facts {
     /// `Device.` of TR-181 issue 2 amendment 17, for CWMP.
     #[must_use]
     pub fn tr181() -> Self {
-        Self::new(TR_181)
+        static FACTS: OnceLock<Facts> = OnceLock::new();
+        *FACTS.get_or_init(|| Self::new(TR_181))
     }
 
     /// Reads a header; of a file that is none of ours nothing is known.
     pub(crate) fn new(file: &'static [u8]) -> Self {
         Self::sections(file).unwrap_or(Self {
-            text: &[],
+            text: "",
             objects: &[],
             parameters: &[],
             rules: &[],
@@ -58,7 +61,8 @@ impl Facts {
         };
         let [a, b, c, d] = [offset(0)?, offset(1)?, offset(2)?, offset(3)?];
         Some(Self {
-            text: file.get(format::HEADER..a)?,
+            // Checked once and not at each of the many looks at a name.
+            text: std::str::from_utf8(file.get(format::HEADER..a)?).ok()?,
             objects: file.get(a..b)?,
             parameters: file.get(b..c)?,
             rules: file.get(c..d)?,
@@ -144,8 +148,7 @@ impl Facts {
     }
 
     fn text(self, at: usize, length: usize) -> &'static str {
-        let bytes = at.checked_add(length).and_then(|end| self.text.get(at..end));
-        bytes.and_then(|bytes| std::str::from_utf8(bytes).ok()).unwrap_or("")
+        at.checked_add(length).and_then(|end| self.text.get(at..end)).unwrap_or("")
     }
 
     fn rule(self, number: usize) -> Rule {
@@ -182,7 +185,7 @@ impl Entry {
     fn name(self, facts: Facts) -> &'static str {
         let at = (self.0 & 0xffff) as usize;
         match (self.0 >> 16 & 0x1f) as usize {
-            0 => facts.text.get(at).map_or("", |length| facts.text(at + 1, usize::from(*length))),
+            0 => facts.text.as_bytes().get(at).map_or("", |length| facts.text(at + 1, usize::from(*length))),
             length => facts.text(at, length),
         }
     }

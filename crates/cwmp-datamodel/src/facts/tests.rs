@@ -182,3 +182,12 @@ fn a_damaged_file_makes_names_unknown() {
         let _ = facts.find("Device.IP.Interface.1.Name");
     }
 }
+
+#[test]
+fn every_parameter_that_counts_instances_is_named_for_it() {
+    let counts: Vec<_> = Facts::tr181().objects().filter_map(|object| object.rule().count()).collect();
+    assert!(counts.len() > 100);
+    for name in counts {
+        assert!(name.ends_with(crate::model::COUNT_SUFFIX), "{name}");
+    }
+}

@@ -43,6 +43,8 @@ struct Present {
     sorted: bool,
 }
 
+const ROOT: &str = "Device.";
+
 /// A place to go back to.
 #[derive(Clone, Copy, Debug)]
 pub struct Savepoint {
@@ -150,15 +152,17 @@ impl Builder {
 
     /// A parent that no source has delivered is implied by its children.
     fn add_parents(&mut self) {
-        let mut known: std::collections::HashSet<String> =
-            self.objects.iter().map(|object| path_in(&self.bytes, object).to_owned()).collect();
-        let mut missing = vec!["Device.".to_owned()];
-        missing.retain(|root| known.insert(root.clone()));
+        let mut known: std::collections::HashSet<&str> =
+            self.objects.iter().map(|object| path_in(&self.bytes, object)).collect();
+        let mut missing = Vec::new();
+        if known.insert(ROOT) {
+            missing.push(ROOT.to_owned());
+        }
         for object in &self.objects {
             let mut path = path_in(&self.bytes, object);
             while let Some((parent, _)) = path.strip_suffix('.').and_then(|path| path.rsplit_once('.')) {
                 path = path.get(..=parent.len()).unwrap_or("");
-                if !known.insert(path.to_owned()) {
+                if !known.insert(path) {
                     break;
                 }
                 missing.push(path.to_owned());

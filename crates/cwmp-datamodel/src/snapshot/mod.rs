@@ -27,7 +27,7 @@ use cwmp_platform::source::ObjectKind;
 pub use build::Builder;
 pub(crate) use select::{Found, Marked, Unknown};
 
-use crate::facts::{Facts, ObjectId, Rule};
+use crate::facts::{Facts, ObjectId, Parameter, Rule};
 use record::Record;
 
 /// Everything that the sources delivered for one call.
@@ -134,12 +134,22 @@ impl Snapshot {
     }
 
     fn describe<'a>(&'a self, object: &ObjectRecord, record: &Record<'a>) -> Entry<'a> {
-        let rule = self.rule(object, record);
+        self.describe_with_rule(object, record).0
+    }
+
+    /// The entry with the rule that it follows; `None` for a vendor's parameter.
+    fn describe_with_rule<'a>(
+        &'a self,
+        object: &ObjectRecord,
+        record: &Record<'a>,
+    ) -> (Entry<'a>, Option<Rule>) {
+        let parameter = self.parameter_of(object, record);
+        let rule = parameter.map(Parameter::rule);
         let (name, value_type) = match record.vendor {
             Some((name, value_type)) => (name, value_type),
-            None => (self.name(object, record.ordinal), rule.map_or(ValueType::String, Rule::value_type)),
+            None => (parameter.map_or("", Parameter::name), rule.map_or(ValueType::String, Rule::value_type)),
         };
-        Entry {
+        let entry = Entry {
             object: self.path(object),
             name,
             value_type,
@@ -147,19 +157,24 @@ impl Snapshot {
             writable: record.flags.writable(),
             notification: record.flags.notification(),
             access_list: if record.flags.subscriber() { &["Subscriber"] } else { &[] },
+        };
+        (entry, rule)
+    }
+
+    /// The name alone.
+    fn name_of<'a>(&self, object: &ObjectRecord, record: &Record<'a>) -> &'a str {
+        match record.vendor {
+            Some((name, _)) => name,
+            None => self.parameter_of(object, record).map_or("", Parameter::name),
         }
     }
 
-    fn name(&self, object: &ObjectRecord, ordinal: u8) -> &'static str {
-        let parameter = object.node().and_then(|node| self.facts.object(node)?.parameter_at(ordinal));
-        parameter.map_or("", crate::facts::Parameter::name)
-    }
-
-    fn rule(&self, object: &ObjectRecord, record: &Record<'_>) -> Option<Rule> {
+    /// The parameter of the model that a record holds; `None` for a vendor's.
+    fn parameter_of(&self, object: &ObjectRecord, record: &Record<'_>) -> Option<Parameter> {
         if record.vendor.is_some() {
             return None;
         }
-        Some(self.facts.object(object.node()?)?.parameter_at(record.ordinal)?.rule())
+        self.facts.object(object.node()?)?.parameter_at(record.ordinal)
     }
 }
 

@@ -75,12 +75,9 @@ impl Snapshot {
         let (range, leaf) = self.locate(name).ok()?;
         let object = self.objects.get(range.start)?;
         let record =
-            self.records(object).find(|record| self.describe(object, record).name == leaf.unwrap_or(""))?;
-        Some(Found {
-            entry: self.describe(object, &record),
-            rule: self.rule(object, &record),
-            source: Some(object.source).filter(|source| *source != NO_SOURCE),
-        })
+            self.records(object).find(|record| self.name_of(object, record) == leaf.unwrap_or(""))?;
+        let (entry, rule) = self.describe_with_rule(object, &record);
+        Some(Found { entry, rule, source: Some(object.source).filter(|source| *source != NO_SOURCE) })
     }
 
     /// Every parameter below a partial path, or the one with a full name.
@@ -91,10 +88,9 @@ impl Snapshot {
         let (range, leaf) = self.locate(name)?;
         let objects = self.objects.get(range).unwrap_or(&[]);
         Ok(objects.iter().flat_map(move |object| {
-            let found = self.records(object).map(move |record| Found {
-                entry: self.describe(object, &record),
-                rule: self.rule(object, &record),
-                source: Some(object.source).filter(|source| *source != NO_SOURCE),
+            let found = self.records(object).map(move |record| {
+                let (entry, rule) = self.describe_with_rule(object, &record);
+                Found { entry, rule, source: Some(object.source).filter(|source| *source != NO_SOURCE) }
             });
             found.filter(move |found| leaf.is_none_or(|leaf| leaf == found.entry.name))
         }))
@@ -126,7 +122,7 @@ impl Snapshot {
         let own = self.range(path);
         let object = self.objects.get(own.clone()).and_then(|found| found.first()).ok_or_else(unknown)?;
         if let Some(leaf) = leaf {
-            let known = self.records(object).any(|record| self.describe(object, &record).name == leaf);
+            let known = self.records(object).any(|record| self.name_of(object, &record) == leaf);
             return if known { Ok((own, Some(leaf))) } else { Err(unknown()) };
         }
         let rest = self.objects.get(own.start..).unwrap_or(&[]);
@@ -145,11 +141,11 @@ impl Snapshot {
         let (mut at, mut count) = (object.from, 0);
         while let Some(record) = super::Record::read(&self.bytes, at).filter(|_| at < object.to) {
             at = record.next;
-            let entry = self.describe(&object, &record);
-            if record.flags.marked() || leaf.is_some_and(|leaf| leaf != entry.name) {
+            if record.flags.marked() || leaf.is_some_and(|leaf| leaf != self.name_of(&object, &record)) {
                 continue;
             }
-            let (notification, subscriber) = attributes(&entry, self.rule(&object, &record));
+            let (entry, rule) = self.describe_with_rule(&object, &record);
+            let (notification, subscriber) = attributes(&entry, rule);
             let (flags, flags_at) = (record.flags.mark(notification, subscriber), record.flags_at);
             if let Some(byte) = self.bytes.get_mut(flags_at) {
                 let Flags(flags) = flags;
