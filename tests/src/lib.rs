@@ -5,7 +5,9 @@
 
 pub mod program;
 pub mod sandbox;
+pub mod scene;
 pub mod usage;
 
 pub use program::Cwmpd;
 pub use sandbox::Sandbox;
+pub use scene::Scene;
