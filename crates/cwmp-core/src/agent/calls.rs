@@ -95,11 +95,21 @@ impl Agent {
                 self.state.factory_reset = true;
                 self.store_then_answer(Promise::FactoryReset);
             }
-            other => {
-                let text = format!("{} is not supported", other.method());
-                self.refuse(FaultCode::METHOD_NOT_SUPPORTED, text);
-            }
+            other => self.not_supported(other.method()),
         }
+    }
+
+    /// Refuses a call whose arguments cannot be taken. Where the method is not offered, that comes first.
+    pub(super) fn refuse_unusable(&mut self, method: &str, fault: CwmpFault) {
+        if self.methods().iter().any(|offered| offered == method) {
+            self.answer(Answer::Fault(fault));
+        } else {
+            self.not_supported(method);
+        }
+    }
+
+    fn not_supported(&mut self, method: &str) {
+        self.refuse(FaultCode::METHOD_NOT_SUPPORTED, format!("{method} is not supported"));
     }
 
     fn promise_reboot(&mut self, key: CommandKey) {

@@ -160,6 +160,21 @@ fn calls_on_the_tree_are_passed_on_and_their_faults_passed_back() {
 }
 
 #[test]
+fn a_method_that_does_not_work_here_is_refused_as_such_whatever_its_arguments() {
+    let mut bench = Bench::fresh();
+    bench.establish();
+    for (method, code) in
+        [("Download", FaultCode::METHOD_NOT_SUPPORTED), ("Reboot", FaultCode::INVALID_ARGUMENTS)]
+    {
+        let call = ToCpe::Request(CpeRequest::GetRPCMethods);
+        let envelope = Envelope { version: CwmpVersion::V1_2, header: header("9"), message: call };
+        let text = String::from_utf8(soap::encode_to_cpe(&envelope)).unwrap();
+        bench.reply_http(200, text.replace("GetRPCMethods", method).into_bytes());
+        assert_eq!(bench.expect_fault().cwmp.unwrap().code, code, "{method} without a CommandKey");
+    }
+}
+
+#[test]
 fn a_call_with_bad_arguments_is_refused_and_the_session_goes_on() {
     let mut bench = Bench::fresh();
     bench.establish();
