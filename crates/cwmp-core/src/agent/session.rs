@@ -132,9 +132,7 @@ impl Session {
             200..=299 if reply.body.is_empty() => self.nothing_from_acs(),
             200..=299 => match soap::decode_to_cpe(&reply.body) {
                 Ok(envelope) => self.message(envelope),
-                Err(EnvelopeError::MustUnderstand { header, id, version }) => {
-                    self.not_understood(&header, id, version)
-                }
+                Err(EnvelopeError::MustUnderstand { header, id, .. }) => self.not_understood(&header, id),
                 Err(error) => self.fail(format!("the ACS sent no valid envelope: {error}")),
             },
             status => {
@@ -246,11 +244,10 @@ impl Session {
         self.our_turn();
     }
 
-    fn not_understood(&mut self, header: &str, id: Option<String>, version: CwmpVersion) {
+    fn not_understood(&mut self, header: &str, id: Option<String>) {
         self.held = false;
         if matches!(self.turn, Turn::Responded | Turn::SaidNothing) && self.call(id.clone()) {
             self.turn = Turn::Responded;
-            self.version = version.min(self.version);
             let answer = ToAcs::Fault(soap::must_understand_fault(header));
             let body = self.encode(Header { id, ..Header::default() }, answer);
             self.actions.push_back(Action::Post(body));

@@ -201,8 +201,13 @@ fn a_header_that_must_be_understood_and_is_not_yields_its_fault() {
     };
     let text = String::from_utf8(soap::encode_to_cpe(&envelope)).unwrap();
     let odd = "<x:Odd xmlns:x=\"urn:x\" soap-env:mustUnderstand=\"1\">1</x:Odd>";
-    bench.reply_http(200, text.replacen("<cwmp:ID", &format!("{odd}<cwmp:ID"), 1).into_bytes());
+    let odd = text.replacen("<cwmp:ID", &format!("{odd}<cwmp:ID"), 1);
+    bench.reply_http(200, odd.clone().into_bytes());
     assert_eq!(bench.expect_fault().faultcode, "MustUnderstand");
+    // What is not even CWMP does not change the version that was agreed.
+    bench.reply_http(200, odd.replace("urn:dslforum-org:cwmp-1-2", "urn:x").into_bytes());
+    let answer = bench.expect_message();
+    assert_eq!(answer.version.namespace(), CwmpVersion::V1_2.namespace());
     bench.reply_empty();
     bench.expect_close();
 }
