@@ -99,6 +99,15 @@ impl Scene {
         report
     }
 
+    /// The next session with this event that ended well; those before it may have failed.
+    pub async fn good_session(&self, event: EventCode) -> SessionReport {
+        let good = |report: &SessionReport| report.has_event(&event) && report.is_clean();
+        let found = self.acs.wait_session(PATIENCE, good).await;
+        found.unwrap_or_else(|error| {
+            panic!("no good session with `{}`: {error}\n{}", event.as_str(), self.log())
+        })
+    }
+
     /// The next session with this event, however it ended.
     pub async fn any_session(&self, event: EventCode) -> SessionReport {
         let found = self.acs.wait_session(PATIENCE, |report| report.has_event(&event)).await;
