@@ -22,6 +22,9 @@ mod bad;
 
 const CODE: &str = "Device.DeviceInfo.ProvisioningCode";
 
+/// What the program may use at most, whatever it is sent: some copies of the largest envelope and itself.
+const PEAK_RSS_KIB: u64 = 16 * 1024;
+
 /// What must come of a bad envelope.
 #[derive(Clone, Copy)]
 enum Must {
@@ -94,6 +97,8 @@ async fn judge(cases: Vec<(String, Vec<u8>, Must)>) {
         }
     }
     assert_eq!(lasting(&scene).await, before);
+    let peak = scene.agent().usage().unwrap().peak_rss_kib;
+    assert!(peak < PEAK_RSS_KIB, "{peak} KiB");
     scene.assert_clean();
 }
 

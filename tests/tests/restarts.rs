@@ -5,7 +5,7 @@
 
 use std::{fs, time::Duration};
 
-use cwmp_acs::{SessionReport, Step};
+use cwmp_acs::{Direction, SessionReport, Step};
 use cwmp_core::{
     event::EventCode,
     rpc::{
@@ -26,6 +26,18 @@ const TABLE: &str = "Device.ManagementServer.InformParameter.";
 
 fn reboot(key: &str) -> CpeRequest {
     CpeRequest::Reboot(Reboot { command_key: CommandKey::new(key).unwrap() })
+}
+
+/// Asks for active notification.
+fn watch(name: &str) -> CpeRequest {
+    let entry = SetParameterAttributesStruct {
+        name: name.to_owned(),
+        notification_change: true,
+        notification: 2,
+        access_list_change: false,
+        access_list: Vec::new(),
+    };
+    CpeRequest::SetParameterAttributes(SetParameterAttributes { entries: vec![entry] })
 }
 
 /// The CommandKeys of the `M Reboot` events of a session.
@@ -58,12 +70,11 @@ async fn cut_power_at_the_end_of(scene: &mut Scene, script: &[Step]) {
 #[tokio::test]
 async fn a_reboot_is_reported_with_its_command_key() {
     let scene = Scene::bootstrapped().await;
-    let process = scene.agent().pid();
     scene.call(reboot("the key")).await.unwrap();
     let report = boot(&scene).await;
     assert_eq!(rebooted(&report), ["the key"]);
     assert_eq!(events(&report), ["1 BOOT", "M Reboot"]);
-    assert_eq!(scene.agent().usage().map(|_| scene.agent().pid()).unwrap(), process, "the same process");
+    assert!(scene.agent().usage().is_ok(), "it is the same process that runs again");
     // It is told once.
     scene.ring().await;
     assert_eq!(rebooted(&scene.session(EventCode::ConnectionRequest).await), [""; 0]);
@@ -92,17 +103,10 @@ async fn a_reboot_by_hand_is_a_boot_without_m_reboot() {
 #[tokio::test]
 async fn a_factory_reset_forgets_all_that_was_set_and_begins_with_bootstrap() {
     let scene = Scene::bootstrapped().await;
-    let notify = SetParameterAttributesStruct {
-        name: WATCHED.into(),
-        notification_change: true,
-        notification: 2,
-        access_list_change: false,
-        access_list: Vec::new(),
-    };
     let table = AddObject { object_name: TABLE.into(), parameter_key: ParameterKey::default() };
     let before = vec![
         set(&[(CODE, ValueType::String, "mine"), (WATCHED, ValueType::UnsignedInt, "1111")], "mine"),
-        CpeRequest::SetParameterAttributes(SetParameterAttributes { entries: vec![notify] }),
+        watch(WATCHED),
         CpeRequest::AddObject(table),
     ];
     for answer in scene.calls(before).await {
@@ -206,6 +210,43 @@ async fn a_set_that_is_being_answered_survives_a_power_cut() {
     let values: Vec<String> =
         scene.calls(vec![get(&[CODE]), get(&[WATCHED]), get(&[KEY])]).await.iter().map(value_of).collect();
     assert_eq!(values, ["kept", "1234", "kept too"]);
+}
+
+#[tokio::test]
+async fn a_power_cut_at_any_moment_of_a_set_leaves_all_of_it_or_nothing() {
+    let mut scene = Scene::bootstrapped().await;
+    let mut present = ["".to_owned(), "1000".to_owned(), "".to_owned()];
+    // Messages of the session before the cut; the third is the answer, and behind the second the set is carried out.
+    for (round, messages) in [1, 2, 2, 2, 2, 3].into_iter().enumerate() {
+        let new = [format!("round {round}"), (2000 + round).to_string(), format!("key {round}")];
+        let change = [(CODE, ValueType::String, &*new[0]), (WATCHED, ValueType::UnsignedInt, &*new[1])];
+        let pending = scene.acs.call("*", set(&change, &new[2]));
+        cut_power_at_the_end_of(&mut scene, &vec![Step::Pass; messages]).await;
+        let cut = scene.any_session(EventCode::Periodic).await;
+        let answered = cut.methods(Direction::FromCpe).contains(&"SetParameterValuesResponse");
+        drop(pending);
+        scene.switch_on();
+        boot(&scene).await;
+        let answers = scene.calls(vec![get(&[CODE]), get(&[WATCHED]), get(&[KEY])]).await;
+        let values: Vec<String> = answers.iter().map(value_of).collect();
+        assert!(values == new || (values == present && !answered), "{values:?}, answered: {answered}");
+        present = values.try_into().unwrap();
+    }
+}
+
+#[tokio::test]
+async fn what_was_set_by_hand_and_what_is_watched_survive_a_power_cut() {
+    let mut scene = Scene::bootstrapped().await;
+    scene.call(watch(WATCHED)).await.unwrap();
+    scene.ask(&["set", &format!("{CODE}=by hand")]);
+    scene.cut_power();
+    scene.switch_on();
+    boot(&scene).await;
+    let attributes = GetParameterAttributes { names: vec![WATCHED.into()] };
+    let answers = scene.calls(vec![get(&[CODE]), CpeRequest::GetParameterAttributes(attributes)]).await;
+    assert_eq!(value_of(&answers[0]), "by hand");
+    let Ok(CpeResponse::GetParameterAttributes(attributes)) = &answers[1] else { panic!("{:?}", answers[1]) };
+    assert_eq!(attributes[0].notification, 2);
 }
 
 #[tokio::test]

@@ -2,6 +2,8 @@
 
 #![allow(clippy::unwrap_used, clippy::panic, clippy::indexing_slicing)]
 
+use std::{fs, os::unix::fs::MetadataExt, path::PathBuf, time::SystemTime};
+
 use cwmp_acs::{Direction, Script, SessionReport, Step};
 use cwmp_core::{
     event::EventCode,
@@ -31,6 +33,18 @@ fn connections(report: &SessionReport) -> usize {
     let mut numbers: Vec<u64> = report.messages.iter().map(|message| message.connection).collect();
     numbers.dedup();
     numbers.len()
+}
+
+/// The files that the agent writes, with what changes when it does.
+fn files(scene: &Scene) -> Vec<(PathBuf, u64, SystemTime)> {
+    let state = fs::read_dir(scene.folder().join("state")).unwrap().map(|entry| entry.unwrap().path());
+    let mut files: Vec<PathBuf> = state.chain([scene.folder().join("user.ini")]).collect();
+    files.sort();
+    let facts = |file: PathBuf| {
+        let facts = fs::metadata(&file).unwrap();
+        (file, facts.ino(), facts.modified().unwrap())
+    };
+    files.into_iter().map(facts).collect()
 }
 
 /// A call of every method that an ACS can make, those last that end the life of the box.
@@ -123,10 +137,13 @@ async fn the_first_start_reports_bootstrap_and_boot_and_periodic_sessions_follow
     let first = scene.session(EventCode::Bootstrap).await;
     assert!(first.has_event(&EventCode::Boot));
     assert_eq!(first.retry_count, 0);
+    let mut kept = None;
     for _ in 0..2 {
         let periodic = scene.session(EventCode::Periodic).await;
         assert_eq!(periodic.events.len(), 1, "{:?}", periodic.events);
         assert_eq!(connections(&periodic), 1);
+        let files = files(&scene);
+        assert_eq!(*kept.get_or_insert_with(|| files.clone()), files, "a periodic session writes nothing");
     }
     scene.assert_clean();
 }

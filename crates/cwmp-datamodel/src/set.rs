@@ -4,8 +4,8 @@
 //! Each source applies its part durably, all or none. Sources are not one transaction: where a later one fails, those
 //! that have applied get their former values back. That is compensation. It is not atomic for somebody who watches the
 //! box in between, a power cut in between leaves the first part applied, and a hidden value that its source does not
-//! tell (a password) stays as set. The source that keeps the ParameterKey comes last, and its settings and the key are
-//! one step.
+//! tell (a password) stays as set. Where several sources keep their settings in one place, whoever drives the model can
+//! make one step of it. The source that keeps the ParameterKey comes last, and its settings and the key are one step.
 
 use std::collections::{BTreeMap, HashSet};
 

@@ -78,8 +78,11 @@ impl AgentSource {
         self.settings.subscribe()
     }
 
-    /// Reads the settings again, after the layers were changed elsewhere.
+    /// Reads the settings again, after the layers were changed. Those that may still be taken back are not told.
     pub(crate) fn refresh(&self) {
+        if self.layers.is_gathering() {
+            return;
+        }
         let loaded = self.load();
         self.settings.send_if_modified(|settings| {
             let changed = *settings != loaded.settings;

@@ -4,14 +4,16 @@
 use std::rc::Rc;
 
 use cwmp_core::{
-    fault::CwmpFault,
+    fault::{CwmpFault, FaultCode},
     io::{DataOp, DataReply, Input, OpId},
     rpc::{ParameterKey, ParameterValueStruct},
 };
 use cwmp_datamodel::{DataModel, Origin};
 use tokio::sync::{mpsc, oneshot};
 
-use crate::{control::Answer, listener::Door, snapshots::Snapshots};
+use crate::{
+    agent_source::AgentSource, config::SharedLayers, control::Answer, listener::Door, snapshots::Snapshots,
+};
 
 /// What the data model is asked, and by whom.
 pub(crate) enum Question {
@@ -27,9 +29,31 @@ pub(crate) enum Question {
     Forget(oneshot::Sender<Result<(), String>>),
 }
 
+/// The tree, and what the settings below it are kept in.
+pub(crate) struct Tree {
+    pub(crate) model: DataModel,
+    pub(crate) layers: Rc<SharedLayers>,
+    pub(crate) source: Rc<AgentSource>,
+}
+
+impl Tree {
+    /// Executes an operation. What it changes in the layers, through whichever sources, is one step on the disk.
+    async fn execute(&mut self, op: DataOp, origin: Origin) -> Result<DataReply, CwmpFault> {
+        if !matches!(op, DataOp::Set { .. } | DataOp::Add { .. } | DataOp::Delete { .. }) {
+            return self.model.execute(op, origin).await;
+        }
+        self.layers.gather();
+        let done = self.model.execute(op, origin).await;
+        let settled = self.layers.settle(done.is_ok());
+        self.source.refresh();
+        settled.map_err(|error| CwmpFault::new(FaultCode::INTERNAL_ERROR, error.to_string()))?;
+        done
+    }
+}
+
 /// Answers questions, one at a time, until the sender is gone.
 pub(crate) async fn run(
-    mut model: DataModel,
+    mut tree: Tree,
     snapshots: Snapshots,
     door: Rc<Door>,
     mut questions: mpsc::UnboundedReceiver<Question>,
@@ -41,21 +65,21 @@ pub(crate) async fn run(
                 if matches!(op, DataOp::Inform { .. }) {
                     door.settle().await;
                 }
-                let answer = execute(&mut model, &snapshots, op, Origin::Acs).await;
+                let answer = execute(&mut tree, &snapshots, op, Origin::Acs).await;
                 inputs.send(Input::DataDone(id, answer)).ok();
             }
             Question::Get(names, answer) => {
-                let values = get(&mut model, names).await;
+                let values = get(&mut tree, names).await;
                 answer.send(values.unwrap_or_else(|fault| refusal(&fault))).ok();
             }
             Question::Set(values, answer) => {
-                let done = set(&mut model, values).await;
+                let done = set(&mut tree, values).await;
                 answer.send(done.map_or_else(|fault| refusal(&fault), |()| Answer::Done)).ok();
-                watch(&mut model, &inputs).await;
+                watch(&mut tree, &inputs).await;
             }
-            Question::Watch => watch(&mut model, &inputs).await,
+            Question::Watch => watch(&mut tree, &inputs).await,
             Question::Forget(done) => {
-                done.send(model.forget_attributes().await.map_err(|error| error.to_string())).ok();
+                done.send(tree.model.forget_attributes().await.map_err(|error| error.to_string())).ok();
             }
         }
     }
@@ -63,41 +87,41 @@ pub(crate) async fn run(
 
 /// Executes an operation; a snapshot moves to where the answer is written from.
 async fn execute(
-    model: &mut DataModel,
+    tree: &mut Tree,
     snapshots: &Snapshots,
     op: DataOp,
     origin: Origin,
 ) -> Result<DataReply, CwmpFault> {
-    let reply = model.execute(op, origin).await?;
+    let reply = tree.execute(op, origin).await?;
     if let DataReply::Listing { snapshot, .. } = &reply
-        && let Some(content) = model.snapshot(*snapshot)
+        && let Some(content) = tree.model.snapshot(*snapshot)
     {
         snapshots.keep(*snapshot, content);
-        model.release(*snapshot);
+        tree.model.release(*snapshot);
     }
     Ok(reply)
 }
 
-async fn get(model: &mut DataModel, names: Vec<String>) -> Result<Answer, CwmpFault> {
-    let reply = model.execute(DataOp::Values { names }, Origin::Local).await?;
+async fn get(tree: &mut Tree, names: Vec<String>) -> Result<Answer, CwmpFault> {
+    let reply = tree.execute(DataOp::Values { names }, Origin::Local).await?;
     let DataReply::Listing { snapshot: id, .. } = reply else { return Ok(Answer::error("no values")) };
-    let snapshot = model.snapshot(id);
-    model.release(id);
+    let snapshot = tree.model.snapshot(id);
+    tree.model.release(id);
     let values = snapshot.iter().flat_map(|snapshot| {
         snapshot.entries().map(|entry| ([entry.object, entry.name].concat(), entry.text.to_owned()))
     });
     Ok(Answer::Values { values: values.collect() })
 }
 
-async fn set(model: &mut DataModel, values: Vec<(String, String)>) -> Result<(), CwmpFault> {
+async fn set(tree: &mut Tree, values: Vec<(String, String)>) -> Result<(), CwmpFault> {
     let parameters =
         values.into_iter().map(|(name, value)| ParameterValueStruct { name, value_type: None, value });
     let op = DataOp::Set { parameters: parameters.collect(), parameter_key: ParameterKey::default() };
-    model.execute(op, Origin::Local).await.map(|_| ())
+    tree.execute(op, Origin::Local).await.map(|_| ())
 }
 
-async fn watch(model: &mut DataModel, inputs: &mpsc::UnboundedSender<Input>) {
-    if model.check_watched().await {
+async fn watch(tree: &mut Tree, inputs: &mpsc::UnboundedSender<Input>) {
+    if tree.model.check_watched().await {
         inputs.send(Input::WatchedChanged).ok();
     }
 }

@@ -23,7 +23,7 @@ use crate::{
     clock::{self, ClockWatch},
     config::{Config, SharedLayers},
     control::{Answer, Asked, Request},
-    data_task::{self, Question},
+    data_task::{self, Question, Tree},
     listener::Listener,
     restart::{self, Departure},
     snapshots::Snapshots,
@@ -74,8 +74,9 @@ pub(crate) async fn run(parts: Parts, stop: impl Future<Output = ()>) -> Departu
     let acs = tokio::task::spawn_local(acs_task::run(client, to_acs, inputs.clone(), notes));
     let store = tokio::task::spawn_local(store_task::run(state_file, to_store, inputs.clone()));
     let mut settings = source.subscribe();
+    let tree = Tree { model: data, layers: Rc::clone(&layers), source: Rc::clone(&source) };
     let listener = Listener::new(config.connection_request, source, inputs.clone());
-    let tree = data_task::run(data, snapshots.clone(), listener.door(), to_data, inputs.clone());
+    let tree = data_task::run(tree, snapshots.clone(), listener.door(), to_data, inputs.clone());
     let tree = tokio::task::spawn_local(tree);
     let mut driver = Driver {
         agent: Agent::new(),

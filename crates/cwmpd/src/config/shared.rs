@@ -1,24 +1,55 @@
 //! The layers as all parts of the program share them.
 
-use std::cell::{Ref, RefCell};
+use std::cell::{Cell, Ref, RefCell};
 
 use cwmp_platform::settings::Settings;
 use cwmp_store::{Layers, StoreError};
 
 /// The one copy of the layers in memory. Everything runs on one thread, and nobody holds a borrow across an await.
-pub(crate) struct SharedLayers(RefCell<Layers>);
+pub(crate) struct SharedLayers {
+    layers: RefCell<Layers>,
+    /// Changes stay in memory until [`SharedLayers::settle`].
+    gathering: Cell<bool>,
+}
 
 impl SharedLayers {
     pub(crate) fn new(layers: Layers) -> Self {
-        Self(RefCell::new(layers))
+        Self { layers: RefCell::new(layers), gathering: Cell::new(false) }
     }
 
     /// To read.
     pub(crate) fn borrow(&self) -> Ref<'_, Layers> {
-        self.0.borrow()
+        self.layers.borrow()
     }
 
-    /// Makes changes, durably and all or none.
+    /// Gathers the changes of all who make some, until [`SharedLayers::settle`]: they become one step on the disk.
+    pub(crate) fn gather(&self) {
+        self.gathering.set(true);
+    }
+
+    /// Whether changes are being gathered: what the layers say may still be taken back.
+    pub(crate) fn is_gathering(&self) -> bool {
+        self.gathering.get()
+    }
+
+    /// Makes what was gathered durable, or undoes it.
+    ///
+    /// # Errors
+    /// Those of [`Layers::change`]; all is undone then.
+    pub(crate) fn settle(&self, keep: bool) -> Result<(), StoreError> {
+        let gathered = self.gathering.replace(false);
+        let mut layers = self.layers.borrow_mut();
+        match (gathered, keep) {
+            (true, true) => layers.change(|_| Ok(())),
+            (true, false) => {
+                layers.rollback();
+                Ok(())
+            }
+            (false, _) => Ok(()),
+        }
+    }
+
+    /// Makes changes, durably and all or none. While changes are gathered neither is promised before the end of that.
     ///
     /// # Errors
     /// Those of [`Layers::change`].
@@ -26,15 +57,17 @@ impl SharedLayers {
         &self,
         change: impl FnOnce(&mut Layers) -> Result<T, StoreError>,
     ) -> Result<T, StoreError> {
-        self.0.borrow_mut().change(change)
+        let mut layers = self.layers.borrow_mut();
+        if self.gathering.get() { change(&mut layers) } else { layers.change(change) }
     }
 
-    /// Deletes what was set on this box.
+    /// Deletes what was set on this box, and what is being gathered.
     ///
     /// # Errors
     /// Those of [`Layers::delete_user`].
     pub(crate) fn delete_user(&self) -> Result<(), StoreError> {
-        self.0.borrow_mut().delete_user()
+        self.gathering.set(false);
+        self.layers.borrow_mut().delete_user()
     }
 }
 

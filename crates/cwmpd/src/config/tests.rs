@@ -184,3 +184,25 @@ fn backends_set_values_all_or_none() {
     assert!(error.contains("user.ini"), "{error}");
     assert_eq!(settings.get("DeviceInfo", "ProvisioningCode").as_deref(), Some("code"));
 }
+
+#[test]
+fn gathered_changes_are_one_step_on_the_disk_or_none() {
+    let (dir, layers) = layers("", "[A]\nx = 0\n");
+    let shared = SharedLayers::new(layers);
+    let on_disk = || fs::read_to_string(dir.path().join("user.ini")).unwrap();
+    let before = on_disk();
+    shared.gather();
+    shared.set(&[("A", "x", "1")]).unwrap();
+    shared.set(&[("B", "y", "2")]).unwrap();
+    assert_eq!((shared.get("A", "x").as_deref(), on_disk()), (Some("1"), before.clone()));
+    shared.settle(false).unwrap();
+    assert_eq!((shared.get("A", "x").as_deref(), on_disk()), (Some("0"), before));
+    shared.gather();
+    shared.set(&[("A", "x", "1")]).unwrap();
+    shared.set(&[("B", "y", "2")]).unwrap();
+    shared.settle(true).unwrap();
+    assert!(on_disk().contains('1') && on_disk().contains('2'), "{}", on_disk());
+    // What follows is durable by itself again.
+    shared.set(&[("B", "y", "3")]).unwrap();
+    assert!(on_disk().contains('3'));
+}
