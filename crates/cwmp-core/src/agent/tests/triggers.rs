@@ -288,6 +288,20 @@ fn the_throttle_delays_active_notifications_and_another_session_carries_them() {
 }
 
 #[test]
+fn a_value_that_changed_during_a_failed_session_rides_in_its_retry_and_does_not_hasten_it() {
+    let mut bench = Bench::known();
+    bench.connection_request();
+    bench.expect_session();
+    bench.value_change = true;
+    bench.input(Input::WatchedChanged);
+    bench.connection_lost();
+    bench.expect_close();
+    bench.expect_nothing();
+    assert!((5000..=10_000).contains(&bench.sleep()));
+    assert_eq!(events(&bench.whole_session()), ["4 VALUE CHANGE"]);
+}
+
+#[test]
 fn a_local_wish_for_a_session_is_a_periodic_inform() {
     let mut bench = Bench::known();
     bench.input(Input::Command(LocalCommand::Inform));
