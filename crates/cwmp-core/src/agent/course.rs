@@ -39,7 +39,10 @@ impl Agent {
         events.retain(|event| event.code != EventCode::ValueChange);
         if change {
             self.notify_at = None;
-            events.truncate(limits::INFORM_EVENTS - 1);
+            // What the list has no room for waits for the next Inform.
+            for event in events.split_off((limits::INFORM_EVENTS - 1).min(events.len())) {
+                self.events.raise(event);
+            }
             events.push(EventStruct::new(EventCode::ValueChange));
             events.sort_by_key(|event| event.code.rank());
         } else if events.is_empty() && self.state.retry_count == 0 {
