@@ -15,7 +15,7 @@ pub(super) enum Call {
     /// The data model works on it.
     Data { op: OpId, kind: DataCall },
     /// The answer is a promise that must be on stable storage first.
-    Storing { ticket: Ticket, promise: Promise },
+    Storing { ticket: Ticket },
 }
 
 /// Which response the data model's reply becomes.
@@ -28,10 +28,18 @@ pub(super) enum DataCall {
     List(ListingKind),
 }
 
+/// A promise on its way to stable storage. It may outlive its session: the call has come, and it is carried out even if
+/// the connection breaks before the response.
+#[derive(Debug)]
+pub(super) struct Storing {
+    ticket: Ticket,
+    promise: Promise,
+}
+
 /// What is promised to the ACS.
-#[derive(Clone, Copy, Debug)]
-pub(super) enum Promise {
-    Reboot,
+#[derive(Debug, PartialEq, Eq)]
+enum Promise {
+    Reboot(CommandKey),
     FactoryReset,
 }
 
@@ -105,14 +113,15 @@ impl Agent {
             return self
                 .refuse(FaultCode::RESOURCES_EXCEEDED, "too many Reboot calls are pending".to_owned());
         }
-        self.state.reboots.push(key);
-        self.store_then_answer(Promise::Reboot);
+        self.state.reboots.push(key.clone());
+        self.store_then_answer(Promise::Reboot(key));
     }
 
     fn store_then_answer(&mut self, promise: Promise) {
         let ticket = self.persist();
+        self.storing.push(Storing { ticket, promise });
         if let Some(open) = self.open() {
-            open.call = Some(Call::Storing { ticket, promise });
+            open.call = Some(Call::Storing { ticket });
         }
     }
 
@@ -123,35 +132,59 @@ impl Agent {
         }
     }
 
-    /// The store has answered. Promises are kept once they are stored, even if the session is gone by then.
+    /// The store has answered. Promises are kept once they are stored, even if the session is gone by then; one that could
+    /// not be stored is as if it had never been asked for.
     pub(super) fn persisted(&mut self, ticket: Ticket, stored: bool, now: Now) {
-        let Some(Call::Storing { ticket: awaited, promise }) = self.open().and_then(|open| {
-            open.call
-                .take_if(|call| matches!(call, Call::Storing { ticket: awaited, .. } if *awaited <= ticket))
-        }) else {
-            return;
-        };
-        debug_assert!(awaited <= ticket);
-        match (promise, stored) {
-            (Promise::Reboot, true) => {
-                // A factory reset that was promised earlier in the session includes the restart.
-                self.restart.get_or_insert(Restart::Reboot(RebootCause::Acs));
-                self.answer(Answer::Response(CpeResponse::Reboot));
+        self.store_failed |= !stored;
+        let (done, waiting) =
+            std::mem::take(&mut self.storing).into_iter().partition(|storing| storing.ticket <= ticket);
+        self.storing = waiting;
+        for Storing { ticket, promise } in done {
+            let response = match promise {
+                Promise::Reboot(_) => CpeResponse::Reboot,
+                Promise::FactoryReset => CpeResponse::FactoryReset,
+            };
+            if stored {
+                self.keep(promise);
+            } else {
+                self.withdraw(promise);
             }
-            (Promise::FactoryReset, true) => {
-                self.restart = Some(Restart::FactoryReset);
-                self.answer(Answer::Response(CpeResponse::FactoryReset));
-            }
-            (Promise::Reboot, false) => {
-                self.state.reboots.pop();
-                self.refuse(FaultCode::INTERNAL_ERROR, "the request cannot be stored".to_owned());
-            }
-            (Promise::FactoryReset, false) => {
-                self.state.factory_reset = false;
+            let awaited = self.open().and_then(|open| {
+                open.call
+                    .take_if(|call| matches!(call, Call::Storing { ticket: awaited } if *awaited == ticket))
+            });
+            if awaited.is_some() && stored {
+                self.answer(Answer::Response(response));
+            } else if awaited.is_some() {
                 self.refuse(FaultCode::INTERNAL_ERROR, "the request cannot be stored".to_owned());
             }
         }
         self.pump(now);
+    }
+
+    fn keep(&mut self, promise: Promise) {
+        match promise {
+            // A factory reset that was promised earlier includes the restart.
+            Promise::Reboot(_) => {
+                self.restart.get_or_insert(Restart::Reboot(RebootCause::Acs));
+            }
+            Promise::FactoryReset => self.restart = Some(Restart::FactoryReset),
+        }
+    }
+
+    fn withdraw(&mut self, promise: Promise) {
+        match promise {
+            Promise::Reboot(key) => {
+                if let Some(at) = self.state.reboots.iter().rposition(|asked| *asked == key) {
+                    self.state.reboots.remove(at);
+                }
+            }
+            // Unless another call or somebody on the box wants it as well.
+            Promise::FactoryReset => {
+                let wanted = self.storing.iter().any(|storing| storing.promise == Promise::FactoryReset);
+                self.state.factory_reset = wanted || self.restart == Some(Restart::FactoryReset);
+            }
+        }
     }
 
     /// The data model has answered.

@@ -52,6 +52,10 @@ pub struct Agent {
     state: Stored,
     /// What was last handed to the store.
     handed_over: Stored,
+    /// The store has failed with it: what is on stable storage is older.
+    store_failed: bool,
+    /// Calls of the ACS that change the state, until the store has answered.
+    storing: Vec<calls::Storing>,
     events: EventQueue,
     /// Requests of ours that the ACS has not yet answered.
     requests: Vec<AcsRequest>,
@@ -145,6 +149,8 @@ impl Agent {
             new_settings: None,
             state: Stored::default(),
             handed_over: Stored::default(),
+            store_failed: false,
+            storing: Vec::new(),
             events: EventQueue::default(),
             requests: Vec::new(),
             acs_methods: None,
@@ -239,7 +245,7 @@ impl Agent {
         match cause {
             BootCause::Boot => self.booted(),
             BootCause::AgentRestart if !self.state.reboots.is_empty() => {
-                self.restart = Some(Restart::Reboot(RebootCause::Acs));
+                self.restart.get_or_insert(Restart::Reboot(RebootCause::Acs));
             }
             BootCause::AgentRestart => {}
         }
@@ -275,7 +281,9 @@ impl Agent {
         match command {
             LocalCommand::Inform => self.event(EventCode::Periodic),
             LocalCommand::AcsMethods => self.ask_acs(AcsRequest::GetRPCMethods),
-            LocalCommand::Reboot => self.restart = Some(Restart::Reboot(RebootCause::Local)),
+            LocalCommand::Reboot => {
+                self.restart.get_or_insert(Restart::Reboot(RebootCause::Local));
+            }
             LocalCommand::FactoryReset => {
                 self.state.factory_reset = true;
                 self.restart = Some(Restart::FactoryReset);
@@ -337,6 +345,7 @@ impl Agent {
         self.trace(Level::Error, format!("the box could not be restarted: {reason}"));
         if matches!(self.stage, Stage::Restarting) {
             self.stage = Stage::Idle;
+            self.storing.clear();
             self.state.reboots.clear();
             self.state.factory_reset = false;
             self.persist_changes();
@@ -427,15 +436,17 @@ impl Agent {
     }
 
     /// Hands the state to the store where it differs from what was handed over last. Nobody calls this for a periodic event
-    /// alone: it is worth a write only once its session has failed.
+    /// alone: it is worth a write only once its session has failed. A write that failed is tried again here, and not at
+    /// once: the store will hardly have recovered.
     fn persist_changes(&mut self) {
-        if self.to_store() != self.handed_over {
+        if self.store_failed || self.to_store() != self.handed_over {
             self.persist();
         }
     }
 
     fn persist(&mut self) -> Ticket {
         self.handed_over = self.to_store();
+        self.store_failed = false;
         self.next_ticket = self.next_ticket.wrapping_add(1);
         let ticket = Ticket(self.next_ticket);
         self.effects.push_back(Effect::Persist(ticket, Box::new(self.handed_over.clone())));
