@@ -453,9 +453,13 @@ impl Agent {
         ticket
     }
 
-    /// The state with all undelivered events that outlive a reboot.
+    /// The state with all undelivered events that outlive a reboot, and with `1 BOOT`, so that it outlives a crash of the
+    /// program: but only once a session has failed, which is worth a write anyway.
     fn to_store(&self) -> Stored {
-        let keep = |event: &&EventStruct| event.code.delivery() == Delivery::Keep;
+        let failed = self.state.retry_count > 0;
+        let keep = |event: &&EventStruct| {
+            event.code.delivery() == Delivery::Keep || (failed && event.code == EventCode::Boot)
+        };
         Stored { events: self.undelivered().filter(keep).cloned().collect(), ..self.state.clone() }
     }
 

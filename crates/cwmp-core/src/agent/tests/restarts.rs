@@ -240,3 +240,16 @@ fn what_the_store_has_refused_is_handed_to_it_again_after_the_next_session() {
     bench.whole_session();
     assert_eq!(bench.writes, 0);
 }
+
+#[test]
+fn a_boot_that_could_not_be_reported_is_not_forgotten_when_the_program_starts_again() {
+    let mut bench = Bench::known().reboot(settings());
+    bench.expect_session();
+    bench.connection_lost();
+    let mut bench = Bench::start(settings(), bench.stored.clone(), BootCause::AgentRestart);
+    assert_eq!(events(&bench.whole_session()), ["1 BOOT"]);
+    let mut bench = Bench::start(settings(), bench.stored.clone(), BootCause::AgentRestart);
+    bench.expect_nothing();
+    bench.connection_request();
+    assert_eq!(events(&bench.whole_session()), ["6 CONNECTION REQUEST"]);
+}
