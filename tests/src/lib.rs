@@ -5,6 +5,7 @@
 
 pub mod program;
 pub mod sandbox;
+pub mod simulate;
 pub mod usage;
 
 pub use program::Cwmpd;
