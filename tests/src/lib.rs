@@ -7,6 +7,7 @@ pub mod program;
 pub mod replay;
 pub mod sandbox;
 pub mod scene;
+pub mod simulate;
 pub mod usage;
 
 pub use program::Cwmpd;

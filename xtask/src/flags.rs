@@ -21,6 +21,10 @@ cargo xtask <job> [flags]
     --quick               fewer rounds, as in ci
     --against PROGRAM     measures another build in turns with it and prints the ratios
     --setup               install what is missing (implied by CI=true)
+  simulate              the agent against random worlds in virtual time; the last line counts the broken ones
+    --seeds N             that many worlds (10,000 where nothing is said)
+    --from S              beginning with this seed
+    --seed X              this one alone, with its story
   lint                  formatting, clippy and documentation, warnings as errors
   tidy                  the project's own rules: layering, file sizes, forbidden words
   deny                  licences, sources and duplicates of all dependencies (cargo-deny)
@@ -43,6 +47,7 @@ pub(crate) enum Job {
     Features,
     Interop(Interop),
     Lint,
+    Simulate(Simulate),
     Test,
     Tidy,
 }
@@ -77,6 +82,14 @@ pub(crate) struct Interop {
     pub(crate) setup: bool,
 }
 
+/// Flags of `simulate`.
+#[derive(Debug, Default, PartialEq, Eq)]
+pub(crate) struct Simulate {
+    pub(crate) seeds: Option<u64>,
+    pub(crate) from: u64,
+    pub(crate) seed: Option<u64>,
+}
+
 pub(crate) fn parse(mut args: lexopt::Parser) -> Result<Job, lexopt::Error> {
     let job = match args.next()? {
         None | Some(Short('h') | Long("help")) => return Ok(Job::Help),
@@ -94,6 +107,7 @@ pub(crate) fn parse(mut args: lexopt::Parser) -> Result<Job, lexopt::Error> {
         "features" => Job::Features,
         "interop" => return interop(args),
         "lint" => Job::Lint,
+        "simulate" => return simulate(args),
         "test" => Job::Test,
         "tidy" => Job::Tidy,
         other => return Err(format!("there is no job `{other}`").into()),
@@ -174,6 +188,23 @@ fn interop(mut args: lexopt::Parser) -> Result<Job, lexopt::Error> {
     if named { Ok(Job::Interop(interop)) } else { Err("interop with what? There is: acsrs".into()) }
 }
 
+fn simulate(mut args: lexopt::Parser) -> Result<Job, lexopt::Error> {
+    let mut simulate = Simulate::default();
+    while let Some(arg) = args.next()? {
+        match arg {
+            Short('h') | Long("help") => return Ok(Job::Help),
+            Long("seeds") => simulate.seeds = Some(args.value()?.parse()?),
+            Long("from") => simulate.from = args.value()?.parse()?,
+            Long("seed") => simulate.seed = Some(args.value()?.parse()?),
+            other => return Err(other.unexpected()),
+        }
+    }
+    if simulate.seed.is_some() && (simulate.seeds.is_some() || simulate.from != 0) {
+        return Err("--seed goes with neither --seeds nor --from".into());
+    }
+    Ok(Job::Simulate(simulate))
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -201,6 +232,15 @@ mod tests {
     }
 
     #[test]
+    fn seeds_are_given_as_a_range_or_as_one() {
+        let range = Simulate { seeds: Some(5), from: 7, seed: None };
+        assert_eq!(parsed("simulate --seeds 5 --from 7"), Ok(Job::Simulate(range)));
+        let one = Simulate { seed: Some(9), ..Simulate::default() };
+        assert_eq!(parsed("simulate --seed 9"), Ok(Job::Simulate(one)));
+        assert!(parsed("simulate --seed 9 --from 1").is_err() && parsed("simulate --seeds x").is_err());
+    }
+
+    #[test]
     fn what_is_not_understood_is_refused() {
         for words in
             ["bild", "--ci", "ci now", "build mips", "build --debug --target x", "interop", "interop x"]
@@ -221,6 +261,7 @@ mod tests {
             "features",
             "interop acsrs",
             "lint",
+            "simulate",
             "test",
             "tidy",
         ] {

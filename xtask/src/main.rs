@@ -13,6 +13,7 @@ mod lint;
 mod need;
 mod parts;
 mod sh;
+mod simulate;
 mod test;
 mod tidy;
 
@@ -43,6 +44,7 @@ fn main() -> ExitCode {
         Job::Features => features::run(&sh),
         Job::Interop(options) => interop::run(&sh, &options),
         Job::Lint => lint::run(&sh),
+        Job::Simulate(options) => simulate::run(&sh, &options),
         Job::Test => test::run(&sh),
         Job::Tidy => tidy::run(&sh),
     };

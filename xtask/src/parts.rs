@@ -4,7 +4,7 @@
 
 use crate::need::{CLIPPY, LXML, Need, OPENSSL, QEMU, RUST_SRC, RUSTFMT, SCHEMAS, ZIG};
 use crate::sh::{Res, Sh};
-use crate::{bench, build, demo, deny, features, interop, lint, test, tidy};
+use crate::{bench, build, demo, deny, features, interop, lint, simulate, test, tidy};
 
 /// Steps that share a time budget.
 pub(crate) struct Part {
@@ -58,6 +58,7 @@ pub(crate) const PARTS: &[Part] = &[
             Step::check("deny", deny::run).needs(&[&deny::CARGO_DENY]),
         ],
     },
+    Part { name: "simulation", minutes: 2, steps: &[Step::check("random worlds", simulate::check)] },
     Part {
         name: "real servers",
         minutes: 8,

@@ -32,7 +32,7 @@ pub(super) enum DataCall {
 }
 
 /// What is promised to the ACS.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) enum Promise {
     Reboot(CommandKey),
     FactoryReset,
@@ -145,8 +145,10 @@ impl Agent {
         }
     }
 
-    /// The store has answered. Promises are kept once they are stored, even if the session is gone by then.
+    /// The store has answered. Promises are kept once they are stored, even if the session is gone by then; one that could
+    /// not be stored is as if it had never been asked for.
     pub(super) fn persisted(&mut self, ticket: Ticket, stored: bool, now: Now) {
+        self.store_failed |= !stored;
         let (answered, open) = std::mem::take(&mut self.promises)
             .into_iter()
             .partition::<Vec<_>, _>(|(awaited, _)| *awaited <= ticket);
@@ -196,7 +198,11 @@ impl Agent {
                     self.state.reboots.remove(last);
                 }
             }
-            Promise::FactoryReset => self.state.factory_reset = self.restart == Some(Restart::FactoryReset),
+            // Unless another call or somebody on the box wants it as well.
+            Promise::FactoryReset => {
+                let wanted = self.promises.iter().any(|(_, promise)| *promise == Promise::FactoryReset);
+                self.state.factory_reset = wanted || self.restart == Some(Restart::FactoryReset);
+            }
             Promise::ScheduleInform(call) => {
                 if let Some(last) = self.state.schedules.iter().rposition(|known| *known == call) {
                     self.state.schedules.remove(last);

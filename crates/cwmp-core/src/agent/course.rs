@@ -163,6 +163,8 @@ impl Agent {
         let asked = u64::from(failure.retry_after.unwrap_or(0).min(limits::RETRY_AFTER_SECONDS)) * 1000;
         let wait = RetryPolicy::new(&self.settings).wait_ms(self.retries, &mut self.random).max(asked);
         self.retry_at = Some(now.mono.after_ms(wait));
+        // A value that changed during the session is no reason to skip the wait: the next try carries it.
+        self.notify_at = self.notify_at.filter(|at| *at > now.mono);
         self.persist_changes();
         self.trace(
             Level::Warning,

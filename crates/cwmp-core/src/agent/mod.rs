@@ -58,6 +58,8 @@ pub struct Agent {
     state: Stored,
     /// What was last handed to the store.
     handed_over: Stored,
+    /// The store has failed with it: what is on stable storage is older.
+    store_failed: bool,
     events: EventQueue,
     /// Requests of ours that the ACS has not yet answered.
     requests: Vec<AcsRequest>,
@@ -162,6 +164,7 @@ impl Agent {
             new_settings: None,
             state: Stored::default(),
             handed_over: Stored::default(),
+            store_failed: false,
             events: EventQueue::default(),
             requests: Vec::new(),
             acs_methods: None,
@@ -261,7 +264,7 @@ impl Agent {
         match cause {
             BootCause::Boot => self.booted(now),
             BootCause::AgentRestart if !self.state.reboots.is_empty() => {
-                self.restart = Some(Restart::Reboot(RebootCause::Acs));
+                self.restart.get_or_insert(Restart::Reboot(RebootCause::Acs));
             }
             BootCause::AgentRestart => {}
         }
@@ -303,7 +306,9 @@ impl Agent {
                 self.event(EventCode::Periodic);
             }
             LocalCommand::AcsMethods => self.ask_acs(AcsRequest::GetRPCMethods),
-            LocalCommand::Reboot => self.restart = Some(Restart::Reboot(RebootCause::Local)),
+            LocalCommand::Reboot => {
+                self.restart.get_or_insert(Restart::Reboot(RebootCause::Local));
+            }
             LocalCommand::FactoryReset => {
                 self.state.factory_reset = true;
                 self.restart = Some(Restart::FactoryReset);
@@ -367,6 +372,7 @@ impl Agent {
         self.trace(Level::Error, format!("the box could not be restarted: {reason}"));
         if matches!(self.stage, Stage::Restarting) {
             self.stage = Stage::Idle;
+            self.promises.clear();
             self.state.reboots.clear();
             self.state.factory_reset = false;
             self.persist_changes();
@@ -464,22 +470,28 @@ impl Agent {
     }
 
     /// Hands the state to the store where it differs from what was handed over last. Nobody calls this for a periodic event
-    /// alone: it is worth a write only once its session has failed.
+    /// alone: it is worth a write only once its session has failed. A write that failed is tried again here, and not at
+    /// once: the store will hardly have recovered.
     fn persist_changes(&mut self) -> Option<Ticket> {
-        (self.to_store() != self.handed_over).then(|| self.persist())
+        (self.store_failed || self.to_store() != self.handed_over).then(|| self.persist())
     }
 
     fn persist(&mut self) -> Ticket {
         self.handed_over = self.to_store();
+        self.store_failed = false;
         self.next_ticket = self.next_ticket.wrapping_add(1);
         let ticket = Ticket(self.next_ticket);
         self.effects.push_back(Effect::Persist(ticket, Box::new(self.handed_over.clone())));
         ticket
     }
 
-    /// The state with all undelivered events that outlive a reboot.
+    /// The state with all undelivered events that outlive a reboot, and with `1 BOOT`, so that it outlives a crash of the
+    /// program: but only once a session has failed, which is worth a write anyway.
     fn to_store(&self) -> Stored {
-        let keep = |event: &&EventStruct| event.code.delivery() == Delivery::Keep;
+        let failed = self.state.retry_count > 0;
+        let keep = |event: &&EventStruct| {
+            event.code.delivery() == Delivery::Keep || (failed && event.code == EventCode::Boot)
+        };
         Stored { events: self.undelivered().filter(keep).cloned().collect(), ..self.state.clone() }
     }
 

@@ -223,3 +223,87 @@ fn a_store_that_never_answers_does_not_collect_promises_without_end() {
     bench.call(reboot("one too many"));
     assert_eq!(bench.expect_fault().cwmp.unwrap().code, FaultCode::RESOURCES_EXCEEDED);
 }
+
+#[test]
+fn a_reboot_whose_session_breaks_before_it_is_stored_is_carried_out_once_it_is() {
+    let mut bench = Bench::known();
+    bench.connection_request();
+    bench.establish();
+    bench.store_answers = false;
+    bench.call(reboot("k"));
+    bench.connection_lost();
+    bench.expect_close();
+    bench.expect_nothing();
+    bench.answer_store(true);
+    assert_eq!(bench.seen.remove(0), Seen::Restart(RebootCause::Acs));
+}
+
+#[test]
+fn a_restart_whose_session_breaks_and_that_cannot_be_stored_is_forgotten() {
+    for call in [reboot("k"), CpeRequest::FactoryReset] {
+        let mut bench = Bench::known();
+        bench.connection_request();
+        bench.establish();
+        bench.store_answers = false;
+        bench.call(call);
+        bench.connection_lost();
+        bench.expect_close();
+        bench.answer_store(false);
+        bench.store_answers = true;
+        bench.sleep();
+        bench.whole_session();
+        bench.expect_nothing();
+        assert_eq!((bench.stored.reboots.len(), bench.stored.factory_reset), (0, false));
+    }
+}
+
+#[test]
+fn a_second_factory_reset_that_cannot_be_stored_does_not_revoke_the_first() {
+    let mut bench = Bench::known();
+    bench.connection_request();
+    bench.establish();
+    bench.call(CpeRequest::FactoryReset);
+    assert_eq!(bench.expect_response(), CpeResponse::FactoryReset);
+    bench.store_answers = false;
+    bench.call(CpeRequest::FactoryReset);
+    bench.answer_store(false);
+    bench.expect_fault();
+    bench.store_answers = true;
+    bench.input(Input::Command(LocalCommand::Reboot));
+    bench.reply_empty();
+    bench.expect_close();
+    assert!(bench.stored.factory_reset);
+    assert_eq!(bench.seen.remove(0), Seen::FactoryReset, "and a local reboot does not take its place");
+}
+
+#[test]
+fn what_the_store_has_refused_is_handed_to_it_again_after_the_next_session() {
+    let mut bench = Bench::fresh();
+    bench.store_answers = false;
+    bench.expect_session();
+    bench.inform_response();
+    bench.answer_store(false);
+    bench.expect_empty_post();
+    bench.store_answers = true;
+    assert_eq!(bench.stored.bootstrapped, None);
+    bench.reply_empty();
+    bench.expect_close();
+    assert_eq!(bench.stored.bootstrapped, settings().url.map(|url| url.to_string()));
+    bench.writes = 0;
+    bench.connection_request();
+    bench.whole_session();
+    assert_eq!(bench.writes, 0);
+}
+
+#[test]
+fn a_boot_that_could_not_be_reported_is_not_forgotten_when_the_program_starts_again() {
+    let mut bench = Bench::known().reboot(settings());
+    bench.expect_session();
+    bench.connection_lost();
+    let mut bench = Bench::start(settings(), bench.stored.clone(), BootCause::AgentRestart);
+    assert_eq!(events(&bench.whole_session()), ["1 BOOT"]);
+    let mut bench = Bench::start(settings(), bench.stored.clone(), BootCause::AgentRestart);
+    bench.expect_nothing();
+    bench.connection_request();
+    assert_eq!(events(&bench.whole_session()), ["6 CONNECTION REQUEST"]);
+}

@@ -4,7 +4,7 @@ use super::bench::{Bench, Seen, device, events, settings, with_password};
 use crate::{
     datetime::DateTime,
     io::{BootCause, Input, LocalCommand},
-    rpc::{CpeRequest, DeviceId, GetParameterValues},
+    rpc::{CommandKey, CpeRequest, DeviceId, GetParameterValues},
     settings::AgentSettings,
     stored::Stored,
     time::Wall,
@@ -301,6 +301,35 @@ fn the_throttle_delays_active_notifications_and_another_session_carries_them() {
     bench.value_change = true;
     bench.input(Input::WatchedChanged);
     assert_eq!(bench.sleep(), 60_000);
+    assert_eq!(events(&bench.whole_session()), ["4 VALUE CHANGE"]);
+}
+
+#[test]
+fn an_event_for_which_value_change_leaves_no_room_waits_for_the_next_inform() {
+    let keys = (0..64).map(|n| CommandKey::new(n.to_string()).unwrap());
+    let bootstrapped = Some(settings().url.unwrap().to_string());
+    let state = Stored { bootstrapped, reboots: keys.collect(), ..Stored::default() };
+    let mut bench = Bench::start(settings(), state, BootCause::Boot);
+    bench.expect_session();
+    bench.connection_lost();
+    bench.expect_close();
+    bench.value_change = true;
+    bench.sleep();
+    let told = [bench.whole_session(), bench.whole_session()].map(|inform| inform.events.len());
+    assert_eq!(told, [64, 2], "1 BOOT, 4 VALUE CHANGE and 64 M Reboot");
+}
+
+#[test]
+fn a_value_that_changed_during_a_failed_session_rides_in_its_retry_and_does_not_hasten_it() {
+    let mut bench = Bench::known();
+    bench.connection_request();
+    bench.expect_session();
+    bench.value_change = true;
+    bench.input(Input::WatchedChanged);
+    bench.connection_lost();
+    bench.expect_close();
+    bench.expect_nothing();
+    assert!((5000..=10_000).contains(&bench.sleep()));
     assert_eq!(events(&bench.whole_session()), ["4 VALUE CHANGE"]);
 }
 
