@@ -17,6 +17,9 @@ cargo xtask <job> [flags]
     --bless REASON        accept the new size: rewrites the target's line in docs/size-ratchet.tsv
   interop acsrs         test against acsrs, an ACS from the Rust crate registry
     --setup               build and install what is missing (implied by CI=true)
+  conformance           which requirements of TR-069 a passing test shows; writes docs/conformance.md
+    --check               compares the page instead of writing it
+    --quiet               prints the last line only
   lint                  formatting, clippy and documentation, warnings as errors
   tidy                  the project's own rules: layering, file sizes, forbidden words
   deny                  licences, sources and duplicates of all dependencies (cargo-deny)
@@ -32,6 +35,7 @@ pub(crate) enum Job {
     Help,
     Build(Build),
     Ci,
+    Conformance(Conformance),
     Datamodel { check: bool },
     Demo(Demo),
     Deny,
@@ -49,6 +53,13 @@ pub(crate) struct Build {
     pub(crate) debug: bool,
     pub(crate) setup: bool,
     pub(crate) bless: Option<String>,
+}
+
+/// Flags of `conformance`.
+#[derive(Debug, Default, PartialEq, Eq)]
+pub(crate) struct Conformance {
+    pub(crate) check: bool,
+    pub(crate) quiet: bool,
 }
 
 /// Flags of `demo`.
@@ -73,6 +84,7 @@ pub(crate) fn parse(mut args: lexopt::Parser) -> Result<Job, lexopt::Error> {
         "help" => Job::Help,
         "build" => return build(args),
         "ci" => Job::Ci,
+        "conformance" => return conformance(args),
         "datamodel" => return datamodel(args),
         "demo" => return demo(args),
         "deny" => Job::Deny,
@@ -88,6 +100,19 @@ pub(crate) fn parse(mut args: lexopt::Parser) -> Result<Job, lexopt::Error> {
         Some(Short('h') | Long("help")) => Ok(Job::Help),
         Some(other) => Err(other.unexpected()),
     }
+}
+
+fn conformance(mut args: lexopt::Parser) -> Result<Job, lexopt::Error> {
+    let mut conformance = Conformance::default();
+    while let Some(arg) = args.next()? {
+        match arg {
+            Short('h') | Long("help") => return Ok(Job::Help),
+            Long("check") => conformance.check = true,
+            Long("quiet") => conformance.quiet = true,
+            other => return Err(other.unexpected()),
+        }
+    }
+    Ok(Job::Conformance(conformance))
 }
 
 fn datamodel(mut args: lexopt::Parser) -> Result<Job, lexopt::Error> {
@@ -180,9 +205,19 @@ mod tests {
 
     #[test]
     fn the_help_names_every_job() {
-        for job in
-            ["build", "ci", "datamodel", "demo", "deny", "features", "interop acsrs", "lint", "test", "tidy"]
-        {
+        for job in [
+            "build",
+            "ci",
+            "conformance",
+            "datamodel",
+            "demo",
+            "deny",
+            "features",
+            "interop acsrs",
+            "lint",
+            "test",
+            "tidy",
+        ] {
             assert!(HELP.lines().any(|line| line.starts_with(&format!("  {job} "))), "{job}");
             assert!(parsed(job).is_ok(), "{job}");
         }

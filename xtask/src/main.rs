@@ -2,6 +2,7 @@
 
 mod build;
 mod ci;
+mod conformance;
 mod datamodel;
 mod demo;
 mod deny;
@@ -35,6 +36,7 @@ fn main() -> ExitCode {
         }
         Job::Build(options) => build::run(&sh, &options),
         Job::Ci => ci::run(&sh),
+        Job::Conformance(options) => conformance::run(&sh, &options),
         Job::Datamodel { check } => datamodel::run(&sh, check),
         Job::Demo(options) => demo::run(&sh, &options),
         Job::Deny => deny::run(&sh),

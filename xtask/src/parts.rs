@@ -4,7 +4,7 @@
 
 use crate::need::{CLIPPY, LXML, Need, OPENSSL, QEMU, RUST_SRC, RUSTFMT, SCHEMAS, ZIG};
 use crate::sh::{Res, Sh};
-use crate::{build, demo, deny, features, interop, lint, test, tidy};
+use crate::{build, conformance, demo, deny, features, interop, lint, test, tidy};
 
 /// Steps that share a time budget.
 pub(crate) struct Part {
@@ -57,6 +57,7 @@ pub(crate) const PARTS: &[Part] = &[
             Step::check("deny", deny::run).needs(&[&deny::CARGO_DENY]),
         ],
     },
+    Part { name: "conformance", minutes: 5, steps: &[Step::check("conformance", conformance::check)] },
     Part {
         name: "real servers",
         minutes: 8,
