@@ -100,6 +100,17 @@ impl Agent {
         }
     }
 
+    /// Refuses a call that cannot be read: where the box does not offer the method, its arguments are nobody's business.
+    pub(super) fn refuse_unusable(&mut self, method: &str, fault: CwmpFault) {
+        let offered = self.methods().iter().any(|known| known == method);
+        match offered {
+            true => self.answer(Answer::Fault(fault)),
+            false => {
+                self.refuse(FaultCode::METHOD_NOT_SUPPORTED, format!("{method} is not supported"));
+            }
+        }
+    }
+
     fn promise_reboot(&mut self, key: CommandKey) {
         if self.state.reboots.len() >= limits::INFORM_EVENTS {
             return self

@@ -108,6 +108,7 @@ impl Agent {
                 }
                 Action::Established => self.established(),
                 Action::Execute(request) => self.execute(request),
+                Action::Refuse { method, fault } => self.refuse_unusable(&method, fault),
                 Action::Answered(request, answer) => self.acs_answered(&request, answer),
                 Action::End => self.session_ended(now),
                 Action::Fail(failure) => self.session_failed(failure),

@@ -25,6 +25,8 @@ pub(super) enum Action {
     Established,
     /// Execute this call of the ACS, then [`Session::answer`].
     Execute(CpeRequest),
+    /// Refuse this call of the ACS, whose arguments are wrong or whose method nobody knows, then [`Session::answer`].
+    Refuse { method: String, fault: CwmpFault },
     /// The ACS has answered a request of ours, or refused it for good.
     Answered(AcsRequest, Result<AcsResponse, Fault>),
     /// Both sides are done: close the connection.
@@ -168,9 +170,9 @@ impl Session {
                     self.actions.push_back(Action::Execute(request));
                 }
             }
-            ToCpe::Unusable { fault, .. } => {
+            ToCpe::Unusable { method, fault } => {
                 if self.call(envelope.header.id) {
-                    self.answer(Answer::Fault(fault));
+                    self.actions.push_back(Action::Refuse { method, fault });
                 }
             }
             ToCpe::Response(response) => self.response(&envelope.header, envelope.version, response),

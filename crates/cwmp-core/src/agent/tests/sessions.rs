@@ -300,6 +300,25 @@ fn an_acs_that_refuses_the_version_is_tried_with_older_ones() {
     );
 }
 
+/// Conformance: 4.02, 4.14
+#[test]
+fn a_method_that_is_not_offered_is_refused_as_such_even_if_its_arguments_are_wrong() {
+    for (body, code) in [
+        ("<c:Upload/>", FaultCode::METHOD_NOT_SUPPORTED),
+        ("<c:GetParameterNames/>", FaultCode::INVALID_ARGUMENTS),
+        ("<c:Foo><A/></c:Foo>", FaultCode::METHOD_NOT_SUPPORTED),
+    ] {
+        let mut bench = Bench::fresh();
+        bench.establish();
+        let envelope = format!(
+            "<s:Envelope xmlns:s=\"http://schemas.xmlsoap.org/soap/envelope/\" xmlns:c=\"urn:dslforum-org:cwmp-1-2\">\
+             <s:Body>{body}</s:Body></s:Envelope>"
+        );
+        bench.reply_http(200, envelope.into_bytes());
+        assert_eq!(bench.expect_fault().cwmp.unwrap().code, code, "{body}");
+    }
+}
+
 #[test]
 fn retry_after_is_honoured_within_bounds() {
     let mut bench = Bench::fresh();
