@@ -3,6 +3,7 @@
 //! The tests themselves are in `tests/tests/`; `src/bin/` has the demo and the benchmark, which drive the program in the
 //! same way.
 
+pub mod conformance;
 pub mod program;
 pub mod replay;
 pub mod sandbox;

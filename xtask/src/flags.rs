@@ -25,6 +25,9 @@ cargo xtask <job> [flags]
     --seeds N             that many worlds (10,000 where nothing is said)
     --from S              beginning with this seed
     --seed X              this one alone, with its story
+  conformance           which requirements of TR-069 a passing test shows; writes docs/conformance.md
+    --check               compares the page instead of writing it
+    --quiet               prints the last line only
   lint                  formatting, clippy and documentation, warnings as errors
   tidy                  the project's own rules: layering, file sizes, forbidden words
   deny                  licences, sources and duplicates of all dependencies (cargo-deny)
@@ -41,6 +44,7 @@ pub(crate) enum Job {
     Bench(Bench),
     Build(Build),
     Ci,
+    Conformance(Conformance),
     Datamodel { check: bool },
     Demo(Demo),
     Deny,
@@ -68,6 +72,13 @@ pub(crate) struct Build {
     pub(crate) debug: bool,
     pub(crate) setup: bool,
     pub(crate) bless: Option<String>,
+}
+
+/// Flags of `conformance`.
+#[derive(Debug, Default, PartialEq, Eq)]
+pub(crate) struct Conformance {
+    pub(crate) check: bool,
+    pub(crate) quiet: bool,
 }
 
 /// Flags of `demo`.
@@ -101,6 +112,7 @@ pub(crate) fn parse(mut args: lexopt::Parser) -> Result<Job, lexopt::Error> {
         "bench" => return bench(args),
         "build" => return build(args),
         "ci" => Job::Ci,
+        "conformance" => return conformance(args),
         "datamodel" => return datamodel(args),
         "demo" => return demo(args),
         "deny" => Job::Deny,
@@ -117,6 +129,19 @@ pub(crate) fn parse(mut args: lexopt::Parser) -> Result<Job, lexopt::Error> {
         Some(Short('h') | Long("help")) => Ok(Job::Help),
         Some(other) => Err(other.unexpected()),
     }
+}
+
+fn conformance(mut args: lexopt::Parser) -> Result<Job, lexopt::Error> {
+    let mut conformance = Conformance::default();
+    while let Some(arg) = args.next()? {
+        match arg {
+            Short('h') | Long("help") => return Ok(Job::Help),
+            Long("check") => conformance.check = true,
+            Long("quiet") => conformance.quiet = true,
+            other => return Err(other.unexpected()),
+        }
+    }
+    Ok(Job::Conformance(conformance))
 }
 
 fn datamodel(mut args: lexopt::Parser) -> Result<Job, lexopt::Error> {
@@ -255,6 +280,7 @@ mod tests {
             "bench",
             "build",
             "ci",
+            "conformance",
             "datamodel",
             "demo",
             "deny",

@@ -3,6 +3,7 @@
 mod bench;
 mod build;
 mod ci;
+mod conformance;
 mod datamodel;
 mod demo;
 mod deny;
@@ -38,6 +39,7 @@ fn main() -> ExitCode {
         Job::Bench(options) => bench::run(&sh, &options),
         Job::Build(options) => build::run(&sh, &options),
         Job::Ci => ci::run(&sh),
+        Job::Conformance(options) => conformance::run(&sh, &options),
         Job::Datamodel { check } => datamodel::run(&sh, check),
         Job::Demo(options) => demo::run(&sh, &options),
         Job::Deny => deny::run(&sh),

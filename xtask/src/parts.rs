@@ -4,7 +4,7 @@
 
 use crate::need::{CLIPPY, LXML, Need, OPENSSL, QEMU, RUST_SRC, RUSTFMT, SCHEMAS, ZIG};
 use crate::sh::{Res, Sh};
-use crate::{bench, build, demo, deny, features, interop, lint, simulate, test, tidy};
+use crate::{bench, build, conformance, demo, deny, features, interop, lint, simulate, test, tidy};
 
 /// Steps that share a time budget.
 pub(crate) struct Part {
@@ -58,6 +58,7 @@ pub(crate) const PARTS: &[Part] = &[
             Step::check("deny", deny::run).needs(&[&deny::CARGO_DENY]),
         ],
     },
+    Part { name: "conformance", minutes: 5, steps: &[Step::check("conformance", conformance::check)] },
     Part { name: "simulation", minutes: 2, steps: &[Step::check("random worlds", simulate::check)] },
     Part {
         name: "real servers",

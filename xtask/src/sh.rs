@@ -162,6 +162,12 @@ impl Cmd<'_> {
         self
     }
 
+    /// Runs it in another folder than the repository's root.
+    pub(crate) fn dir(mut self, folder: impl AsRef<Path>) -> Self {
+        self.inner.current_dir(folder);
+        self
+    }
+
     /// The command as a person would type it at the repository's root.
     pub(crate) fn shown(&self) -> String {
         let variables = self

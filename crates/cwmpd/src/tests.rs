@@ -207,7 +207,7 @@ fn bootstrap_set_and_reboot_then_the_next_boot_reports_it() {
     });
 }
 
-/// 8.06
+/// Conformance: 8.06
 #[test]
 fn delay_reboot_set_by_the_acs_restarts_the_box_without_m_reboot() {
     scenario(async {
@@ -240,7 +240,7 @@ fn delay_reboot_set_by_the_acs_restarts_the_box_without_m_reboot() {
     });
 }
 
-/// 4.46
+/// Conformance: 4.46
 #[test]
 fn schedule_inform_is_reported_after_its_delay() {
     scenario(async {

@@ -23,7 +23,7 @@ fn it_comes_at_once_where_nothing_else_is_set() {
     assert_eq!(events(&bench.expect_session()), ["0 BOOTSTRAP", "1 BOOT"]);
 }
 
-/// 13.08
+/// Conformance: 13.08
 #[test]
 fn the_wait_after_a_boot_is_random_up_to_what_is_set() {
     let mut bench = Bench::start(waiting(300, 0), Stored::default(), BootCause::Boot);
@@ -66,7 +66,8 @@ fn a_clock_that_knows_the_date_is_not_waited_for() {
     bench.whole_session();
 }
 
-/// 6.01: a connection request is served within 30 s, boot or not.
+/// Conformance: 6.01
+/// A connection request is served within 30 s, boot or not.
 #[test]
 fn a_connection_request_or_somebody_on_the_box_ends_the_wait() {
     let mut bench = clockless(waiting(300, 300));

@@ -16,7 +16,7 @@ fn beating(reporting_interval: u32, initiation_time: &str) -> AgentSettings {
     }
 }
 
-/// 3.25
+/// Conformance: 3.25
 #[test]
 fn it_comes_on_the_grid_of_initiation_time_and_stops_when_disabled() {
     for time in ["2023-01-01T00:00:07Z", "2030-01-01T00:00:07Z"] {
@@ -35,7 +35,8 @@ fn it_comes_on_the_grid_of_initiation_time_and_stops_when_disabled() {
     }
 }
 
-/// 3.25: with Unknown Time the phase is ours.
+/// Conformance: 3.25
+/// With Unknown Time the phase is ours.
 #[test]
 fn with_unknown_time_it_counts_from_when_it_was_enabled() {
     let mut bench = Bench::known();
@@ -46,7 +47,8 @@ fn with_unknown_time_it_counts_from_when_it_was_enabled() {
     }
 }
 
-/// 3.25: the choice where Annex O could not be read.
+/// Conformance: 3.25
+/// The choice where Annex O could not be read.
 #[test]
 fn it_is_not_reported_again_when_its_session_fails_nor_after_a_boot() {
     let mut bench = Bench::start(beating(3600, "0001-01-01T00:00:00Z"), Stored::default(), BootCause::Boot);
@@ -62,7 +64,8 @@ fn it_is_not_reported_again_when_its_session_fails_nor_after_a_boot() {
     assert_eq!((events(&inform).len(), inform.retry_count), (0, 1));
 }
 
-/// 2.15: it ends the wait before a retry and carries what is owed.
+/// Conformance: 2.15
+/// It ends the wait before a retry and carries what is owed.
 #[test]
 fn it_rides_with_other_events() {
     let mut bench = Bench::start(beating(30, "0001-01-01T00:00:00Z"), Stored::default(), BootCause::Boot);
@@ -74,7 +77,7 @@ fn it_rides_with_other_events() {
     assert_eq!(events(&bench.expect_session()), ["0 BOOTSTRAP", "1 BOOT", "14 HEARTBEAT"]);
 }
 
-/// 13.10
+/// Conformance: 13.10
 #[test]
 fn it_changes_nothing_on_the_disk() {
     let mut bench = Bench::start(beating(30, "0001-01-01T00:00:00Z"), Stored::default(), BootCause::Boot);

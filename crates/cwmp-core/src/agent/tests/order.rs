@@ -29,7 +29,8 @@ fn expect_own_request(bench: &mut Bench) {
     assert_eq!(bench.expect_message().message, ToAcs::Request(AcsRequest::GetRPCMethods));
 }
 
-/// 2.21, 1.09: nothing is sent while an answer is owed.
+/// Conformance: 2.21, 1.09
+/// Nothing is sent while an answer is owed.
 #[test]
 fn the_agent_is_silent_while_the_acs_takes_its_time() {
     let mut bench = with_a_request();
@@ -46,7 +47,7 @@ fn the_agent_is_silent_while_the_acs_takes_its_time() {
     bench.expect_nothing();
 }
 
-/// 2.22
+/// Conformance: 2.22
 #[test]
 fn a_session_counts_as_established_with_the_inform_response_alone() {
     for code in [FaultCode::ACS_REQUEST_DENIED, FaultCode::ACS_INVALID_ARGUMENTS] {
@@ -62,7 +63,7 @@ fn a_session_counts_as_established_with_the_inform_response_alone() {
     }
 }
 
-/// 2.24
+/// Conformance: 2.24
 #[test]
 fn max_envelopes_of_the_acs_does_not_matter() {
     for max_envelopes in [0, 1, 5] {
@@ -75,7 +76,7 @@ fn max_envelopes_of_the_acs_does_not_matter() {
     }
 }
 
-/// 2.25, 2.26
+/// Conformance: 2.25, 2.26
 #[test]
 fn no_request_of_ours_comes_between_a_call_and_its_answer() {
     let mut bench = with_a_request();
@@ -90,7 +91,8 @@ fn no_request_of_ours_comes_between_a_call_and_its_answer() {
     expect_own_request(&mut bench);
 }
 
-/// 2.29, 2.30: held back, then let go by an empty reply.
+/// Conformance: 2.29, 2.30
+/// Held back, then let go by an empty reply.
 #[test]
 fn hold_requests_is_obeyed_and_ends_with_an_empty_reply() {
     let mut bench = with_a_request();
@@ -104,7 +106,8 @@ fn hold_requests_is_obeyed_and_ends_with_an_empty_reply() {
     bench.expect_close();
 }
 
-/// 2.31: it counts after the answer.
+/// Conformance: 2.31
+/// It counts after the answer.
 #[test]
 fn hold_requests_on_a_call_of_the_acs_is_obeyed_after_the_answer() {
     let mut bench = with_a_request();
@@ -118,7 +121,7 @@ fn hold_requests_on_a_call_of_the_acs_is_obeyed_after_the_answer() {
     expect_own_request(&mut bench);
 }
 
-/// 2.32
+/// Conformance: 2.32
 #[test]
 fn the_agent_never_sends_hold_requests() {
     let mut bench = with_a_request();
@@ -130,7 +133,8 @@ fn the_agent_never_sends_hold_requests() {
     assert!(!bench.expect_message().header.hold_requests);
 }
 
-/// 2.33, 2.35: see also `each_call_of_the_acs_is_answered_in_the_next_post_with_its_id`.
+/// Conformance: 2.33, 2.35
+/// See also `each_call_of_the_acs_is_answered_in_the_next_post_with_its_id`.
 #[test]
 fn the_fault_of_a_call_has_its_id_too() {
     let mut bench = Bench::fresh();
@@ -144,7 +148,8 @@ fn the_fault_of_a_call_has_its_id_too() {
     }
 }
 
-/// 2.37: SessionTimeout may be sent in Inform only; this agent leaves it out.
+/// Conformance: 2.37
+/// SessionTimeout may be sent in Inform only; this agent leaves it out.
 #[test]
 fn no_session_timeout_is_announced() {
     let mut bench = Bench::fresh();
@@ -153,7 +158,8 @@ fn no_session_timeout_is_announced() {
     assert!(!String::from_utf8(bytes).unwrap().contains("SessionTimeout"));
 }
 
-/// 2.41, 2.42, 1.06, 1.07: an empty reply is one whatever the status of success says.
+/// Conformance: 2.41, 2.42, 1.06, 1.07
+/// An empty reply is one whatever the status of success says.
 #[test]
 fn a_200_without_a_body_is_an_empty_reply_like_a_204() {
     for status in [200, 204] {
@@ -170,7 +176,8 @@ fn a_200_without_a_body_is_an_empty_reply_like_a_204() {
     }
 }
 
-/// 1.08: at any POST of the session.
+/// Conformance: 1.08
+/// At any POST of the session.
 #[test]
 fn any_other_http_status_fails_the_session() {
     for status in [302, 400, 401, 403, 404, 410, 500, 503, 599] {
@@ -187,7 +194,7 @@ fn any_other_http_status_fails_the_session() {
     }
 }
 
-/// 2.43
+/// Conformance: 2.43
 #[test]
 fn a_fault_to_another_request_than_inform_does_not_end_the_session() {
     let mut bench = with_a_request();
@@ -202,7 +209,8 @@ fn a_fault_to_another_request_than_inform_does_not_end_the_session() {
     bench.expect_nothing();
 }
 
-/// 2.45: what was promised comes after the end, in the order restart before the next session.
+/// Conformance: 2.45
+/// What was promised comes after the end, in the order restart before the next session.
 #[test]
 fn promises_and_new_settings_wait_for_the_end_of_the_session() {
     let mut bench = Bench::known();
@@ -222,7 +230,7 @@ fn promises_and_new_settings_wait_for_the_end_of_the_session() {
     bench.expect_nothing();
 }
 
-/// 2.46, 2.10, 2.04
+/// Conformance: 2.46, 2.10, 2.04
 #[test]
 fn periodic_value_change_and_connection_request_during_a_session_are_one_session_more() {
     let often = AgentSettings { periodic_inform_interval: 30, ..settings() };
@@ -242,7 +250,7 @@ fn periodic_value_change_and_connection_request_during_a_session_are_one_session
     bench.expect_nothing();
 }
 
-/// 3.04
+/// Conformance: 3.04
 #[test]
 fn only_m_events_have_a_command_key() {
     let mut bench = Bench::known();
@@ -257,7 +265,8 @@ fn only_m_events_have_a_command_key() {
     assert_eq!(keys, ["", "k"]);
 }
 
-/// 3.11, 3.14: until delivered or the next boot.
+/// Conformance: 3.11, 3.14
+/// Until delivered or the next boot.
 #[test]
 fn boot_and_value_change_are_repeated_until_delivered_and_begin_anew_with_a_boot() {
     let mut bench = Bench::known().boot_after(1000, settings());

@@ -34,7 +34,7 @@ fn expect_restart(bench: &mut Bench) {
     bench.expect_nothing();
 }
 
-/// 8.06
+/// Conformance: 8.06
 #[test]
 fn delay_reboot_counts_from_the_end_of_the_session_and_has_no_m_reboot() {
     let mut bench = Bench::known();
@@ -55,7 +55,7 @@ fn delay_reboot_counts_from_the_end_of_the_session_and_has_no_m_reboot() {
     bench.expect_nothing();
 }
 
-/// 8.06
+/// Conformance: 8.06
 #[test]
 fn a_delay_of_0_restarts_at_the_end_of_the_session() {
     let mut bench = Bench::known();
@@ -68,7 +68,7 @@ fn a_delay_of_0_restarts_at_the_end_of_the_session() {
     expect_restart(&mut bench);
 }
 
-/// 8.06
+/// Conformance: 8.06
 #[test]
 fn delay_reboot_waits_for_another_session_and_can_be_taken_back() {
     let mut bench = Bench::known();
@@ -89,7 +89,8 @@ fn delay_reboot_waits_for_another_session_and_can_be_taken_back() {
     assert_eq!(bench.stored.delayed_reboot, None);
 }
 
-/// 8.06: the value that is there already is an order all the same.
+/// Conformance: 8.06
+/// The value that is there already is an order all the same.
 #[test]
 fn the_same_delay_set_again_counts_anew() {
     let mut bench = Bench::known();
@@ -104,7 +105,8 @@ fn the_same_delay_set_again_counts_anew() {
     expect_restart(&mut bench);
 }
 
-/// 8.06: a boot of another cause ends it, a restart of the program alone does not.
+/// Conformance: 8.06
+/// A boot of another cause ends it, a restart of the program alone does not.
 #[test]
 fn delay_reboot_is_void_after_a_boot_and_survives_a_restart_of_the_program() {
     let mut bench = Bench::known();
@@ -124,7 +126,7 @@ fn delay_reboot_is_void_after_a_boot_and_survives_a_restart_of_the_program() {
     booted.expect_nothing();
 }
 
-/// 8.06
+/// Conformance: 8.06
 #[test]
 fn schedule_reboot_comes_at_its_moment_once() {
     let mut bench = Bench::known();
@@ -144,7 +146,7 @@ fn schedule_reboot_comes_at_its_moment_once() {
     bench.expect_nothing();
 }
 
-/// 8.06
+/// Conformance: 8.06
 #[test]
 fn schedule_reboot_in_the_past_and_unknown_time_do_nothing() {
     let mut bench = Bench::known();
@@ -157,7 +159,8 @@ fn schedule_reboot_in_the_past_and_unknown_time_do_nothing() {
     }
 }
 
-/// 8.06: now + 5 in a held session.
+/// Conformance: 8.06
+/// Now + 5 in a held session.
 #[test]
 fn schedule_reboot_that_comes_during_a_session_waits_for_its_end() {
     let mut bench = Bench::known();
@@ -183,7 +186,8 @@ fn schedule_reboot_survives_a_power_cut_before_its_moment() {
     expect_restart(&mut bench);
 }
 
-/// 8.06: whether the moment lies ahead is decided when the date is known.
+/// Conformance: 8.06
+/// Whether the moment lies ahead is decided when the date is known.
 #[test]
 fn schedule_reboot_without_a_clock_waits_until_the_date_is_known() {
     let known = Bench::known();
@@ -199,7 +203,7 @@ fn schedule_reboot_without_a_clock_waits_until_the_date_is_known() {
     }
 }
 
-/// 13.11
+/// Conformance: 13.11
 #[test]
 fn schedule_reboot_follows_the_date_when_the_clock_is_set() {
     let mut bench = Bench::known();

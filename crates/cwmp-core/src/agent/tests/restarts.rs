@@ -23,7 +23,7 @@ fn the_command_key_is_stored_before_reboot_response_is_sent() {
     assert_eq!(bench.expect_response(), CpeResponse::Reboot);
 }
 
-/// 2.45, 8.01, 8.02, 8.15
+/// Conformance: 2.45, 8.01, 8.02, 8.15
 #[test]
 fn the_session_goes_on_only_when_the_delivered_events_are_forgotten_for_good() {
     for well in [true, false] {
@@ -60,7 +60,7 @@ fn reboot_comes_after_the_session_and_is_reported_with_its_key() {
     }
 }
 
-/// 3.03, 8.03
+/// Conformance: 3.03, 8.03
 #[test]
 fn two_reboot_calls_in_a_session_are_one_restart_and_two_events() {
     let mut bench = Bench::fresh();
@@ -77,7 +77,7 @@ fn two_reboot_calls_in_a_session_are_one_restart_and_two_events() {
     assert_eq!(events(&bench.expect_session()), ["1 BOOT", "M Reboot a", "M Reboot b"]);
 }
 
-/// 8.05
+/// Conformance: 8.05
 #[test]
 fn a_session_that_breaks_after_reboot_response_does_not_keep_the_box_from_restarting() {
     let mut bench = Bench::fresh();
@@ -91,7 +91,7 @@ fn a_session_that_breaks_after_reboot_response_does_not_keep_the_box_from_restar
     assert_eq!(events(&bench.whole_session()), ["1 BOOT", "M Reboot k"]);
 }
 
-/// 3.05, 3.26
+/// Conformance: 3.05, 3.26
 #[test]
 fn m_reboot_stays_owed_until_the_acs_has_answered() {
     let mut bench = Bench::known();
@@ -123,7 +123,7 @@ fn a_reboot_that_cannot_be_stored_is_refused_and_does_not_happen() {
     assert_eq!(bench.stored.reboots, []);
 }
 
-/// 8.04
+/// Conformance: 8.04
 #[test]
 fn a_local_reboot_has_no_m_reboot() {
     let mut bench = Bench::known();
@@ -157,7 +157,7 @@ fn a_restart_that_fails_is_not_reported_as_done() {
     assert_eq!(events(&bench.whole_session()), ["6 CONNECTION REQUEST"]);
 }
 
-/// 8.07, 8.08
+/// Conformance: 8.07, 8.08
 #[test]
 fn factory_reset_comes_after_the_session_and_wins_over_a_reboot() {
     let mut bench = Bench::known();

@@ -18,7 +18,8 @@ fn with_a_request() -> Bench {
     bench
 }
 
-/// 2.12, 2.16: see also the table in `retry`.
+/// Conformance: 2.12, 2.16
+/// See also the table in `retry`.
 #[test]
 fn it_never_gives_up_and_keeps_the_last_range() {
     let alone = AgentSettings { periodic_inform_enable: false, ..settings() };
@@ -38,7 +39,7 @@ fn it_never_gives_up_and_keeps_the_last_range() {
     assert_eq!(events(&bench.whole_session()), ["0 BOOTSTRAP", "1 BOOT"]);
 }
 
-/// 2.13
+/// Conformance: 2.13
 #[test]
 fn the_settings_steer_the_waits() {
     let settings =
@@ -53,7 +54,8 @@ fn the_settings_steer_the_waits() {
     }
 }
 
-/// 2.17, 2.18: the waits begin anew with a boot, RetryCount does not.
+/// Conformance: 2.17, 2.18
+/// The waits begin anew with a boot, RetryCount does not.
 #[test]
 fn a_boot_restarts_the_waits_and_retry_count_goes_on() {
     let mut bench = Bench::fresh();
@@ -73,7 +75,8 @@ fn a_boot_restarts_the_waits_and_retry_count_goes_on() {
     assert_eq!(bench.whole_session().retry_count, 0);
 }
 
-/// 2.20: the timers go on during the wait.
+/// Conformance: 2.20
+/// The timers go on during the wait.
 #[test]
 fn the_wait_blocks_nothing() {
     let often =
@@ -98,7 +101,7 @@ fn version_after(answer: impl Fn(&mut Bench)) -> CwmpVersion {
     bench.expect_message().version
 }
 
-/// 2.19, 2.40
+/// Conformance: 2.19, 2.40
 #[test]
 fn refusals_that_suggest_an_old_acs_lead_to_an_older_version() {
     for code in [FaultCode::ACS_VERSION_INCOMPATIBLE, FaultCode::ACS_METHOD_NOT_SUPPORTED] {
@@ -115,7 +118,7 @@ fn refusals_that_suggest_an_old_acs_lead_to_an_older_version() {
     }
 }
 
-/// 2.19
+/// Conformance: 2.19
 #[test]
 fn other_refusals_do_not_change_the_version() {
     for code in
@@ -128,7 +131,8 @@ fn other_refusals_do_not_change_the_version() {
     assert_eq!(namespace, CwmpVersion::V1_4.namespace());
 }
 
-/// 2.19: what one ACS could not do says nothing of the next.
+/// Conformance: 2.19
+/// What one ACS could not do says nothing of the next.
 #[test]
 fn the_version_that_an_acs_took_is_kept_and_a_new_acs_gets_the_newest() {
     let mut bench = Bench::fresh();
@@ -150,7 +154,8 @@ fn the_version_that_an_acs_took_is_kept_and_a_new_acs_gets_the_newest() {
     assert_eq!(bench.expect_message().version.namespace(), CwmpVersion::V1_4.namespace());
 }
 
-/// 4.62: the identical request after 8005, with its ID; after another fault never again.
+/// Conformance: 4.62
+/// The identical request after 8005, with its ID; after another fault never again.
 #[test]
 fn a_request_of_ours_is_repeated_after_8005_and_dropped_after_another_fault() {
     let mut bench = with_a_request();
@@ -167,7 +172,8 @@ fn a_request_of_ours_is_repeated_after_8005_and_dropped_after_another_fault() {
     bench.expect_empty_post();
 }
 
-/// 4.62: 8005 without end is a failed session; the request stays owed.
+/// Conformance: 4.62
+/// 8005 without end is a failed session; the request stays owed.
 #[test]
 fn a_request_that_is_put_off_again_and_again_is_made_in_the_next_session() {
     let mut bench = with_a_request();
@@ -184,7 +190,7 @@ fn a_request_that_is_put_off_again_and_again_is_made_in_the_next_session() {
     bench.expect_empty_post();
 }
 
-/// 4.15, 4.63
+/// Conformance: 4.15, 4.63
 #[test]
 fn a_method_that_the_acs_lacks_does_no_harm() {
     for code in [FaultCode::ACS_METHOD_NOT_SUPPORTED, FaultCode(8899)] {

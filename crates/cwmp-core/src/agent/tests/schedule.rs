@@ -41,7 +41,7 @@ fn m_events(listed: &[String]) -> usize {
     listed.iter().filter(|event| event.starts_with("M ScheduleInform")).count()
 }
 
-/// 4.45
+/// Conformance: 4.45
 #[test]
 fn a_delay_of_0_is_refused_and_the_longest_is_taken() {
     let mut bench = Bench::fresh();
@@ -54,7 +54,7 @@ fn a_delay_of_0_is_refused_and_the_longest_is_taken() {
     assert_eq!(bench.stored.schedules[0].remaining_ms, u64::from(u32::MAX) * 1000);
 }
 
-/// 4.14
+/// Conformance: 4.14
 #[test]
 fn get_rpc_methods_lists_schedule_inform() {
     let mut bench = Bench::fresh();
@@ -64,7 +64,7 @@ fn get_rpc_methods_lists_schedule_inform() {
     assert!(methods.iter().any(|method| method == "ScheduleInform"));
 }
 
-/// 4.46, 3.13, 3.27, 2.01
+/// Conformance: 4.46, 3.13, 3.27, 2.01
 #[test]
 fn several_calls_are_kept_apart_and_those_of_one_moment_share_a_session() {
     let mut bench = promised(&[(10, "a"), (15, "b"), (15, "c")]);
@@ -77,7 +77,8 @@ fn several_calls_are_kept_apart_and_those_of_one_moment_share_a_session() {
     assert_eq!((bench.stored.schedules.len(), bench.stored.events.len()), (0, 0));
 }
 
-/// 4.46: the delay counts from the call, however long its session lasts.
+/// Conformance: 4.46
+/// The delay counts from the call, however long its session lasts.
 #[test]
 fn a_call_that_falls_due_during_its_session_is_reported_right_after_it() {
     let mut bench = Bench::known();
@@ -141,7 +142,7 @@ fn a_call_whose_session_breaks_before_the_response_is_kept_once_it_is_stored() {
     assert_eq!(events(&bench.whole_session()), ["3 SCHEDULED", "M ScheduleInform k"]);
 }
 
-/// 4.47
+/// Conformance: 4.47
 #[test]
 fn a_boot_within_the_delay_does_not_change_when_it_is_due() {
     let mut bench = promised(&[(3600, "k")]);
@@ -154,7 +155,7 @@ fn a_boot_within_the_delay_does_not_change_when_it_is_due() {
     assert_eq!(events(&bench.whole_session()), ["1 BOOT"], "reported once");
 }
 
-/// 4.47
+/// Conformance: 4.47
 #[test]
 fn what_fell_due_while_the_box_was_off_is_reported_with_the_boot() {
     let bench = promised(&[(3600, "a"), (3700, "b")]);
@@ -164,7 +165,8 @@ fn what_fell_due_while_the_box_was_off_is_reported_with_the_boot() {
     assert_eq!(events(&bench.whole_session()), ["3 SCHEDULED", "M ScheduleInform b"]);
 }
 
-/// 4.47, 3.05: an event that is due and undelivered outlives any number of power cuts.
+/// Conformance: 4.47, 3.05
+/// An event that is due and undelivered outlives any number of power cuts.
 #[test]
 fn an_event_once_due_survives_power_cuts_until_it_is_delivered() {
     let mut bench = promised(&[(10, "k")]);
@@ -179,7 +181,8 @@ fn an_event_once_due_survives_power_cuts_until_it_is_delivered() {
     assert_eq!(events(&bench.whole_session()), ["1 BOOT"]);
 }
 
-/// 4.47, 13.11: the date becomes known some time after the boot.
+/// Conformance: 4.47, 13.11
+/// The date becomes known some time after the boot.
 #[test]
 fn a_box_that_learns_the_date_late_counts_the_time_that_it_was_off() {
     let bench = promised(&[(3600, "k")]);
@@ -193,7 +196,8 @@ fn a_box_that_learns_the_date_late_counts_the_time_that_it_was_off() {
     assert_eq!(events(&bench.whole_session()), ["3 SCHEDULED", "M ScheduleInform k"]);
 }
 
-/// 4.47: without a clock the wait is late rather than lost.
+/// Conformance: 4.47
+/// Without a clock the wait is late rather than lost.
 #[test]
 fn a_box_without_a_clock_waits_for_what_was_left_at_the_last_orderly_restart() {
     let mut bench = Bench::known().boot_without_clock(settings());
@@ -222,7 +226,7 @@ fn a_restart_of_the_program_alone_changes_nothing() {
     assert_eq!(events(&bench.whole_session()), ["3 SCHEDULED", "M ScheduleInform k"]);
 }
 
-/// 13.11
+/// Conformance: 13.11
 #[test]
 fn jumps_of_the_clock_neither_lose_nor_multiply_nor_move_it() {
     for jump in [YEAR_MS, -YEAR_MS] {
@@ -241,7 +245,8 @@ fn jumps_of_the_clock_neither_lose_nor_multiply_nor_move_it() {
     }
 }
 
-/// 13.11: a clock that is wrong at the boot makes the wait no longer than the ACS asked for.
+/// Conformance: 13.11
+/// A clock that is wrong at the boot makes the wait no longer than the ACS asked for.
 #[test]
 fn a_clock_far_in_the_past_at_the_boot_does_not_put_it_off_for_years() {
     let bench = promised(&[(3600, "k")]);
@@ -251,7 +256,7 @@ fn a_clock_far_in_the_past_at_the_boot_does_not_put_it_off_for_years() {
     assert_eq!(events(&bench.whole_session()), ["3 SCHEDULED", "M ScheduleInform k"]);
 }
 
-/// 3.03
+/// Conformance: 3.03
 #[test]
 fn calls_that_expire_while_the_acs_is_away_are_one_3_scheduled_and_an_m_each() {
     let mut bench = promised(&[(10, "a"), (20, "b"), (30, "c")]);
@@ -274,7 +279,7 @@ fn calls_that_expire_while_the_acs_is_away_are_one_3_scheduled_and_an_m_each() {
     );
 }
 
-/// 3.02, 3.13
+/// Conformance: 3.02, 3.13
 #[test]
 fn seventy_that_fire_together_take_two_sessions_each_with_3_scheduled() {
     let keys: Vec<String> = (0..70).map(|n| format!("k{n:02}")).collect();
@@ -318,7 +323,8 @@ fn beyond_the_limit_calls_are_refused_until_some_are_reported() {
     assert_eq!(bench.expect_response(), CpeResponse::ScheduleInform);
 }
 
-/// 3.05: a queue that is full makes it wait; it is not dropped, and the agent does not spin.
+/// Conformance: 3.05
+/// A queue that is full makes it wait; it is not dropped, and the agent does not spin.
 #[test]
 fn it_waits_for_room_among_the_events() {
     let mut bench = promised(&[(10, "k")]);
@@ -341,7 +347,8 @@ fn it_waits_for_room_among_the_events() {
     assert_eq!(reported, 1);
 }
 
-/// 3.06: what has not fired yet is no event, so a bootstrap does not discard it.
+/// Conformance: 3.06
+/// What has not fired yet is no event, so a bootstrap does not discard it.
 #[test]
 fn a_pending_call_outlives_a_bootstrap_and_a_due_event_does_not() {
     let mut bench = promised(&[(10, "due"), (600, "pending")]);
@@ -404,7 +411,8 @@ fn serve(bench: &mut Bench) -> Vec<String> {
 }
 
 proptest! {
-    /// 4.46, 4.47, 13.11: whatever happens in between, each call is reported exactly once.
+    /// Conformance: 4.46, 4.47, 13.11
+    /// Whatever happens in between, each call is reported exactly once.
     #[test]
     fn each_call_is_reported_exactly_once(
         delays in proptest::collection::vec(1..1000_u32, 1..6),

@@ -19,7 +19,7 @@ fn get_values() -> CpeRequest {
     CpeRequest::GetParameterValues(GetParameterValues { names: vec!["Device.".into()] })
 }
 
-/// 2.21, 2.27, 2.38, 2.41
+/// Conformance: 2.21, 2.27, 2.38, 2.41
 #[test]
 fn inform_then_the_empty_post_then_the_end() {
     let mut bench = Bench::fresh();
@@ -40,7 +40,7 @@ fn inform_then_the_empty_post_then_the_end() {
     bench.expect_nothing();
 }
 
-/// 2.25, 2.33, 2.35
+/// Conformance: 2.25, 2.33, 2.35
 #[test]
 fn each_call_of_the_acs_is_answered_in_the_next_post_with_its_id() {
     let mut bench = Bench::fresh();
@@ -57,7 +57,7 @@ fn each_call_of_the_acs_is_answered_in_the_next_post_with_its_id() {
     bench.expect_close();
 }
 
-/// 4.02, 4.14
+/// Conformance: 4.02, 4.14
 #[test]
 fn what_get_rpc_methods_lists_works_and_the_rest_is_refused() {
     let mut bench = Bench::fresh();
@@ -74,7 +74,7 @@ fn what_get_rpc_methods_lists_works_and_the_rest_is_refused() {
     );
 }
 
-/// 1.06, 2.26, 2.29, 2.42
+/// Conformance: 1.06, 2.26, 2.29, 2.42
 #[test]
 fn a_204_to_a_response_ends_the_session_only_after_the_empty_post() {
     let mut bench = Bench::known();
@@ -96,7 +96,7 @@ fn a_204_to_a_response_ends_the_session_only_after_the_empty_post() {
     assert_eq!(bench.agent.status(bench.now).acs_methods.unwrap(), ["Inform", "Kicked"]);
 }
 
-/// 2.26, 2.43, 4.63
+/// Conformance: 2.26, 2.43, 4.63
 #[test]
 fn our_own_request_waits_until_the_acs_has_no_more() {
     let mut bench = Bench::known();
@@ -112,7 +112,7 @@ fn our_own_request_waits_until_the_acs_has_no_more() {
     bench.expect_nothing();
 }
 
-/// 2.28
+/// Conformance: 2.28
 #[test]
 fn after_the_empty_post_a_new_request_of_ours_waits_for_the_next_session() {
     let mut bench = Bench::fresh();
@@ -196,7 +196,7 @@ fn a_call_with_bad_arguments_is_refused_and_the_session_goes_on() {
     bench.expect_response();
 }
 
-/// 2.36
+/// Conformance: 2.36
 #[test]
 fn a_header_that_must_be_understood_and_is_not_yields_its_fault() {
     let mut bench = Bench::fresh();
@@ -219,7 +219,7 @@ fn a_header_that_must_be_understood_and_is_not_yields_its_fault() {
     bench.expect_close();
 }
 
-/// 2.22, 2.23
+/// Conformance: 2.22, 2.23
 #[test]
 fn inform_is_repeated_after_8005_and_given_up_after_another_fault() {
     let mut bench = Bench::fresh();
@@ -232,7 +232,7 @@ fn inform_is_repeated_after_8005_and_given_up_after_another_fault() {
     assert_eq!(bench.expect_session().retry_count, 1);
 }
 
-/// 2.23
+/// Conformance: 2.23
 #[test]
 fn an_acs_that_always_says_8005_does_not_hold_the_agent_forever() {
     let mut bench = Bench::fresh();
@@ -245,7 +245,7 @@ fn an_acs_that_always_says_8005_does_not_hold_the_agent_forever() {
     bench.expect_close();
 }
 
-/// 2.34, 2.44, 3.01
+/// Conformance: 2.34, 2.44, 3.01
 #[test]
 fn what_the_acs_may_not_say_fails_the_session() {
     fn inform_response() -> ToCpe {
@@ -271,7 +271,7 @@ fn what_the_acs_may_not_say_fails_the_session() {
     }
 }
 
-/// 2.44, 4.05
+/// Conformance: 2.44, 4.05
 #[test]
 fn a_response_or_fault_that_nothing_asked_for_fails_the_session_without_a_fault() {
     for respond in [true, false] {
@@ -287,7 +287,7 @@ fn a_response_or_fault_that_nothing_asked_for_fails_the_session_without_a_fault(
     }
 }
 
-/// 2.38, 2.39
+/// Conformance: 2.38, 2.39
 #[test]
 fn the_version_follows_the_acs() {
     for (use_version, namespace, expected) in [
@@ -309,7 +309,7 @@ fn the_version_follows_the_acs() {
     }
 }
 
-/// 2.19, 2.40
+/// Conformance: 2.19, 2.40
 #[test]
 fn an_acs_that_refuses_the_version_is_tried_with_older_ones() {
     let mut bench = Bench::fresh();
@@ -333,7 +333,26 @@ fn an_acs_that_refuses_the_version_is_tried_with_older_ones() {
     );
 }
 
-/// 1.08
+/// Conformance: 4.02, 4.14
+#[test]
+fn a_method_that_is_not_offered_is_refused_as_such_even_if_its_arguments_are_wrong() {
+    for (body, code) in [
+        ("<c:Upload/>", FaultCode::METHOD_NOT_SUPPORTED),
+        ("<c:GetParameterNames/>", FaultCode::INVALID_ARGUMENTS),
+        ("<c:Foo><A/></c:Foo>", FaultCode::METHOD_NOT_SUPPORTED),
+    ] {
+        let mut bench = Bench::fresh();
+        bench.establish();
+        let envelope = format!(
+            "<s:Envelope xmlns:s=\"http://schemas.xmlsoap.org/soap/envelope/\" xmlns:c=\"urn:dslforum-org:cwmp-1-2\">\
+             <s:Body>{body}</s:Body></s:Envelope>"
+        );
+        bench.reply_http(200, envelope.into_bytes());
+        assert_eq!(bench.expect_fault().cwmp.unwrap().code, code, "{body}");
+    }
+}
+
+/// Conformance: 1.08
 #[test]
 fn retry_after_is_honoured_within_bounds() {
     let mut bench = Bench::fresh();

@@ -45,7 +45,7 @@ fn silenced() -> Bench {
     bench
 }
 
-/// 2.09
+/// Conformance: 2.09
 #[test]
 fn after_the_session_that_disables_it_nothing_is_heard() {
     let mut bench = silenced();
@@ -64,7 +64,7 @@ fn after_the_session_that_disables_it_nothing_is_heard() {
     bench.expect_nothing();
 }
 
-/// 2.09
+/// Conformance: 2.09
 #[test]
 fn a_retry_that_is_pending_falls_silent_too() {
     let mut bench = Bench::start(lively(), Stored::default(), BootCause::Boot);
@@ -76,7 +76,8 @@ fn a_retry_that_is_pending_falls_silent_too() {
     bench.expect_nothing();
 }
 
-/// 2.09: what must not be lost is reported once it is enabled again; the periods of the silence are not.
+/// Conformance: 2.09
+/// What must not be lost is reported once it is enabled again; the periods of the silence are not.
 #[test]
 fn enabled_again_it_reports_what_is_still_owed() {
     let mut bench = silenced();
@@ -88,7 +89,7 @@ fn enabled_again_it_reports_what_is_still_owed() {
     assert!(bench.sleep() <= 50_000, "and the timers go on");
 }
 
-/// 2.09
+/// Conformance: 2.09
 #[test]
 fn a_factory_reset_enables_it() {
     let bench = silenced();

@@ -19,7 +19,7 @@ fn other_acs() -> AgentSettings {
     AgentSettings { url: Some(HttpUrl::parse("http://other.example/").unwrap()), ..settings() }
 }
 
-/// 2.08, 2.11, 2.12, 2.17
+/// Conformance: 2.08, 2.11, 2.12, 2.17
 #[test]
 fn failed_sessions_are_retried_in_their_ranges_and_counted() {
     let mut bench = Bench::fresh();
@@ -40,7 +40,7 @@ fn failed_sessions_are_retried_in_their_ranges_and_counted() {
     assert_eq!(bench.whole_session().retry_count, 0);
 }
 
-/// 2.14
+/// Conformance: 2.14
 #[test]
 fn waits_differ_from_box_to_box() {
     let mut bench = Bench::fresh();
@@ -64,7 +64,7 @@ fn waits_differ_from_box_to_box() {
     assert!(waits.len() > 15, "{waits:?}");
 }
 
-/// 2.15, 2.20
+/// Conformance: 2.15, 2.20
 #[test]
 fn an_event_that_needs_a_session_ends_the_wait_and_is_still_a_retry() {
     let mut bench = Bench::fresh();
@@ -77,7 +77,7 @@ fn an_event_that_needs_a_session_ends_the_wait_and_is_still_a_retry() {
     assert_eq!(inform.retry_count, 1);
 }
 
-/// 3.17
+/// Conformance: 3.17
 #[test]
 fn a_connection_request_is_not_reported_again_when_its_session_fails() {
     let mut bench = Bench::known();
@@ -112,7 +112,7 @@ fn the_cookies_of_an_interrupted_session_are_sent_again_and_others_not() {
     assert!(!bench.expect_open().keep_cookies);
 }
 
-/// 2.02, 13.10
+/// Conformance: 2.02, 13.10
 #[test]
 fn periodic_informs_come_and_change_nothing_on_the_disk() {
     let mut bench = Bench::start(every(30), Stored::default(), BootCause::Boot);
@@ -125,7 +125,7 @@ fn periodic_informs_come_and_change_nothing_on_the_disk() {
     assert_eq!(bench.writes, 0);
 }
 
-/// 3.12
+/// Conformance: 3.12
 #[test]
 fn periods_missed_while_the_acs_is_away_are_one_event_which_survives_a_reboot() {
     let mut bench = Bench::start(every(30), Stored::default(), BootCause::Boot);
@@ -140,7 +140,7 @@ fn periods_missed_while_the_acs_is_away_are_one_event_which_survives_a_reboot() 
     assert!(inform.retry_count > 0, "RetryCount goes on until a session succeeds");
 }
 
-/// 2.04
+/// Conformance: 2.04
 #[test]
 fn changed_periodic_settings_count_from_the_end_of_the_session() {
     let mut bench = Bench::known();
@@ -154,7 +154,7 @@ fn changed_periodic_settings_count_from_the_end_of_the_session() {
     assert_eq!(events(&bench.whole_session()), ["2 PERIODIC"]);
 }
 
-/// 2.03, 13.11
+/// Conformance: 2.03, 13.11
 #[test]
 fn the_first_synchronisation_of_the_clock_neither_loses_nor_multiplies_periodic_informs() {
     let dated = AgentSettings { periodic_inform_time: DateTime::At(Wall(0)), ..every(3600) };
@@ -168,7 +168,7 @@ fn the_first_synchronisation_of_the_clock_neither_loses_nor_multiplies_periodic_
     assert_eq!(bench.sleep(), 3_600_000);
 }
 
-/// 2.46, 3.03, 6.03
+/// Conformance: 2.46, 3.03, 6.03
 #[test]
 fn what_happens_during_a_session_makes_exactly_one_more() {
     let mut bench = Bench::start(every(30), Stored::default(), BootCause::Boot);
@@ -184,7 +184,7 @@ fn what_happens_during_a_session_makes_exactly_one_more() {
     bench.expect_nothing();
 }
 
-/// 2.05, 3.06, 3.08, 8.12, 8.13
+/// Conformance: 2.05, 3.06, 3.08, 8.12, 8.13
 #[test]
 fn a_new_acs_url_is_a_bootstrap_after_the_session() {
     let mut bench = Bench::known();
@@ -208,7 +208,7 @@ fn a_new_acs_url_is_a_bootstrap_after_the_session() {
     assert_eq!(events(&bench.whole_session()), ["0 BOOTSTRAP"], "back at the first one");
 }
 
-/// 3.10
+/// Conformance: 3.10
 #[test]
 fn the_same_url_is_no_new_acs() {
     let mut bench = Bench::known();
@@ -216,7 +216,7 @@ fn the_same_url_is_no_new_acs() {
     bench.expect_nothing();
 }
 
-/// 3.07, 3.09, 8.14
+/// Conformance: 3.07, 3.09, 8.14
 #[test]
 fn bootstrap_is_done_with_the_inform_response_even_if_the_session_breaks_later() {
     let mut bench = Bench::fresh();
@@ -236,7 +236,7 @@ fn state_of_another_box_is_not_used() {
     assert_eq!(events(&bench.expect_session()), ["0 BOOTSTRAP", "1 BOOT"]);
 }
 
-/// 3.11
+/// Conformance: 3.11
 #[test]
 fn a_restart_of_the_program_alone_is_no_boot() {
     let bench = Bench::known();
@@ -246,7 +246,7 @@ fn a_restart_of_the_program_alone_is_no_boot() {
     assert_eq!(events(&bench.whole_session()), ["6 CONNECTION REQUEST"]);
 }
 
-/// 2.09, 6.08
+/// Conformance: 2.09, 6.08
 #[test]
 fn without_an_acs_url_or_with_cwmp_disabled_there_is_silence() {
     let silent =
@@ -264,7 +264,7 @@ fn without_an_acs_url_or_with_cwmp_disabled_there_is_silence() {
     }
 }
 
-/// 2.09, 6.08
+/// Conformance: 2.09, 6.08
 #[test]
 fn it_listens_while_enabled_with_a_password() {
     let mut bench = Bench::start(with_password(settings()), Stored::default(), BootCause::Boot);
@@ -275,7 +275,7 @@ fn it_listens_while_enabled_with_a_password() {
     assert_eq!(bench.listening, Some(false));
 }
 
-/// 2.06, 3.14
+/// Conformance: 2.06, 3.14
 #[test]
 fn an_active_notification_opens_a_session_with_value_change() {
     let mut bench = Bench::known();
@@ -286,7 +286,7 @@ fn an_active_notification_opens_a_session_with_value_change() {
     bench.expect_nothing();
 }
 
-/// 5.19
+/// Conformance: 5.19
 #[test]
 fn the_throttle_delays_active_notifications_and_another_session_carries_them() {
     let throttled = AgentSettings { default_active_notification_throttle: 60, ..settings() };
@@ -353,7 +353,7 @@ fn a_session_that_breaks_while_the_data_model_works_leaves_nothing_behind() {
     assert_eq!(bench.snapshots, 0);
 }
 
-/// 2.02
+/// Conformance: 2.02
 #[test]
 fn periodic_informs_stop_when_they_are_disabled() {
     let mut bench = Bench::start(every(30), Stored::default(), BootCause::Boot);
@@ -368,7 +368,7 @@ fn periodic_informs_stop_when_they_are_disabled() {
     bench.expect_nothing();
 }
 
-/// 2.03
+/// Conformance: 2.03
 #[test]
 fn periodic_informs_fall_on_the_grid_of_periodic_inform_time() {
     for time in ["2030-01-01T00:00:07Z", "1999-01-01T00:00:07Z"] {
@@ -384,7 +384,7 @@ fn periodic_informs_fall_on_the_grid_of_periodic_inform_time() {
     }
 }
 
-/// 6.02
+/// Conformance: 6.02
 #[test]
 fn connection_requests_before_their_session_begins_are_one_session() {
     let mut bench = Bench::known();

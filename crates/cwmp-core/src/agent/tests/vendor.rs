@@ -13,7 +13,7 @@ fn raise(bench: &mut Bench, code: &str, key: &str) {
     bench.input(Input::VendorEvent(event));
 }
 
-/// 3.30
+/// Conformance: 3.30
 #[test]
 fn they_start_a_session_and_stand_behind_those_of_the_standard() {
     let mut bench = Bench::known();
@@ -31,7 +31,7 @@ fn they_start_a_session_and_stand_behind_those_of_the_standard() {
     );
 }
 
-/// 3.30
+/// Conformance: 3.30
 #[test]
 fn other_codes_are_not_taken() {
     let mut bench = Bench::known();
