@@ -29,8 +29,10 @@ struct Carried {
 }
 
 impl Carried {
-    fn add(&mut self, name: String, entry: &Entry<'_>) {
-        if self.names.insert(name.clone()) {
+    /// `name` is the full name with instance numbers.
+    fn add(&mut self, name: String, entry: &Entry<'_>, snapshot: &Snapshot) {
+        if self.names.insert(name) {
+            let name = snapshot.shown_name(entry);
             let (value_type, value) = (Some(entry.value_type), entry.text.to_owned());
             self.parameters.push(ParameterValueStruct { name, value_type, value });
         }
@@ -63,7 +65,7 @@ impl DataModel {
         };
         for name in &self.forced {
             match snapshot.parameter(name) {
-                Some(found) => carried.add(name.clone(), &found.entry),
+                Some(found) => carried.add(name.clone(), &found.entry, &snapshot),
                 None => tracing::warn!("the Inform goes without {name}: no source delivered it"),
             }
         }
@@ -80,7 +82,7 @@ impl DataModel {
                     continue;
                 }
                 value_change = true;
-                carried.add(watched.name.clone(), &watched.entry);
+                carried.add(watched.name.clone(), &watched.entry, &snapshot);
             }
             if watched.known != Some(watched.now) {
                 reported.push((watched.name, watched.now));
@@ -117,7 +119,12 @@ impl DataModel {
     }
 
     async fn read_or_log(&self, names: &[&str]) -> Option<Snapshot> {
-        let read = self.read(names, Reading::Lenient).await;
+        let read = self.read(names, Reading::Lenient).await.and_then(|mut snapshot| {
+            if self.addressing.get().instance_alias {
+                snapshot.show_aliases()?;
+            }
+            Ok(snapshot)
+        });
         read.inspect_err(|fault| tracing::warn!("watched parameters could not be read: {fault}")).ok()
     }
 
@@ -143,13 +150,16 @@ impl DataModel {
     async fn add_configured(&self, rows: &[String], carried: &mut Carried) {
         let names: Vec<&str> = rows.iter().map(String::as_str).collect();
         let Some(snapshot) = self.read_or_log(&names).await else { return };
-        let Ok(parameters) = snapshot.parameters("") else { return };
-        for found in parameters {
-            let name = found.full_name();
-            if rows.iter().any(|row| covers(row, &name))
-                && carried.parameters.len() < limits::INFORM_PARAMETERS
-            {
-                carried.add(name, &found.entry);
+        let mut wanted = Vec::new();
+        for row in names {
+            snapshot.expand(row, &mut wanted);
+        }
+        for name in &wanted {
+            for found in snapshot.parameters(name).into_iter().flatten() {
+                if carried.parameters.len() >= limits::INFORM_PARAMETERS {
+                    return;
+                }
+                carried.add(found.full_name(), &found.entry, &snapshot);
             }
         }
     }
@@ -171,26 +181,4 @@ fn configured(snapshot: &Snapshot, events: &[EventCode]) -> Vec<String> {
         }
     }
     names
-}
-
-/// Whether a full name is what a ParameterName means: the name itself, all below a partial path, `*` for any instance.
-fn covers(wanted: &str, name: &str) -> bool {
-    let (mut parts, mut ours) = (wanted.split_terminator('.'), name.split('.'));
-    let same = parts.by_ref().all(|part| ours.next().is_some_and(|own| part == own || part == "*"));
-    same && (wanted.ends_with('.') || ours.next().is_none())
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn what_an_inform_parameter_row_covers() {
-        assert!(covers("Device.A.1.B", "Device.A.1.B"));
-        assert!(covers("Device.A.*.B", "Device.A.7.B"));
-        assert!(covers("Device.A.", "Device.A.1.B"));
-        assert!(!covers("Device.A.1.B", "Device.A.1.BC"));
-        assert!(!covers("Device.A.1", "Device.A.1.B"));
-        assert!(!covers("Device.A.1.B.", "Device.A.1.B2"));
-    }
 }

@@ -1,6 +1,10 @@
 //! The agent's own object, `Device.ManagementServer.`, and its table InformParameter, kept in the layers.
 
-use std::{cell::RefCell, fmt, rc::Rc};
+use std::{
+    cell::{Cell, RefCell},
+    fmt,
+    rc::Rc,
+};
 
 use async_trait::async_trait;
 use cwmp_core::{
@@ -8,6 +12,7 @@ use cwmp_core::{
     rpc::{DeviceId, Status},
     settings::AgentSettings,
 };
+use cwmp_datamodel::Addressing;
 use cwmp_platform::source::{
     Access, Change, ObjectKind, ParameterSink, ParameterSource, SourceError, Wanted,
 };
@@ -36,6 +41,7 @@ pub(crate) struct AgentSource {
     forced: Box<dyn Fn(&str) -> bool>,
     connection_request_url: RefCell<String>,
     settings: watch::Sender<AgentSettings>,
+    addressing: Rc<Cell<Addressing>>,
 }
 
 impl AgentSource {
@@ -55,6 +61,7 @@ impl AgentSource {
             forced: Box::new(forced),
             connection_request_url: RefCell::default(),
             settings: watch::Sender::new(loaded.settings),
+            addressing: Rc::new(Cell::new(loaded.addressing)),
         };
         (source, problems)
     }
@@ -62,6 +69,11 @@ impl AgentSource {
     /// The settings in force.
     pub(crate) fn settings(&self) -> AgentSettings {
         self.settings.borrow().clone()
+    }
+
+    /// InstanceMode and AutoCreateInstances, always those in force.
+    pub(crate) fn addressing(&self) -> Rc<Cell<Addressing>> {
+        Rc::clone(&self.addressing)
     }
 
     /// Tells when the settings change, be it by the ACS or by [`AgentSource::refresh`].
@@ -72,6 +84,7 @@ impl AgentSource {
     /// Reads the settings again, after the layers were changed elsewhere.
     pub(crate) fn refresh(&self) {
         let (loaded, _) = parameters::load(&self.layers.borrow(), &self.default_username);
+        self.addressing.set(loaded.addressing);
         self.settings.send_if_modified(|settings| {
             let changed = *settings != loaded.settings;
             *settings = loaded.settings;
@@ -198,8 +211,8 @@ impl ParameterSource for AgentSource {
             let made_up: [(&str, &dyn fmt::Display); READ_ONLY.len()] = [
                 ("ConnectionRequestURL", &*url),
                 ("SupportedConnReqMethods", &"HTTP"),
-                ("AliasBasedAddressing", &false),
-                ("InstanceWildcardsSupported", &false),
+                ("AliasBasedAddressing", &true),
+                ("InstanceWildcardsSupported", &true),
                 ("InformParameterNumberOfEntries", &rows.len()),
             ];
             for (name, value) in made_up {

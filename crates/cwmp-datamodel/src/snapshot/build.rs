@@ -1,6 +1,6 @@
 //! How sources' deliveries become a snapshot.
 
-use std::fmt;
+use std::{collections::BTreeMap, fmt};
 
 use cwmp_core::{
     fault::{CwmpFault, FaultCode},
@@ -14,7 +14,7 @@ use super::{
     record::{Flags, Record, VENDOR, write_head, write_value},
 };
 use crate::{
-    facts::{Facts, Object, ObjectId, is_instance_number},
+    facts::{Facts, Object, ObjectId, Parameter, is_instance_number},
     limits,
 };
 
@@ -23,8 +23,12 @@ use crate::{
 /// A source's mistakes do not spoil the rest: objects and parameters that the model does not know are dropped with a
 /// line in the log, and so is what comes before any object.
 #[derive(Debug)]
-pub struct Builder {
+pub struct Builder<'a> {
     facts: Facts,
+    /// Aliases that the ACS has given, by path of the instance.
+    aliases: Option<&'a BTreeMap<String, String>>,
+    /// The table whose Alias was looked for last, and the place of that parameter.
+    alias_of: Option<(ObjectId, Option<u8>)>,
     bytes: Vec<u8>,
     objects: Vec<ObjectRecord>,
     source: u8,
@@ -41,6 +45,8 @@ struct Present {
     hint: u8,
     /// Whether the records came in the order of the model so far.
     sorted: bool,
+    /// Place of the Alias, which is the tree's own, until it is written.
+    alias: Option<u8>,
 }
 
 /// A place to go back to.
@@ -50,12 +56,14 @@ pub struct Savepoint {
     objects: usize,
 }
 
-impl Builder {
+impl<'a> Builder<'a> {
     /// Nothing yet.
     #[must_use]
     pub fn new(facts: Facts) -> Self {
         Self {
             facts,
+            aliases: None,
+            alias_of: None,
             bytes: Vec::new(),
             objects: Vec::new(),
             source: NO_SOURCE,
@@ -63,6 +71,13 @@ impl Builder {
             full: false,
             unmasked: false,
         }
+    }
+
+    /// Instances have these aliases; the others have `cpe-` and their number.
+    #[must_use]
+    pub(crate) fn with_aliases(mut self, aliases: &'a BTreeMap<String, String>) -> Self {
+        self.aliases = Some(aliases);
+        self
     }
 
     /// Keeps hidden values too, for putting them back after a failure. Such a snapshot must never be listed.
@@ -113,7 +128,7 @@ impl Builder {
         }
         self.bytes.shrink_to_fit();
         self.objects.shrink_to_fit();
-        Ok(Snapshot { facts: self.facts, bytes: self.bytes, objects: self.objects })
+        Ok(Snapshot { facts: self.facts, bytes: self.bytes, objects: self.objects, shown: Vec::new() })
     }
 
     fn push_object(&mut self, path: &str, node: Option<ObjectId>, kind: ObjectKind, source: u8) {
@@ -139,6 +154,7 @@ impl Builder {
 
     /// Ends the present object: its records get into the order of the model.
     fn close(&mut self) {
+        self.write_alias(VENDOR);
         let Some(present) = self.present.take() else { return };
         let Some(object) = self.objects.last_mut() else { return };
         object.to = u32::try_from(self.bytes.len()).unwrap_or(object.from);
@@ -174,7 +190,41 @@ impl Builder {
                 () => ObjectKind::Single,
             };
             self.push_object(&path, node, kind, NO_SOURCE);
+            let alias = self.alias_place(node, &path);
+            self.present = Some(Present { object: None, hint: 0, sorted: true, alias });
+            self.close();
         }
+    }
+
+    /// Place of the Alias among the parameters of an object; `None` for what is no instance or has none.
+    fn alias_place(&mut self, node: Option<ObjectId>, path: &str) -> Option<u8> {
+        let node = node?;
+        if !path.strip_suffix('.')?.rsplit('.').next().is_some_and(is_instance_number) {
+            return None;
+        }
+        match self.alias_of {
+            Some((known, place)) if known == node => place,
+            _ => {
+                let place = self.facts.object(node)?.alias().map(Parameter::ordinal);
+                self.alias_of = Some((node, place));
+                place
+            }
+        }
+    }
+
+    /// Writes the Alias of the present instance where what follows has this place or a later one.
+    fn write_alias(&mut self, next: u8) {
+        let Some(present) = self.present.as_mut().filter(|_| !self.full) else { return };
+        let Some(ordinal) = present.alias.filter(|alias| *alias <= next) else { return };
+        present.alias = None;
+        present.sorted &= ordinal >= present.hint;
+        present.hint = present.hint.max(ordinal.saturating_add(1));
+        let path = self.objects.last().map_or("", |object| path_in(&self.bytes, object));
+        let value = match self.aliases.and_then(|aliases| aliases.get(path)) {
+            Some(alias) => alias.clone(),
+            None => made_alias(path),
+        };
+        self.push_value(ordinal, None, &value, true);
     }
 
     /// Sorts the objects; parts of one object become one, the first delivery of a parameter counts.
@@ -289,7 +339,7 @@ impl Builder {
     }
 }
 
-impl ParameterSink for Builder {
+impl ParameterSink for Builder<'_> {
     fn object(&mut self, path: &str, kind: ObjectKind) {
         self.close();
         let node = node_of(self.facts, path);
@@ -307,7 +357,8 @@ impl ParameterSink for Builder {
         }
         self.push_object(path, node, kind, self.source);
         let object = node.and_then(|node| self.facts.object(node));
-        self.present = Some(Present { object, hint: 0, sorted: true });
+        let alias = self.alias_place(node, path);
+        self.present = Some(Present { object, hint: 0, sorted: true, alias });
     }
 
     fn parameter(&mut self, name: &str, value: &dyn fmt::Display, access: Access) {
@@ -318,9 +369,19 @@ impl ParameterSink for Builder {
             tracing::warn!("the model has no parameter {path}{name}: it is left out");
             return;
         };
+        let rule = parameter.rule();
+        if present.alias.is_some_and(|alias| parameter.ordinal() >= alias) {
+            self.write_alias(parameter.ordinal());
+        }
+        let Some(present) = self.present.as_mut() else { return };
+        if self.alias_of.is_some_and(|(node, place)| {
+            place == Some(parameter.ordinal()) && present.object.is_some_and(|object| object.id() == node)
+        }) {
+            // The tree keeps aliases itself.
+            return;
+        }
         present.sorted &= parameter.ordinal() >= present.hint;
         present.hint = parameter.ordinal().saturating_add(1);
-        let rule = parameter.rule();
         let writable = access == Access::ReadWrite && rule.is_writable();
         // What the model says of reading holds whatever a source delivers.
         let value = match () {
@@ -338,15 +399,22 @@ impl ParameterSink for Builder {
         value: &dyn fmt::Display,
         access: Access,
     ) {
-        let Some(present) = self.present.as_mut().filter(|_| !self.full) else { return };
         if name.len() >= PARAMETER_NAME || name.is_empty() || name.contains('.') {
             tracing::warn!("a vendor parameter has an impossible name: it is left out");
             return;
         }
         // They follow the parameters of the model.
+        self.write_alias(VENDOR);
+        let Some(present) = self.present.as_mut().filter(|_| !self.full) else { return };
         present.hint = VENDOR;
         self.push_value(VENDOR, Some((name, value_type)), value, access == Access::ReadWrite);
     }
+}
+
+/// The alias of an instance that the ACS has given none: `cpe-` and its number.
+pub(crate) fn made_alias(instance: &str) -> String {
+    let number = instance.strip_suffix('.').and_then(|path| path.rsplit('.').next());
+    format!("cpe-{}", number.unwrap_or(instance))
 }
 
 /// Puts records into the order of the model; those that do not differ in it stay as delivered.

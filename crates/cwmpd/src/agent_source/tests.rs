@@ -146,10 +146,12 @@ Device.ManagementServer.HTTPConnectionRequestEnable rw true
 Device.ManagementServer.DefaultActiveNotificationThrottle rw 0
 Device.ManagementServer.CWMPRetryMinimumWaitInterval rw 5
 Device.ManagementServer.CWMPRetryIntervalMultiplier rw 2000
+Device.ManagementServer.InstanceMode rw InstanceNumber
+Device.ManagementServer.AutoCreateInstances rw false
 Device.ManagementServer.ConnectionRequestURL ro 
 Device.ManagementServer.SupportedConnReqMethods ro HTTP
-Device.ManagementServer.AliasBasedAddressing ro false
-Device.ManagementServer.InstanceWildcardsSupported ro false
+Device.ManagementServer.AliasBasedAddressing ro true
+Device.ManagementServer.InstanceWildcardsSupported ro true
 Device.ManagementServer.InformParameterNumberOfEntries ro 0
 Device.ManagementServer.InformParameter. Table { addable: true }";
     assert_eq!(lines.join("\n"), expected);
@@ -189,6 +191,8 @@ fn what_the_acs_sets_is_kept_over_a_restart() {
         ("DefaultActiveNotificationThrottle", "30"),
         ("CWMPRetryMinimumWaitInterval", "65535"),
         ("CWMPRetryIntervalMultiplier", "1000"),
+        ("InstanceMode", "InstanceAlias"),
+        ("AutoCreateInstances", "true"),
     ];
     assert_eq!(values.map(|(name, _)| name), STORED.map(|stored| stored.name));
     let there = fresh();
@@ -262,6 +266,8 @@ fn other_wrong_values_and_names_have_their_faults() {
         ("ParameterKey", &"k".repeat(33), 9007),
         ("CWMPRetryMinimumWaitInterval", "65536", 9007),
         ("CWMPRetryIntervalMultiplier", "999", 9007),
+        ("InstanceMode", "instancealias", 9007),
+        ("AutoCreateInstances", "", 9007),
         ("ConnectionRequestURL", "http://x/", 9008),
         ("InformParameterNumberOfEntries", "1", 9008),
         ("Nothing", "1", 9005),
@@ -336,6 +342,21 @@ fn the_connection_request_url_is_the_programs() {
     there.source.set_connection_request_url("http://192.0.2.1:7547/abc".into());
     assert_eq!(there.show("ConnectionRequestURL"), "ro http://192.0.2.1:7547/abc");
     assert_eq!(there.user_ini(), None);
+}
+
+/// Conformance: 9.26
+#[test]
+fn how_instances_are_named_is_in_force_at_once_and_after_a_restart() {
+    let there = fresh();
+    let addressing = there.source.addressing();
+    assert_eq!(addressing.get(), Addressing::default());
+    there.set(&[("InstanceMode", "InstanceAlias"), ("AutoCreateInstances", "1")]);
+    let chosen = Addressing { instance_alias: true, auto_create: true };
+    assert_eq!(addressing.get(), chosen);
+    let there = there.restarted();
+    assert_eq!(there.source.addressing().get(), chosen);
+    there.set(&[("InstanceMode", "InstanceNumber")]);
+    assert!(!there.source.addressing().get().instance_alias);
 }
 
 #[test]
@@ -434,7 +455,7 @@ fn rows_refuse_what_the_standard_does_not_allow() {
         ("ParameterName", "Device.DeviceInfo."),
         ("ParameterName", "DeviceInfo.UpTime"),
         ("ParameterName", "Device..UpTime"),
-        ("ParameterName", "Device.IP.Interface.[lan].Status"),
+        ("ParameterName", "Device.IP.Interface.[].Status"),
         ("EventList", "4 VALUE CHANGE"),
         ("EventList", "2 PERIODIC,4 VALUE CHANGE"),
         ("EventList", "2 PERIODIC,"),
