@@ -76,6 +76,7 @@ impl DataModel {
     ) -> Result<(), CwmpFault> {
         let judge = |parameter: &ParameterValueStruct| match before.address(&parameter.name) {
             Address::Missing { table, alias } => self.judge_missing(before, parameter, &table, &alias),
+            Address::Numbered(_) if may_wait(parameter) => Ok(()),
             Address::Numbered(name) => self.judge(before, &name, parameter, origin).map(|_| ()),
             Address::Nowhere => self.judge(before, &parameter.name, parameter, origin).map(|_| ()),
         };
@@ -98,8 +99,7 @@ impl DataModel {
             Some(Place::Parameter(_, known)) if !known.rule().is_writable() => {
                 fault(FaultCode::NOT_WRITABLE, "the parameter is read-only".to_owned())
             }
-            // Aliases in references are looked up once all rows are there.
-            Some(Place::Parameter(..)) if parameter.value.contains('[') => Ok(()),
+            Some(Place::Parameter(..)) if may_wait(parameter) => Ok(()),
             Some(Place::Parameter(_, known)) => {
                 match validate(known.rule(), parameter.value_type, &parameter.value) {
                     Ok(_) => Ok(()),
@@ -163,6 +163,11 @@ impl DataModel {
         }
         self.save_attributes().await;
     }
+}
+
+/// Whether the value may hold an alias, which is looked up once all rows are there.
+fn may_wait(parameter: &ParameterValueStruct) -> bool {
+    parameter.value.contains('[')
 }
 
 fn missing(before: &Snapshot, name: &str) -> Option<(String, String)> {

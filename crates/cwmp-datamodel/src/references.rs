@@ -9,7 +9,7 @@
 use std::{borrow::Cow, collections::BTreeMap};
 
 use cwmp_core::{path::ParameterPath, rpc::ParameterValueStruct};
-use cwmp_platform::source::Change;
+use cwmp_platform::source::{Change, ObjectKind};
 
 use crate::{
     facts::{DefaultOf, Facet, Facts, ObjectId, Place, Rule, alias_in, is_instance_number, model_form},
@@ -111,12 +111,15 @@ fn is_default(rule: Rule, item: &str) -> bool {
 
 fn refers(facts: Facts, before: &Snapshot, name: &str, targets: &str, path: &str) -> Result<(), String> {
     let object = format!("{path}.");
-    if before.object(&object).is_none() && before.parameter(path).is_none() {
+    let kind = before.object(&object).map(|(kind, _)| kind);
+    if kind.is_none() && before.parameter(path).is_none() {
         return Err(format!("there is no {path}"));
     }
     let tables: Vec<ObjectId> = targets.split_whitespace().filter_map(|t| table(facts, t, name)).collect();
+    // Of what a vendor has added the model says nothing.
     let Some(own) = facts.find(&object).and_then(object_of) else { return Ok(()) };
-    if tables.is_empty() || tables.contains(&own) {
+    let is_table = matches!(kind, Some(ObjectKind::Table { .. }));
+    if tables.is_empty() || (tables.contains(&own) && !is_table) {
         return Ok(());
     }
     Err(format!("{path} is no row of {targets}"))

@@ -214,12 +214,64 @@ async fn what_the_acs_sets_itself_is_no_news() {
     assert!(bench.model.check_watched().await);
 }
 
+/// Conformance: 5.20
 #[tokio::test]
 async fn a_watched_number_of_entries_tells_of_rows() {
     let mut bench = settled().await;
-    bench.watch(&[("Device.Hosts.HostNumberOfEntries", 2)]).await.unwrap();
-    bench.system.put_object("Device.Hosts.Host.12.", ObjectKind::Instance { deletable: false });
+    let count = "Device.Hosts.HostNumberOfEntries";
+    bench.watch(&[(count, 2)]).await.unwrap();
+    for (row, comes, wanted) in [(12, true, "4"), (2, false, "3"), (12, false, "2")] {
+        let row = format!("Device.Hosts.Host.{row}.");
+        if comes {
+            bench.system.put_object(&row, ObjectKind::Instance { deletable: false });
+        } else {
+            bench.system.remove(&row);
+        }
+        assert!(bench.model.check_watched().await, "{row}");
+        let (parameters, value_change) = bench.inform(&[EventCode::ValueChange]).await;
+        assert!(value_change && parameters.contains(&(count.to_owned(), wanted.to_owned())), "{row}");
+        bench.delivered().await;
+        assert!(!bench.model.check_watched().await, "{row}");
+    }
+}
+
+/// Conformance: 5.20
+#[tokio::test]
+async fn rows_that_somebody_on_the_box_makes_and_deletes_are_news() {
+    let mut bench = settled().await;
+    let (table, count) = (
+        "Device.ManagementServer.InformParameter.",
+        "Device.ManagementServer.InformParameterNumberOfEntries",
+    );
+    bench.watch(&[(count, 1)]).await.unwrap();
+    let key = ParameterKey::default;
+    let add = DataOp::Add { object_name: format!("{table}[mine]."), parameter_key: key() };
+    let delete = DataOp::Delete { object_name: format!("{table}[mine]."), parameter_key: key() };
+    for (op, wanted) in [(add, "1"), (delete, "0")] {
+        bench.model.execute(op, cwmp_datamodel::Origin::Local).await.unwrap();
+        assert!(!bench.model.check_watched().await, "passive notification asks for no session");
+        let (parameters, value_change) = bench.inform(&[EventCode::Periodic]).await;
+        assert!(value_change && parameters.contains(&(count.to_owned(), wanted.to_owned())));
+        bench.delivered().await;
+        assert!(!bench.inform(&[EventCode::Periodic]).await.1);
+    }
+}
+
+/// Conformance: 5.20
+#[tokio::test]
+async fn a_watched_row_that_goes_and_comes_back_is_news_only_when_it_has_changed() {
+    let mut bench = settled().await;
+    bench.watch(&[(HOST, 2)]).await.unwrap();
+    bench.system.remove("Device.Hosts.Host.1.");
+    assert!(!bench.model.check_watched().await, "there is no value to tell");
+    assert!(!bench.inform(&[EventCode::Periodic]).await.1);
+    bench.delivered().await;
+    bench.system.put_object("Device.Hosts.Host.1.", ObjectKind::Instance { deletable: false });
+    bench.system.put(HOST, "a", Access::ReadOnly);
+    assert!(!bench.model.check_watched().await);
+    bench.system.put(HOST, "other", Access::ReadOnly);
     assert!(bench.model.check_watched().await);
+    assert_eq!(bench.attributes(&[HOST]).await.unwrap()[0].1, 2);
 }
 
 #[tokio::test]

@@ -37,10 +37,11 @@ pub struct Memory {
     pub fails_to_read: Cell<bool>,
     pub hangs: Cell<bool>,
     pub fails_to_apply: Cell<bool>,
+    pub fails_to_delete: Cell<bool>,
     /// Values that the check refuses.
     pub refused: RefCell<BTreeSet<String>>,
     pub status: Cell<Status>,
-    next_instance: Cell<u32>,
+    pub next_instance: Cell<u32>,
     /// Every instance that was ever made.
     pub added: RefCell<Vec<String>>,
 }
@@ -56,6 +57,7 @@ impl Memory {
             fails_to_read: Cell::new(false),
             hangs: Cell::new(false),
             fails_to_apply: Cell::new(false),
+            fails_to_delete: Cell::new(false),
             refused: RefCell::default(),
             status: Cell::new(Status::Applied),
             next_instance: Cell::new(1),
@@ -90,6 +92,11 @@ impl Memory {
             Some(parameter) => value.clone_into(&mut parameter.1),
             None => parameters.push((leaf.to_owned(), value.to_owned(), access)),
         }
+    }
+
+    /// An object goes away by itself, with all below it.
+    pub fn remove(&self, object: &str) {
+        self.tree.borrow_mut().retain(|path, _| !path.starts_with(object));
     }
 
     pub fn is_writable(&self, name: &str) -> bool {
@@ -189,10 +196,10 @@ impl ParameterSource for Memory {
     }
 
     async fn delete(&self, instance: &str, extra: &[Change]) -> Result<Status, CwmpFault> {
-        if self.fails_to_apply.get() {
+        if self.fails_to_apply.get() || self.fails_to_delete.get() {
             return Err(CwmpFault::new(FaultCode::INTERNAL_ERROR, "stuck"));
         }
-        self.tree.borrow_mut().retain(|path, _| !path.starts_with(instance));
+        self.remove(instance);
         self.apply(extra).await.map_err(|_| unreachable!())
     }
 }
