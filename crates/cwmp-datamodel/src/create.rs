@@ -23,11 +23,20 @@ use crate::{
     validate::validate,
 };
 
-/// Rows that a call has made so far: source, table, path.
+/// Rows that a call has made so far.
 #[derive(Debug, Default)]
 pub(crate) struct Created {
-    pub(crate) rows: Vec<(u8, String, String)>,
+    pub(crate) rows: Vec<Row>,
     pub(crate) status: Option<Status>,
+}
+
+/// A row that a call has made.
+#[derive(Debug)]
+pub(crate) struct Row {
+    source: u8,
+    pub(crate) table: String,
+    alias: String,
+    path: String,
 }
 
 impl DataModel {
@@ -45,7 +54,11 @@ impl DataModel {
         for _ in 0..limits::CREATING_ROUNDS {
             let missing: BTreeSet<(String, String)> =
                 parameters.iter().filter_map(|parameter| missing(&before, &parameter.name)).collect();
-            if missing.is_empty() {
+            let was_made = |(table, alias): &(String, String)| {
+                created.rows.iter().any(|row| row.table == *table && row.alias == *alias)
+            };
+            // A source that does not show what it has made is not asked again: the name stays unknown.
+            if missing.is_empty() || missing.iter().any(was_made) {
                 break;
             }
             if created.rows.is_empty() {
@@ -137,11 +150,15 @@ impl DataModel {
             let added = in_time(source.add(&table, &[])).await;
             let (number, status) = added
                 .unwrap_or_else(|error| Err(CwmpFault::new(FaultCode::INTERNAL_ERROR, error.to_string())))?;
-            let row = format!("{table}{number}.");
-            self.attributes.forget_below(&row);
-            self.attributes.set_alias(&row, &alias);
+            if number == 0 {
+                let text = format!("source {} made an instance without a number", source.name());
+                return Err(CwmpFault::new(FaultCode::INTERNAL_ERROR, text));
+            }
+            let path = format!("{table}{number}.");
+            self.attributes.forget_below(&path);
+            self.attributes.set_alias(&path, &alias);
             created.status = Some(created.status.map_or(status, |so_far| so_far.and(status)));
-            created.rows.push((index, table, row));
+            created.rows.push(Row { source: index, table, alias, path });
         }
         self.save_aliases().await
     }
@@ -151,14 +168,13 @@ impl DataModel {
         if created.rows.is_empty() {
             return;
         }
-        for (index, _, row) in created.rows.iter().rev() {
-            self.attributes.forget_below(row);
-            let Ok(source) = self.source(*index) else { continue };
-            let deleted = in_time(source.delete(row, &[])).await;
-            match deleted {
+        for Row { source, path, .. } in created.rows.iter().rev() {
+            self.attributes.forget_below(path);
+            let Ok(source) = self.source(*source) else { continue };
+            match in_time(source.delete(path, &[])).await {
                 Ok(Ok(_)) => {}
-                Ok(Err(fault)) => tracing::error!("{row} of a call that failed stays: {fault}"),
-                Err(error) => tracing::error!("{row} of a call that failed stays: {error}"),
+                Ok(Err(fault)) => tracing::error!("{path} of a call that failed stays: {fault}"),
+                Err(error) => tracing::error!("{path} of a call that failed stays: {error}"),
             }
         }
         self.save_attributes().await;

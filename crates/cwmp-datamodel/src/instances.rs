@@ -1,7 +1,8 @@
 //! AddObject and DeleteObject (TR-069a6 A.3.2.6, A.3.2.7).
 //!
 //! Where one source owns the table and the ParameterKey, both change in one durable step. Otherwise the key is set first
-//! and set back when the source of the table refuses, since a deletion cannot be taken back.
+//! and set back when the source of the table refuses, since a deletion cannot be taken back. So are references to a row
+//! that is deleted: a power cut in between leaves them empty and the row there.
 
 use cwmp_core::{
     fault::{CwmpFault, FaultCode},

@@ -165,7 +165,7 @@ impl DataModel {
         self.snapshots.retain(|(known, _)| *known != id);
     }
 
-    /// Puts all attributes back to the defaults of the model (factory reset).
+    /// Puts all attributes back to the defaults of the model and forgets aliases (factory reset).
     ///
     /// # Errors
     /// [`AttributeError`] when that cannot be written; nothing is forgotten then.

@@ -44,7 +44,7 @@ impl DataModel {
         let (before, created) = self.with_missing_rows(before, parameters, origin).await?;
         match self.set_in(&before, parameters, key, origin).await {
             Ok(status) => {
-                let tables: HashSet<String> = created.rows.into_iter().map(|(_, table, _)| table).collect();
+                let tables: HashSet<String> = created.rows.into_iter().map(|row| row.table).collect();
                 for table in tables {
                     self.know_count(&table, origin).await;
                 }

@@ -350,6 +350,17 @@ async fn rows_are_made_with_the_rest_of_the_call_or_not_at_all() {
 }
 
 #[tokio::test]
+async fn a_source_that_does_not_show_what_it_made_is_asked_once() {
+    let mut bench = Bench::new();
+    auto_create(&bench);
+    bench.system.hides_added.set(true);
+    let enable = "Device.IP.Interface.[wan].Enable";
+    let fault = bench.set(&[(enable, "1")], "new").await.unwrap_err();
+    assert_eq!(entries(&fault), [(enable, 9005)]);
+    assert_eq!((bench.system.added.borrow().len(), bench.shelf.saved.borrow().aliases.len()), (1, 0));
+}
+
+#[tokio::test]
 async fn a_factory_reset_forgets_aliases() {
     let mut bench = Bench::new();
     bench.set(&[("Device.Hosts.Host.2.Alias", "printer")], "").await.unwrap();

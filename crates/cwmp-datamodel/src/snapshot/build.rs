@@ -45,8 +45,9 @@ struct Present {
     hint: u8,
     /// Whether the records came in the order of the model so far.
     sorted: bool,
-    /// Place of the Alias, which is the tree's own, until it is written.
+    /// Place of the Alias, which is the tree's own, and whether it is still to be written.
     alias: Option<u8>,
+    alias_is_due: bool,
 }
 
 /// A place to go back to.
@@ -191,7 +192,7 @@ impl<'a> Builder<'a> {
             };
             self.push_object(&path, node, kind, NO_SOURCE);
             let alias = self.alias_place(node, &path);
-            self.present = Some(Present { object: None, hint: 0, sorted: true, alias });
+            self.present = Some(Present { object: None, hint: 0, sorted: true, alias, alias_is_due: true });
             self.close();
         }
     }
@@ -199,7 +200,7 @@ impl<'a> Builder<'a> {
     /// Place of the Alias among the parameters of an object; `None` for what is no instance or has none.
     fn alias_place(&mut self, node: Option<ObjectId>, path: &str) -> Option<u8> {
         let node = node?;
-        if !path.strip_suffix('.')?.rsplit('.').next().is_some_and(is_instance_number) {
+        if !is_instance_number(number_of(path)) {
             return None;
         }
         match self.alias_of {
@@ -215,16 +216,19 @@ impl<'a> Builder<'a> {
     /// Writes the Alias of the present instance where what follows has this place or a later one.
     fn write_alias(&mut self, next: u8) {
         let Some(present) = self.present.as_mut().filter(|_| !self.full) else { return };
-        let Some(ordinal) = present.alias.filter(|alias| *alias <= next) else { return };
-        present.alias = None;
+        let due = present.alias.filter(|alias| present.alias_is_due && *alias <= next);
+        let Some(ordinal) = due else { return };
+        present.alias_is_due = false;
         present.sorted &= ordinal >= present.hint;
         present.hint = present.hint.max(ordinal.saturating_add(1));
         let path = self.objects.last().map_or("", |object| path_in(&self.bytes, object));
-        let value = match self.aliases.and_then(|aliases| aliases.get(path)) {
-            Some(alias) => alias.clone(),
-            None => made_alias(path),
-        };
-        self.push_value(ordinal, None, &value, true);
+        match self.aliases.and_then(|aliases| aliases.get(path)) {
+            Some(alias) => self.push_value(ordinal, None, alias, true),
+            None => {
+                let number = number_of(path).parse::<u32>().unwrap_or(0);
+                self.push_value(ordinal, None, &format_args!("cpe-{number}"), true);
+            }
+        }
     }
 
     /// Sorts the objects; parts of one object become one, the first delivery of a parameter counts.
@@ -358,7 +362,7 @@ impl ParameterSink for Builder<'_> {
         self.push_object(path, node, kind, self.source);
         let object = node.and_then(|node| self.facts.object(node));
         let alias = self.alias_place(node, path);
-        self.present = Some(Present { object, hint: 0, sorted: true, alias });
+        self.present = Some(Present { object, hint: 0, sorted: true, alias, alias_is_due: true });
     }
 
     fn parameter(&mut self, name: &str, value: &dyn fmt::Display, access: Access) {
@@ -370,16 +374,16 @@ impl ParameterSink for Builder<'_> {
             return;
         };
         let rule = parameter.rule();
-        if present.alias.is_some_and(|alias| parameter.ordinal() >= alias) {
-            self.write_alias(parameter.ordinal());
+        if let Some(alias) = present.alias.filter(|alias| parameter.ordinal() >= *alias) {
+            if present.alias_is_due {
+                self.write_alias(alias);
+            }
+            if parameter.ordinal() == alias {
+                // The tree keeps aliases itself.
+                return;
+            }
         }
         let Some(present) = self.present.as_mut() else { return };
-        if self.alias_of.is_some_and(|(node, place)| {
-            place == Some(parameter.ordinal()) && present.object.is_some_and(|object| object.id() == node)
-        }) {
-            // The tree keeps aliases itself.
-            return;
-        }
         present.sorted &= parameter.ordinal() >= present.hint;
         present.hint = parameter.ordinal().saturating_add(1);
         let writable = access == Access::ReadWrite && rule.is_writable();
@@ -413,8 +417,13 @@ impl ParameterSink for Builder<'_> {
 
 /// The alias of an instance that the ACS has given none: `cpe-` and its number.
 pub(crate) fn made_alias(instance: &str) -> String {
-    let number = instance.strip_suffix('.').and_then(|path| path.rsplit('.').next());
-    format!("cpe-{}", number.unwrap_or(instance))
+    format!("cpe-{}", number_of(instance))
+}
+
+/// The last part of an object's path.
+fn number_of(instance: &str) -> &str {
+    let path = instance.strip_suffix('.').unwrap_or(instance);
+    path.rsplit_once('.').map_or(path, |(_, number)| number)
 }
 
 /// Puts records into the order of the model; those that do not differ in it stay as delivered.

@@ -177,12 +177,7 @@ pub struct Entries<'a> {
     position: Position,
 }
 
-impl<'a> Entries<'a> {
-    /// The present object's path as the ACS is to see it.
-    fn shown(&self, object: &ObjectRecord) -> &'a str {
-        self.snapshot.shown(self.position.object).unwrap_or_else(|| self.snapshot.path(object))
-    }
-
+impl Entries<'_> {
     /// Where the next entry is looked for.
     #[must_use]
     pub fn position(&self) -> Position {
@@ -200,7 +195,10 @@ impl<'a> Iterator for Entries<'a> {
                 self.position.at = Some(object.from);
                 if object.listed {
                     return Some(Entry {
-                        object: self.shown(object),
+                        object: self
+                            .snapshot
+                            .shown(self.position.object)
+                            .unwrap_or_else(|| self.snapshot.path(object)),
                         name: "",
                         value_type: ValueType::String,
                         text: "",
@@ -217,7 +215,8 @@ impl<'a> Iterator for Entries<'a> {
                     self.position.at = Some(record.next);
                     if record.flags.marked() {
                         let entry = self.snapshot.describe(object, &record);
-                        return Some(Entry { object: self.shown(object), ..entry });
+                        let shown = self.snapshot.shown(self.position.object);
+                        return Some(Entry { object: shown.unwrap_or(entry.object), ..entry });
                     }
                 }
             }

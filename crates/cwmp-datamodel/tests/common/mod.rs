@@ -38,6 +38,8 @@ pub struct Memory {
     pub hangs: Cell<bool>,
     pub fails_to_apply: Cell<bool>,
     pub fails_to_delete: Cell<bool>,
+    /// Instances are made and then not shown.
+    pub hides_added: Cell<bool>,
     /// Values that the check refuses.
     pub refused: RefCell<BTreeSet<String>>,
     pub status: Cell<Status>,
@@ -58,6 +60,7 @@ impl Memory {
             hangs: Cell::new(false),
             fails_to_apply: Cell::new(false),
             fails_to_delete: Cell::new(false),
+            hides_added: Cell::new(false),
             refused: RefCell::default(),
             status: Cell::new(Status::Applied),
             next_instance: Cell::new(1),
@@ -180,6 +183,9 @@ impl ParameterSource for Memory {
         let number = self.next_instance.replace(self.next_instance.get() + 1);
         let instance = format!("{table}{number}.");
         self.added.borrow_mut().push(instance.clone());
+        if self.hides_added.get() {
+            return Ok((number, Status::Applied));
+        }
         self.put_object(&instance, ObjectKind::Instance { deletable: true });
         let row: &[(&str, &str)] = match table {
             "Device.IP.Interface." => {
