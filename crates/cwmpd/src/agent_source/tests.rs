@@ -11,6 +11,8 @@ use tempfile::TempDir;
 
 use super::*;
 
+mod tree;
+
 /// The source never waits for anything.
 fn now<T>(future: impl Future<Output = T>) -> T {
     match pin!(future).poll(&mut Context::from_waker(Waker::noop())) {
