@@ -60,7 +60,7 @@ impl DataModel {
         let mut names: Vec<&str> = self.forced.iter().map(String::as_str).chain([INFORM_PARAMETER]).collect();
         names.extend(self.watched_names(OFF + 1));
         let mut carried = Carried::default();
-        let Some(snapshot) = self.read_or_log(&names).await else {
+        let Some(snapshot) = self.read_to_tell(&names).await else {
             return DataReply::Inform { parameters: Vec::new(), value_change: false };
         };
         for name in &self.forced {
@@ -118,14 +118,21 @@ impl DataModel {
         self.watched(&snapshot).any(|watched| watched.notification == ACTIVE && watched.is_news())
     }
 
+    /// What a lenient reading gives.
     async fn read_or_log(&self, names: &[&str]) -> Option<Snapshot> {
-        let read = self.read(names, Reading::Lenient).await.and_then(|mut snapshot| {
-            if self.addressing.get().instance_alias {
-                snapshot.show_aliases()?;
-            }
-            Ok(snapshot)
-        });
+        let read = self.read(names, Reading::Lenient).await;
         read.inspect_err(|fault| tracing::warn!("watched parameters could not be read: {fault}")).ok()
+    }
+
+    /// The same, with names as the ACS is to see them.
+    async fn read_to_tell(&self, names: &[&str]) -> Option<Snapshot> {
+        let mut snapshot = self.read_or_log(names).await?;
+        if self.addressing.get().instance_alias
+            && let Err(fault) = snapshot.show_aliases()
+        {
+            tracing::warn!("the Inform names instances by their numbers: {fault}");
+        }
+        Some(snapshot)
     }
 
     /// What to read for parameters with at least this notification.
@@ -149,7 +156,7 @@ impl DataModel {
     /// Adds what InformParameter rows ask for. Targets that are not there are passed over (TR-181 InformParameter).
     async fn add_configured(&self, rows: &[String], carried: &mut Carried) {
         let names: Vec<&str> = rows.iter().map(String::as_str).collect();
-        let Some(snapshot) = self.read_or_log(&names).await else { return };
+        let Some(snapshot) = self.read_to_tell(&names).await else { return };
         let mut wanted = Vec::new();
         for row in names {
             snapshot.expand(row, &mut wanted);

@@ -361,6 +361,29 @@ async fn a_source_that_does_not_show_what_it_made_is_asked_once() {
 }
 
 #[tokio::test]
+async fn rows_that_went_away_make_room_for_aliases() {
+    let mut bench = Bench::new();
+    let gone = (0..cwmp_datamodel::limits::ALIASES).map(|i| format!("Device.Hosts.Host.{}.", 1000 + i));
+    bench.shelf.saved.borrow_mut().aliases = gone.map(|row| (row, "gone".to_owned())).collect();
+    bench.restart();
+    bench.set(&[("Device.Hosts.Host.2.Alias", "printer")], "").await.unwrap();
+    assert_eq!(bench.shelf.saved.borrow().aliases.len(), 1);
+    // With nothing to drop there is no room, and nothing is set.
+    let limit = u32::try_from(cwmp_datamodel::limits::ALIASES).unwrap();
+    for i in 1..=limit + 1 {
+        bench
+            .system
+            .put_object(&format!("Device.Hosts.Host.{i}."), ObjectKind::Instance { deletable: false });
+    }
+    let full = (1..=limit).map(|i| (format!("Device.Hosts.Host.{i}."), format!("host-{i}")));
+    bench.shelf.saved.borrow_mut().aliases = full.collect();
+    bench.restart();
+    let last = format!("Device.Hosts.Host.{}.Alias", limit + 1);
+    assert_eq!(bench.set(&[(&last, "one-more")], "").await.unwrap_err().code.0, 9004);
+    assert_eq!(bench.value(&last).await, format!("cpe-{}", limit + 1));
+}
+
+#[tokio::test]
 async fn a_factory_reset_forgets_aliases() {
     let mut bench = Bench::new();
     bench.set(&[("Device.Hosts.Host.2.Alias", "printer")], "").await.unwrap();
