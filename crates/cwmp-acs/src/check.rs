@@ -233,8 +233,9 @@ fn listed(asked: &[String], names: &[&str], findings: &mut Findings) {
     if present.len() != names.len() {
         found("a parameter twice in one list".to_owned());
     }
-    // Wildcards and aliases name instances in another way than the answer may: what they cover is not judged.
-    if asked.iter().any(|name| name.contains(['*', '['])) {
+    // Wildcards and aliases name instances in another way than the answer may, and an answer may hold aliases where
+    // numbers were asked for (InstanceMode): what they cover is not judged.
+    if asked.iter().map(String::as_str).chain(names.iter().copied()).any(|name| name.contains(['*', '['])) {
         return;
     }
     let (partial, full): (Vec<&str>, Vec<&str>) =
@@ -259,7 +260,7 @@ fn names(path: &str, next_level: bool, list: &[ParameterInfoStruct], findings: &
     if present.len() != list.len() {
         found("a name twice in one list".to_owned());
     }
-    if path.contains(['*', '[']) {
+    if path.contains(['*', '[']) || present.iter().any(|name| name.contains('[')) {
         return;
     }
     if !next_level && !path.is_empty() && !present.contains(path) {

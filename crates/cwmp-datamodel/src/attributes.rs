@@ -5,7 +5,11 @@ use std::collections::BTreeMap;
 use async_trait::async_trait;
 use serde::{Deserialize, Serialize};
 
-use crate::{facts::Rule, limits, snapshot::Marked};
+use crate::{
+    facts::Rule,
+    limits,
+    snapshot::{Marked, Snapshot},
+};
 
 /// Everything about attributes that outlives a restart: only what differs from the defaults of the model.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -15,6 +19,9 @@ pub struct Attributes {
     pub set: BTreeMap<String, Deviation>,
     /// Fingerprints of the values of watched parameters as the ACS last got to know them, by full parameter name.
     pub known: BTreeMap<String, u64>,
+    /// Aliases that the ACS has given to instances, by the path of the instance (`Device.X.Y.1.`).
+    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
+    pub aliases: BTreeMap<String, String>,
 }
 
 /// Attributes of one parameter that differ from the default.
@@ -85,15 +92,29 @@ impl Attributes {
 
     /// Whether there is more than may be kept.
     pub(crate) fn is_full(&self) -> bool {
-        self.set.len() > limits::ATTRIBUTES || self.known.len() > limits::ATTRIBUTES
+        self.set.len() > limits::ATTRIBUTES
+            || self.known.len() > limits::ATTRIBUTES
+            || self.aliases.len() > limits::ALIASES
     }
 
     /// Forgets everything below an object; whether there was anything.
     pub(crate) fn forget_below(&mut self, object: &str) -> bool {
-        let before = self.set.len() + self.known.len();
+        let before = self.len();
         self.set.retain(|name, _| !name.starts_with(object));
         self.known.retain(|name, _| !name.starts_with(object));
-        before != self.set.len() + self.known.len()
+        self.aliases.retain(|row, _| !row.starts_with(object));
+        before != self.len()
+    }
+
+    /// Keeps only what belongs to something that is there: rows that went away by themselves have left theirs behind.
+    pub(crate) fn keep_those_of(&mut self, tree: &Snapshot) {
+        self.set.retain(|name, _| tree.parameter(name).is_some());
+        self.known.retain(|name, _| tree.parameter(name).is_some());
+        self.aliases.retain(|row, _| tree.object(row).is_some());
+    }
+
+    fn len(&self) -> usize {
+        self.set.len() + self.known.len() + self.aliases.len()
     }
 }
 

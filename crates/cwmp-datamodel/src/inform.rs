@@ -29,8 +29,10 @@ struct Carried {
 }
 
 impl Carried {
-    fn add(&mut self, name: String, entry: &Entry<'_>) {
-        if self.names.insert(name.clone()) {
+    /// `name` is the full name with instance numbers.
+    fn add(&mut self, name: String, entry: &Entry<'_>, snapshot: &Snapshot) {
+        if self.names.insert(name) {
+            let name = snapshot.shown_name(entry);
             let (value_type, value) = (Some(entry.value_type), entry.text.to_owned());
             self.parameters.push(ParameterValueStruct { name, value_type, value });
         }
@@ -58,12 +60,12 @@ impl DataModel {
         let mut names: Vec<&str> = self.forced.iter().map(String::as_str).chain([INFORM_PARAMETER]).collect();
         names.extend(self.watched_names(OFF + 1));
         let mut carried = Carried::default();
-        let Some(snapshot) = self.read_or_log(&names).await else {
+        let Some(snapshot) = self.read_to_tell(&names).await else {
             return DataReply::Inform { parameters: Vec::new(), value_change: false };
         };
         for name in &self.forced {
             match snapshot.parameter(name) {
-                Some(found) => carried.add(name.clone(), &found.entry),
+                Some(found) => carried.add(name.clone(), &found.entry, &snapshot),
                 None => tracing::warn!("the Inform goes without {name}: no source delivered it"),
             }
         }
@@ -80,7 +82,7 @@ impl DataModel {
                     continue;
                 }
                 value_change = true;
-                carried.add(watched.name.clone(), &watched.entry);
+                carried.add(watched.name.clone(), &watched.entry, &snapshot);
             }
             if watched.known != Some(watched.now) {
                 reported.push((watched.name, watched.now));
@@ -116,9 +118,21 @@ impl DataModel {
         self.watched(&snapshot).any(|watched| watched.notification == ACTIVE && watched.is_news())
     }
 
+    /// What a lenient reading gives.
     async fn read_or_log(&self, names: &[&str]) -> Option<Snapshot> {
         let read = self.read(names, Reading::Lenient).await;
         read.inspect_err(|fault| tracing::warn!("watched parameters could not be read: {fault}")).ok()
+    }
+
+    /// The same, with names as the ACS is to see them.
+    async fn read_to_tell(&self, names: &[&str]) -> Option<Snapshot> {
+        let mut snapshot = self.read_or_log(names).await?;
+        if self.addressing.get().instance_alias
+            && let Err(fault) = snapshot.show_aliases()
+        {
+            tracing::warn!("the Inform names instances by their numbers: {fault}");
+        }
+        Some(snapshot)
     }
 
     /// What to read for parameters with at least this notification.
@@ -146,14 +160,17 @@ impl DataModel {
     /// Adds what InformParameter rows ask for. Targets that are not there are passed over (TR-181 InformParameter).
     async fn add_configured(&self, rows: &[String], carried: &mut Carried) {
         let names: Vec<&str> = rows.iter().map(String::as_str).collect();
-        let Some(snapshot) = self.read_or_log(&names).await else { return };
-        let Ok(parameters) = snapshot.parameters("") else { return };
-        for found in parameters {
-            let name = found.full_name();
-            if rows.iter().any(|row| covers(row, &name))
-                && carried.parameters.len() < limits::INFORM_PARAMETERS
-            {
-                carried.add(name, &found.entry);
+        let Some(snapshot) = self.read_to_tell(&names).await else { return };
+        let mut wanted = Vec::new();
+        for row in names {
+            snapshot.expand(row, &mut wanted);
+        }
+        for name in &wanted {
+            for found in snapshot.parameters(name).into_iter().flatten() {
+                if carried.parameters.len() >= limits::INFORM_PARAMETERS {
+                    return;
+                }
+                carried.add(found.full_name(), &found.entry, &snapshot);
             }
         }
     }
@@ -175,26 +192,4 @@ fn configured(snapshot: &Snapshot, events: &[EventCode]) -> Vec<String> {
         }
     }
     names
-}
-
-/// Whether a full name is what a ParameterName means: the name itself, all below a partial path, `*` for any instance.
-fn covers(wanted: &str, name: &str) -> bool {
-    let (mut parts, mut ours) = (wanted.split_terminator('.'), name.split('.'));
-    let same = parts.by_ref().all(|part| ours.next().is_some_and(|own| part == own || part == "*"));
-    same && (wanted.ends_with('.') || ours.next().is_none())
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn what_an_inform_parameter_row_covers() {
-        assert!(covers("Device.A.1.B", "Device.A.1.B"));
-        assert!(covers("Device.A.*.B", "Device.A.7.B"));
-        assert!(covers("Device.A.", "Device.A.1.B"));
-        assert!(!covers("Device.A.1.B", "Device.A.1.BC"));
-        assert!(!covers("Device.A.1", "Device.A.1.B"));
-        assert!(!covers("Device.A.1.B.", "Device.A.1.B2"));
-    }
 }

@@ -1,7 +1,8 @@
 //! AddObject and DeleteObject (TR-069a6 A.3.2.6, A.3.2.7).
 //!
 //! Where one source owns the table and the ParameterKey, both change in one durable step. Otherwise the key is set first
-//! and set back when the source of the table refuses, since a deletion cannot be taken back.
+//! and set back when the source of the table refuses, since a deletion cannot be taken back. So are references to a row
+//! that is deleted: a power cut in between leaves them empty and the row there.
 
 use cwmp_core::{
     fault::{CwmpFault, FaultCode},
@@ -11,33 +12,53 @@ use cwmp_platform::source::{Change, ObjectKind};
 
 use crate::{
     attributes::fingerprint,
-    facts::Place,
+    facts::{Place, alias_in},
     model::{DataModel, Origin, PARAMETER_KEY, Reading, in_time},
     set::Part,
-    snapshot::Snapshot,
+    snapshot::{Address, Snapshot},
 };
 
 impl DataModel {
     pub(crate) async fn add(
         &mut self,
-        table: &str,
+        name: &str,
         key: &ParameterKey,
         origin: Origin,
     ) -> Result<AddObjectResponse, CwmpFault> {
+        let (table, alias) = split_alias(name);
         let before = self.read_object(table).await?;
-        let writable = before.object_rule(table).is_none_or(crate::facts::Rule::is_writable);
-        let source = match before.object(table) {
+        let table = numbered(&before, table)?;
+        let writable = before.object_rule(&table).is_none_or(crate::facts::Rule::is_writable);
+        let source = match before.object(&table) {
             Some((ObjectKind::Table { addable: true }, Some(source))) if writable => source,
-            _ => return Err(no_such(table, "is no table that takes instances")),
+            _ => return Err(no_such(name, "is no table that takes instances")),
         };
+        if let Some(alias) = alias {
+            self.creatable(&before, &table, alias)
+                .map_err(|text| no_such(name, &format!("cannot be: {text}")))?;
+            if before.aliases(&table).any(|(_, taken)| taken == alias) {
+                return Err(no_such(name, "is there already"));
+            }
+        }
         let (extra, apart) = self.key_change(&before, source, key, origin)?;
         let early = self.apply(&apart).await?;
         let owner = self.source(source)?;
-        match in_time(owner.add(table, &extra)).await.unwrap_or_else(|error| Err(internal(error))) {
+        match in_time(owner.add(&table, &extra)).await.unwrap_or_else(|error| Err(internal(error))) {
             Ok((instance_number, status)) if instance_number > 0 => {
                 // A number that was used before must not bring the attributes of then.
-                self.forget(&format!("{table}{instance_number}.")).await;
-                self.know_count(table, origin).await;
+                let row = format!("{table}{instance_number}.");
+                self.forget(&row).await;
+                if let Err(fault) = self.name_row(&row, alias).await {
+                    let undo = former_key(&before).into_iter().filter(|_| !extra.is_empty());
+                    let undo: Vec<Change> = undo.collect();
+                    let deleted = in_time(owner.delete(&row, &undo)).await;
+                    if !matches!(deleted, Ok(Ok(_))) {
+                        tracing::error!("{row} stays, though it could not get its alias");
+                    }
+                    self.take_back(&apart).await;
+                    return Err(fault);
+                }
+                self.know_count(&table, origin).await;
                 Ok(AddObjectResponse { instance_number, status: status.and(early) })
             }
             Ok(_) => {
@@ -51,30 +72,45 @@ impl DataModel {
         }
     }
 
+    /// A new row gets the alias that the ACS has chosen.
+    async fn name_row(&mut self, row: &str, alias: Option<&str>) -> Result<(), CwmpFault> {
+        let Some(alias) = alias else { return Ok(()) };
+        self.attributes.set_alias(row, alias);
+        let saved = self.save_aliases().await;
+        if saved.is_err() {
+            self.attributes.forget_below(row);
+        }
+        saved
+    }
+
     pub(crate) async fn delete(
         &mut self,
-        instance: &str,
+        name: &str,
         key: &ParameterKey,
         origin: Origin,
     ) -> Result<Status, CwmpFault> {
-        let before = self.read_object(instance).await?;
-        let source = match before.object(instance) {
+        let before = self.read_object(name).await?;
+        let instance = numbered(&before, name)?;
+        let source = match before.object(&instance) {
             Some((ObjectKind::Instance { deletable: true }, Some(source))) => source,
-            _ => return Err(no_such(instance, "is no instance that can be deleted")),
+            _ => return Err(no_such(name, "is no instance that can be deleted")),
         };
         let (extra, apart) = self.key_change(&before, source, key, origin)?;
-        let early = self.apply(&apart).await?;
+        // What is set before the row goes, and set back when it stays.
+        let mut first = self.without_references(&instance).await;
+        first.extend(apart);
+        let early = self.apply(&first).await?;
         let owner = self.source(source)?;
-        match in_time(owner.delete(instance, &extra)).await.unwrap_or_else(|error| Err(internal(error))) {
+        match in_time(owner.delete(&instance, &extra)).await.unwrap_or_else(|error| Err(internal(error))) {
             Ok(status) => {
-                self.forget(instance).await;
+                self.forget(&instance).await;
                 if let Some((table, _)) = instance.strip_suffix('.').and_then(|path| path.rsplit_once('.')) {
                     self.know_count(&format!("{table}."), origin).await;
                 }
                 Ok(status.and(early))
             }
             Err(fault) => {
-                self.take_back(&apart).await;
+                self.take_back(&first).await;
                 Err(fault)
             }
         }
@@ -105,13 +141,12 @@ impl DataModel {
         if owner == source {
             return Ok((changes, Vec::new()));
         }
-        let undo =
-            before.parameter(PARAMETER_KEY).map(|found| change(found.entry.text)).into_iter().collect();
+        let undo = former_key(before).into_iter().collect();
         Ok((Vec::new(), vec![(owner, Part { changes, undo })]))
     }
 
     /// The number of entries has changed by the ACS's own doing, which is no news to it.
-    async fn know_count(&mut self, table: &str, origin: Origin) {
+    pub(crate) async fn know_count(&mut self, table: &str, origin: Origin) {
         let Some(Place::Table(object)) = self.facts.find(table) else { return };
         let parent =
             table.strip_suffix('.').and_then(|path| path.rsplit_once('.')).map_or("", |(parent, _)| parent);
@@ -134,6 +169,28 @@ impl DataModel {
             self.save_attributes().await;
         }
     }
+}
+
+/// `Device.X.Y.` and `a` of `Device.X.Y.[a].`.
+fn split_alias(name: &str) -> (&str, Option<&str>) {
+    let split = name.strip_suffix('.').and_then(|path| path.rsplit_once('.'));
+    match split.and_then(|(table, part)| Some((name.get(..=table.len())?, alias_in(part)?))) {
+        Some((table, alias)) => (table, Some(alias)),
+        None => (name, None),
+    }
+}
+
+/// The path with instance numbers.
+fn numbered(before: &Snapshot, path: &str) -> Result<String, CwmpFault> {
+    match before.address(path) {
+        Address::Numbered(path) => Ok(path),
+        Address::Missing { .. } | Address::Nowhere => Err(no_such(path, "is not there")),
+    }
+}
+
+fn former_key(before: &Snapshot) -> Option<Change> {
+    let found = before.parameter(PARAMETER_KEY)?;
+    Some(Change { name: PARAMETER_KEY.to_owned(), value: found.entry.text.to_owned() })
 }
 
 fn internal(error: impl ToString) -> CwmpFault {

@@ -10,12 +10,15 @@
 //! * [`snapshot`]: what the sources delivered for one call, and the entries of a listing;
 //! * `model`: reading; `set`, `instances`, `set_attributes`: changing; `inform`: what an Inform carries and when a watched
 //!   value is news;
+//! * `snapshot::address`, `aliases`, `create`: wildcards, and instances that are named by aliases;
+//! * `references`: values that name rows and parameters;
 //! * [`limits`]: every bound, by name.
 //!
-//! Left out: aliases and wildcards in names of the ACS (both are answered with 9005, and `AliasBasedAddressing` is
-//! false), the journal that makes changes of several sources one durable step, and whether a referenced row exists.
+//! Left out: the journal that makes changes of several sources one durable step.
 
+mod aliases;
 mod attributes;
+mod create;
 pub mod facts;
 mod inform;
 mod instances;
@@ -23,6 +26,7 @@ pub mod lexical;
 pub mod limits;
 mod model;
 pub mod pattern;
+mod references;
 mod set;
 mod set_attributes;
 pub mod snapshot;
@@ -30,4 +34,4 @@ mod unique;
 pub mod validate;
 
 pub use attributes::{AttributeError, AttributeStore, Attributes, Deviation};
-pub use model::{DataModel, Origin};
+pub use model::{Addressing, DataModel, Origin};

@@ -16,3 +16,9 @@ pub const ATTRIBUTES: usize = 8_192;
 pub const INFORM_PARAMETERS: usize = 512;
 /// Most parameter sources of one tree.
 pub const SOURCES: usize = 250;
+/// Most names that the wildcards of one call may stand for; beyond it the call is answered with 9004.
+pub const EXPANDED_NAMES: usize = 65_536;
+/// Most aliases other than `cpe-` and the instance number; beyond it the call is answered with 9004.
+pub const ALIASES: usize = 4_096;
+/// Most rounds in which SetParameterValues makes missing rows: as deep as tables of the model lie in tables.
+pub const CREATING_ROUNDS: usize = 8;

@@ -1,6 +1,6 @@
 //! The tree as the ACS sees it: sources, attributes and snapshots.
 
-use std::{collections::VecDeque, rc::Rc, time::Duration};
+use std::{borrow::Cow, cell::Cell, collections::VecDeque, rc::Rc, time::Duration};
 
 use cwmp_core::{
     fault::{CwmpFault, FaultCode},
@@ -12,7 +12,7 @@ use tokio::time::{Instant, timeout_at};
 
 use crate::{
     attributes::{AttributeError, AttributeStore, Attributes},
-    facts::{Facts, Object, Place, VERSION},
+    facts::{Facet, Facts, Object, Place, VERSION, is_pattern, model_form},
     limits,
     snapshot::{Builder, Snapshot, Unknown},
 };
@@ -24,6 +24,15 @@ pub enum Origin {
     Acs,
     /// Somebody on the box, the `Subscriber` of access lists: never changes the ParameterKey.
     Local,
+}
+
+/// What the ACS has chosen about aliases (TR-069a6 3.6.1); both are off from the factory.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Addressing {
+    /// InstanceMode is `InstanceAlias`: names in answers hold aliases in place of instance numbers.
+    pub instance_alias: bool,
+    /// AutoCreateInstances: SetParameterValues makes the instance of an unknown alias.
+    pub auto_create: bool,
 }
 
 /// The parameter tree. One call runs at a time.
@@ -38,6 +47,9 @@ pub struct DataModel {
     pub(crate) forced: Vec<String>,
     /// What the model watches from the start and a source answers for, with `*` for instances.
     pub(crate) watched_by_default: Vec<String>,
+    /// Writable parameters whose values name rows and a source answers for, with `*` for instances.
+    pub(crate) references: Vec<String>,
+    pub(crate) addressing: Rc<Cell<Addressing>>,
     snapshots: VecDeque<(SnapshotId, Rc<Snapshot>)>,
     last_snapshot: u32,
 }
@@ -73,7 +85,7 @@ impl DataModel {
             sources.truncate(limits::SOURCES);
         }
         let facts = Facts::tr181();
-        let (mut forced, mut watched_by_default) = (Vec::new(), Vec::new());
+        let (mut forced, mut watched_by_default, mut references) = (Vec::new(), Vec::new(), Vec::new());
         if let Some(root) = facts.root() {
             walk(root, &format!("{}.", root.name()), &mut |object, path| {
                 if path != ROOT && !sources.iter().any(|source| source.objects().contains(&path)) {
@@ -87,6 +99,9 @@ impl DataModel {
                     if rule.is_force_enabled() || rule.is_force_default_enabled() {
                         watched_by_default.push([path, parameter.name()].concat().replace("{i}", "*"));
                     }
+                    if rule.is_writable() && rule.facets().any(|facet| matches!(facet, Facet::PathRef(_))) {
+                        references.push([path, parameter.name()].concat().replace("{i}", "*"));
+                    }
                 }
             });
         }
@@ -98,9 +113,19 @@ impl DataModel {
             reported: Vec::new(),
             forced,
             watched_by_default,
+            references,
+            addressing: Rc::default(),
             snapshots: VecDeque::new(),
             last_snapshot: 0,
         }
+    }
+
+    /// InstanceMode and AutoCreateInstances are looked up here with each call: they belong to the source of
+    /// `Device.ManagementServer.`, and asking it as a source would cost a read with every call of the ACS.
+    #[must_use]
+    pub fn with_addressing(mut self, addressing: Rc<Cell<Addressing>>) -> Self {
+        self.addressing = addressing;
+        self
     }
 
     /// Does what the agent asks.
@@ -114,8 +139,8 @@ impl DataModel {
                 self.inform_delivered().await;
                 Ok(DataReply::Done)
             }
-            DataOp::Names { path, next_level } => self.names(&path, next_level).await,
-            DataOp::Values { names } | DataOp::Attributes { names } => self.parameters(&names).await,
+            DataOp::Names { path, next_level } => self.names(&path, next_level, origin).await,
+            DataOp::Values { names } | DataOp::Attributes { names } => self.parameters(&names, origin).await,
             DataOp::Set { parameters, parameter_key } => {
                 self.set(&parameters, &parameter_key, origin).await.map(DataReply::Status)
             }
@@ -142,7 +167,7 @@ impl DataModel {
         self.snapshots.retain(|(known, _)| *known != id);
     }
 
-    /// Puts all attributes back to the defaults of the model (factory reset).
+    /// Puts all attributes back to the defaults of the model and forgets aliases (factory reset).
     ///
     /// # Errors
     /// [`AttributeError`] when that cannot be written; nothing is forgotten then.
@@ -153,28 +178,36 @@ impl DataModel {
     }
 
     /// GetParameterNames (TR-069a6 A.3.2.3).
-    async fn names(&mut self, path: &str, next_level: bool) -> Result<DataReply, CwmpFault> {
+    async fn names(&mut self, path: &str, next_level: bool, origin: Origin) -> Result<DataReply, CwmpFault> {
         let mut snapshot = self.read(&[path], Reading::Strict).await?;
-        let count = snapshot.mark_names(path, next_level).map_err(unknown)?;
+        let mut count = 0;
+        for name in expand(&snapshot, &[path])? {
+            count += snapshot.mark_names(&name, next_level).map_err(unknown)?;
+        }
         if next_level && !path.is_empty() && !path.ends_with('.') {
             let text = format!("{path} is a parameter: NextLevel must be false for it");
             return Err(CwmpFault::new(FaultCode::INVALID_ARGUMENTS, text));
         }
-        Ok(self.keep(snapshot, count))
+        self.keep(snapshot, count, origin)
     }
 
     /// GetParameterValues and GetParameterAttributes (A.3.2.2, A.3.2.5): the same entries, seen from two sides.
-    async fn parameters(&mut self, names: &[String]) -> Result<DataReply, CwmpFault> {
+    async fn parameters(&mut self, names: &[String], origin: Origin) -> Result<DataReply, CwmpFault> {
         let names: Vec<&str> = names.iter().map(String::as_str).collect();
         let mut snapshot = self.read(&names, Reading::Strict).await?;
+        let names = expand(&snapshot, &names)?;
+        let names = names.iter().map(AsRef::as_ref).collect();
         let attributes = &self.attributes;
         let count = snapshot
             .mark_parameters(names, &|entry, rule| attributes.of_parts(entry.object, entry.name, rule));
         let count = count.map_err(unknown)?;
-        Ok(self.keep(snapshot, count))
+        self.keep(snapshot, count, origin)
     }
 
-    fn keep(&mut self, snapshot: Snapshot, count: u32) -> DataReply {
+    fn keep(&mut self, mut snapshot: Snapshot, count: u32, origin: Origin) -> Result<DataReply, CwmpFault> {
+        if origin == Origin::Acs && self.addressing.get().instance_alias {
+            snapshot.show_aliases()?;
+        }
         self.last_snapshot = self.last_snapshot.wrapping_add(1);
         let id = SnapshotId(self.last_snapshot);
         if self.snapshots.len() >= limits::SNAPSHOTS {
@@ -182,7 +215,7 @@ impl DataModel {
             self.snapshots.pop_front();
         }
         self.snapshots.push_back((id, Rc::new(snapshot)));
-        DataReply::Listing { snapshot: id, count }
+        Ok(DataReply::Listing { snapshot: id, count })
     }
 
     /// Asks every source that has to do with the names, once each.
@@ -190,7 +223,7 @@ impl DataModel {
         let counted: Vec<String> = names.iter().filter_map(|name| self.counted_by(name)).collect();
         let paths: Vec<&str> = names.iter().copied().chain(counted.iter().map(String::as_str)).collect();
         let wanted = Wanted::new(&paths);
-        let mut builder = Builder::new(self.facts);
+        let mut builder = Builder::new(self.facts).with_aliases(&self.attributes.aliases);
         if how == Reading::BeforeImage {
             builder = builder.unmasked();
         }
@@ -226,7 +259,7 @@ impl DataModel {
         if !name.ends_with(COUNT_SUFFIX) {
             return None;
         }
-        let Place::Parameter(object, parameter) = self.facts.find(name)? else { return None };
+        let Place::Parameter(object, parameter) = self.facts.find(&model_form(name))? else { return None };
         let table = object.children().find(|child| child.rule().count() == Some(parameter.name()))?;
         let (object, _) = name.rsplit_once('.')?;
         Some(format!("{object}.{}.", table.name()))
@@ -245,6 +278,20 @@ impl DataModel {
     pub(crate) fn source(&self, index: u8) -> Result<Rc<dyn ParameterSource>, CwmpFault> {
         let source = self.sources.get(usize::from(index)).map(Rc::clone);
         source.ok_or_else(|| CwmpFault::new(FaultCode::INTERNAL_ERROR, format!("there is no source {index}")))
+    }
+
+    /// Writes the attributes with the aliases, which an answer promises.
+    pub(crate) async fn save_aliases(&mut self) -> Result<(), CwmpFault> {
+        if self.attributes.is_full() {
+            let tree = self.read(&[""], Reading::Strict).await?;
+            self.attributes.keep_those_of(&tree);
+        }
+        if self.attributes.is_full() {
+            let text = format!("more than {} aliases", limits::ALIASES);
+            return Err(CwmpFault::new(FaultCode::RESOURCES_EXCEEDED, text));
+        }
+        let saved = self.store.save(&self.attributes).await;
+        saved.map_err(|error| CwmpFault::new(FaultCode::INTERNAL_ERROR, error.to_string()))
     }
 
     /// Writes the attributes; what could not be written is tried again with the next change.
@@ -267,6 +314,25 @@ fn timed_out() -> SourceError {
 pub(crate) fn unknown(Unknown(name): Unknown) -> CwmpFault {
     let shown: String = name.chars().take(cwmp_core::limits::PARAMETER_NAME).collect();
     CwmpFault::new(FaultCode::INVALID_PARAMETER_NAME, format!("there is no `{shown}`"))
+}
+
+/// Names with instance numbers in place of names with `*` and `[alias]`; other names as they are. That a name is unknown
+/// may come out later, when it is used.
+pub(crate) fn expand<'n>(snapshot: &Snapshot, names: &[&'n str]) -> Result<Vec<Cow<'n, str>>, CwmpFault> {
+    let (mut all, mut expanded) = (Vec::with_capacity(names.len()), Vec::new());
+    for name in names {
+        if !is_pattern(name) {
+            all.push(Cow::Borrowed(*name));
+        } else if !snapshot.expand(name, &mut expanded) {
+            return Err(unknown(Unknown((*name).to_owned())));
+        }
+        if all.len() + expanded.len() > limits::EXPANDED_NAMES.max(names.len()) {
+            let text = format!("the wildcards stand for more than {} names", limits::EXPANDED_NAMES);
+            return Err(CwmpFault::new(FaultCode::RESOURCES_EXCEEDED, text));
+        }
+        all.extend(expanded.drain(..).map(Cow::Owned));
+    }
+    Ok(all)
 }
 
 /// Visits objects with their paths as in the model.

@@ -16,9 +16,11 @@ use cwmp_core::{
 use cwmp_platform::source::Change;
 
 use crate::{
+    aliases,
     attributes::{OFF, fingerprint},
     model::{DataModel, Origin, PARAMETER_KEY, Reading, in_time},
-    snapshot::{Found, Snapshot},
+    references,
+    snapshot::{Address, Found, Snapshot},
     unique,
     validate::{validate, validate_vendor},
 };
@@ -37,23 +39,67 @@ impl DataModel {
         key: &ParameterKey,
         origin: Origin,
     ) -> Result<Status, CwmpFault> {
-        let mut seen = HashSet::new();
-        if let Some(twice) = parameters.iter().find(|parameter| !seen.insert(parameter.name.as_str())) {
-            let shown: String = twice.name.chars().take(cwmp_core::limits::PARAMETER_NAME).collect();
-            return Err(CwmpFault::new(
-                FaultCode::INVALID_ARGUMENTS,
-                format!("`{shown}` is set twice in one call"),
-            ));
+        once(parameters.iter().map(|parameter| parameter.name.as_str()))?;
+        let before = self.read_for(parameters, Reading::BeforeImage).await?;
+        let (before, created) = self.with_missing_rows(before, parameters, origin).await?;
+        match self.set_in(&before, parameters, key, origin).await {
+            Ok(status) => {
+                let tables: HashSet<String> = created.rows.into_iter().map(|row| row.table).collect();
+                for table in tables {
+                    self.know_count(&table, origin).await;
+                }
+                Ok(created.status.map_or(status, |rows| status.and(rows)))
+            }
+            Err(fault) => {
+                self.uncreate(created).await;
+                Err(fault)
+            }
         }
-        let tables = unique::tables(self.facts, parameters.iter().map(|p| p.name.as_str()));
-        let mut names: Vec<&str> =
-            parameters.iter().map(|p| p.name.as_str()).chain([PARAMETER_KEY]).collect();
-        names.extend(&tables);
-        let before = self.read(&names, Reading::BeforeImage).await?;
+    }
+
+    /// Reads what is to be changed and what that has to be judged by.
+    pub(crate) async fn read_for(
+        &self,
+        parameters: &[ParameterValueStruct],
+        how: Reading,
+    ) -> Result<Snapshot, CwmpFault> {
+        let own = || parameters.iter().map(|parameter| parameter.name.as_str());
+        let referred = references::needs(self.facts, parameters);
+        let mut names: Vec<&str> = own().chain([PARAMETER_KEY]).collect();
+        names.extend(unique::tables(self.facts, own()));
+        names.extend(aliases::tables(self.facts, own()));
+        names.extend(referred.iter().map(String::as_str));
+        self.read(&names, how).await
+    }
+
+    /// Sets what is there.
+    async fn set_in(
+        &mut self,
+        before: &Snapshot,
+        parameters: &[ParameterValueStruct],
+        key: &ParameterKey,
+        origin: Origin,
+    ) -> Result<Status, CwmpFault> {
+        let named = |parameter: &ParameterValueStruct| match before.address(&parameter.name) {
+            Address::Numbered(name) => name,
+            Address::Missing { .. } | Address::Nowhere => parameter.name.clone(),
+        };
+        // With instance numbers, and as the ACS wrote them.
+        let names: Vec<String> = parameters.iter().map(named).collect();
+        once(names.iter().map(String::as_str))?;
+        let as_written = |mut faults: Vec<SetParameterValuesFault>| {
+            for fault in &mut faults {
+                let at = names.iter().position(|name| *name == fault.name);
+                if let Some(parameter) = at.and_then(|at| parameters.get(at)) {
+                    fault.name.clone_from(&parameter.name);
+                }
+            }
+            refuse(faults)
+        };
         let (mut parts, mut faults) = (BTreeMap::<u8, Part>::new(), Vec::new());
-        let mut watched = Vec::new();
-        for parameter in parameters {
-            match self.judge(&before, parameter, origin) {
+        let (mut watched, mut renamed) = (Vec::new(), Vec::new());
+        for (parameter, name) in parameters.iter().zip(&names) {
+            match self.judge(before, name, parameter, origin) {
                 Ok((found, source, change)) => {
                     if self.attributes.of(&change.name, found.rule).0 != OFF {
                         watched.push((
@@ -61,6 +107,10 @@ impl DataModel {
                             fingerprint(if is_hidden(&found) { "" } else { &change.value }),
                         ));
                     }
+                    let Some(source) = source else {
+                        renamed.push(change);
+                        continue;
+                    };
                     let part = parts.entry(source).or_default();
                     part.undo.extend(former(&found));
                     part.changes.push(change);
@@ -69,8 +119,10 @@ impl DataModel {
             }
         }
         refuse(faults)?;
-        refuse(unique::collisions(&tables, &before, parts.values().flat_map(|part| &part.changes)))?;
-        self.check(&parts).await?;
+        let tables = unique::tables(self.facts, names.iter().map(String::as_str));
+        as_written(unique::collisions(&tables, before, parts.values().flat_map(|part| &part.changes)))?;
+        as_written(aliases::collisions(self.facts, before, &renamed))?;
+        as_written(self.check(&parts).await?)?;
         let mut ordered: Vec<(u8, Part)> = parts.into_iter().collect();
         if origin == Origin::Acs {
             let owner = self.key_owner()?;
@@ -80,29 +132,63 @@ impl DataModel {
             last.undo.extend(before.parameter(PARAMETER_KEY).as_ref().and_then(former));
             ordered.push((owner, last));
         }
-        let status = self.apply(&ordered).await?;
-        if origin == Origin::Acs {
-            self.know(watched).await;
+        let former = self.rename(&renamed).await?;
+        match self.apply(&ordered).await {
+            Ok(status) => {
+                if origin == Origin::Acs {
+                    self.know(watched).await;
+                }
+                Ok(status)
+            }
+            Err(fault) => {
+                if let Some(former) = former {
+                    self.attributes.aliases = former;
+                    self.save_attributes().await;
+                }
+                Err(fault)
+            }
         }
-        Ok(status)
     }
 
-    /// Whether a parameter may have this value; gives the change and the source that applies it.
-    fn judge<'s>(
+    /// Gives instances other aliases, durably. Gives what was before, where that was something else.
+    async fn rename(&mut self, changes: &[Change]) -> Result<Option<BTreeMap<String, String>>, CwmpFault> {
+        if changes.is_empty() {
+            return Ok(None);
+        }
+        let former = self.attributes.aliases.clone();
+        for change in changes {
+            let row = change.name.strip_suffix("Alias").unwrap_or(&change.name);
+            self.attributes.set_alias(row, &change.value);
+        }
+        if self.attributes.aliases == former {
+            return Ok(None);
+        }
+        if let Err(fault) = self.save_aliases().await {
+            self.attributes.aliases = former;
+            return Err(fault);
+        }
+        Ok(Some(former))
+    }
+
+    /// Whether a parameter may have this value, where `name` has instance numbers; gives the change and the source that
+    /// applies it, `None` for the tree itself.
+    pub(crate) fn judge<'s>(
         &self,
         before: &'s Snapshot,
+        name: &str,
         parameter: &ParameterValueStruct,
         origin: Origin,
-    ) -> Result<(Found<'s>, u8, Change), SetParameterValuesFault> {
-        let name = &parameter.name;
-        let fault = |code, text: String| SetParameterValuesFault { name: name.clone(), code, text };
+    ) -> Result<(Found<'s>, Option<u8>, Change), SetParameterValuesFault> {
+        let fault = |code, text: String| SetParameterValuesFault { name: parameter.name.clone(), code, text };
         let found = (!name.ends_with('.')).then(|| before.parameter(name)).flatten();
         let found = found.ok_or_else(|| {
             fault(FaultCode::INVALID_PARAMETER_NAME, "there is no parameter of this name".to_owned())
         })?;
-        let source = found.source.filter(|_| found.entry.writable);
-        let source =
-            source.ok_or_else(|| fault(FaultCode::NOT_WRITABLE, "the parameter is read-only".to_owned()))?;
+        let is_alias = found.rule.is_some_and(crate::facts::Rule::is_alias);
+        let source = found.source.filter(|_| found.entry.writable && !is_alias);
+        if source.is_none() && !is_alias {
+            return Err(fault(FaultCode::NOT_WRITABLE, "the parameter is read-only".to_owned()));
+        }
         if origin == Origin::Local && !self.attributes.of(name, found.rule).1 {
             return Err(fault(
                 FaultCode::REQUEST_DENIED,
@@ -110,15 +196,24 @@ impl DataModel {
             ));
         }
         let value = match found.rule {
-            Some(rule) => validate(rule, parameter.value_type, &parameter.value),
+            Some(rule) => {
+                validate(rule, parameter.value_type, &references::numbered(before, rule, &parameter.value))
+            }
             None => validate_vendor(found.entry.value_type, parameter.value_type, &parameter.value),
         };
         let value = value.map_err(|invalid| fault(invalid.code, invalid.text))?;
-        Ok((found, source, Change { name: name.clone(), value }))
+        let wrong = |text: String| fault(FaultCode::INVALID_PARAMETER_VALUE, text);
+        if is_alias {
+            aliases::check(&value, found.entry.object).map_err(|text| wrong(text.to_owned()))?;
+        }
+        if let Some(rule) = found.rule {
+            references::check(self.facts, before, name, rule, &value).map_err(wrong)?;
+        }
+        Ok((found, source, Change { name: name.to_owned(), value }))
     }
 
     /// Every source judges its part before any applies one.
-    async fn check(&self, parts: &BTreeMap<u8, Part>) -> Result<(), CwmpFault> {
+    async fn check(&self, parts: &BTreeMap<u8, Part>) -> Result<Vec<SetParameterValuesFault>, CwmpFault> {
         let mut faults = Vec::new();
         for (index, part) in parts {
             let source = self.source(*index)?;
@@ -127,7 +222,7 @@ impl DataModel {
             })?;
             faults.extend(found);
         }
-        refuse(faults)
+        Ok(faults)
     }
 
     /// Applies the parts in order; after a failure those before it, and one that hung, are taken back.
@@ -191,8 +286,16 @@ fn former(found: &Found<'_>) -> Option<Change> {
     (!lost && !is_command).then(|| Change { name: found.full_name(), value: found.entry.text.to_owned() })
 }
 
+/// A parameter twice refuses the call.
+fn once<'n>(names: impl Iterator<Item = &'n str>) -> Result<(), CwmpFault> {
+    let (mut seen, mut names) = (HashSet::new(), names);
+    let Some(twice) = names.find(|name| !seen.insert(*name)) else { return Ok(()) };
+    let shown: String = twice.chars().take(cwmp_core::limits::PARAMETER_NAME).collect();
+    Err(CwmpFault::new(FaultCode::INVALID_ARGUMENTS, format!("`{shown}` is set twice in one call")))
+}
+
 /// One bad parameter refuses the call.
-fn refuse(parameters: Vec<SetParameterValuesFault>) -> Result<(), CwmpFault> {
+pub(crate) fn refuse(parameters: Vec<SetParameterValuesFault>) -> Result<(), CwmpFault> {
     if parameters.is_empty() {
         return Ok(());
     }

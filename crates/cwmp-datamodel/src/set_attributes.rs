@@ -9,7 +9,7 @@ use crate::{
     attributes::{ACTIVE, Attributes, OFF, fingerprint},
     facts::Rule,
     limits,
-    model::{DataModel, Reading, unknown},
+    model::{DataModel, Reading, expand, unknown},
     snapshot::Snapshot,
 };
 
@@ -22,13 +22,12 @@ impl DataModel {
         let present = self.read(&names, Reading::Strict).await?;
         let mut attributes = self.attributes.clone();
         for entry in entries {
-            enter(entry, &present, &mut attributes)?;
+            for name in &expand(&present, &[&entry.name])? {
+                enter(entry, name, &present, &mut attributes)?;
+            }
         }
         if attributes.is_full() {
-            // Rows that went away by themselves have left theirs behind.
-            let tree = self.read(&[""], Reading::Strict).await?;
-            attributes.set.retain(|name, _| tree.parameter(name).is_some());
-            attributes.known.retain(|name, _| tree.parameter(name).is_some());
+            attributes.keep_those_of(&self.read(&[""], Reading::Strict).await?);
         }
         if attributes.is_full() {
             let text = format!("more than {} parameters with attributes of their own", limits::ATTRIBUTES);
@@ -43,9 +42,10 @@ impl DataModel {
     }
 }
 
-/// One entry. A partial path leaves out what can't be switched off; a full name for it is refused.
+/// One entry, for one of the names that it stands for. A partial path leaves out what can't be switched off; a full name for it is refused.
 fn enter(
     entry: &SetParameterAttributesStruct,
+    name: &str,
     present: &Snapshot,
     attributes: &mut Attributes,
 ) -> Result<(), CwmpFault> {
@@ -63,7 +63,7 @@ fn enter(
         return Err(CwmpFault::new(FaultCode::INVALID_ARGUMENTS, text));
     }
     let acs_only = entry.access_list_change.then_some(entry.access_list.is_empty());
-    for found in present.parameters(&entry.name).map_err(unknown)? {
+    for found in present.parameters(name).map_err(unknown)? {
         let name = found.full_name();
         let forced = found.rule.is_some_and(Rule::is_force_enabled);
         if forced

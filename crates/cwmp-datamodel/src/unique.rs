@@ -9,14 +9,14 @@ use cwmp_core::fault::{FaultCode, SetParameterValuesFault};
 use cwmp_platform::source::Change;
 
 use crate::{
-    facts::{Facet, Facts, Place, Rule},
+    facts::{Facet, Facts, Place, Rule, model_form},
     snapshot::Snapshot,
 };
 
 /// Tables of which the change of one of these parameters may break a key, as paths.
 pub(crate) fn tables<'a>(facts: Facts, names: impl Iterator<Item = &'a str>) -> Vec<&'a str> {
     let table = |name: &'a str| {
-        let Some(Place::Parameter(object, parameter)) = facts.find(name) else { return None };
+        let Some(Place::Parameter(object, parameter)) = facts.find(&model_form(name)) else { return None };
         let takes_part = |key: &Key| key.holds(parameter.name()) || key.enable == Some(parameter.name());
         let (row, _) = name.rsplit_once('.').filter(|_| keys(object.rule()).iter().any(takes_part))?;
         let (table, _) = row.rsplit_once('.')?;
@@ -103,5 +103,7 @@ fn keys(rule: Rule) -> Vec<Key> {
     let enable =
         rule.facets().find_map(|facet| if let Facet::Enable(name) = facet { Some(name) } else { None });
     let keys = rule.facets().find_map(|facet| if let Facet::Key(keys) = facet { Some(keys) } else { None });
-    keys.into_iter().flat_map(|keys| keys.split('|')).map(|parameters| Key { parameters, enable }).collect()
+    let keys = keys.into_iter().flat_map(|keys| keys.split('|'));
+    // Aliases are unique whether their rows are in force or not: see `aliases`.
+    keys.filter(|key| *key != "Alias").map(|parameters| Key { parameters, enable }).collect()
 }

@@ -1,7 +1,8 @@
 //! Whether a text is a value of a parameter, by the facts of the model (TR-106 "Parameter Data Types").
 //!
-//! What needs more than the facts is left to the source's `check`: whether a referenced row exists, whether this box
-//! can do what an enumeration names, whether a value is among those that another parameter lists (`enumRef`). Enumerated values of vendors (`X_...`) are refused, since no fact lists them.
+//! What needs the tree too is judged in `references`: whether a referenced row exists, whether a value is among those
+//! that another parameter lists (`enumRef`). Whether this box can do what an enumeration names is left to the source's
+//! `check`. Enumerated values of vendors (`X_...`) are refused, since no fact lists them.
 //! In a list every facet is about one item: the table of facts gives no lengths of whole lists.
 
 use std::net::{Ipv4Addr, Ipv6Addr};
@@ -170,7 +171,7 @@ fn is_enumerated(values: &str, value: &str, in_list: bool) -> bool {
     is(value) || (in_list && percent_decoded(value).is_some_and(|text| is(&text)))
 }
 
-fn percent_decoded(text: &str) -> Option<String> {
+pub(crate) fn percent_decoded(text: &str) -> Option<String> {
     let mut parts = text.split('%');
     let mut bytes = parts.next()?.as_bytes().to_vec();
     for part in parts {

@@ -4,9 +4,8 @@
 
 mod common;
 
-use common::{Bench, KEY, set};
+use common::{Bench, KEY, entries, set};
 use cwmp_core::{
-    fault::CwmpFault,
     io::{DataOp, DataReply},
     rpc::{AddObjectResponse, ParameterKey, ParameterValueStruct, Status},
     value::ValueType,
@@ -16,27 +15,6 @@ use cwmp_datamodel::Origin;
 const INTERVAL: &str = "Device.ManagementServer.PeriodicInformInterval";
 const ENABLE: &str = "Device.Time.Enable";
 const ROWS: &str = "Device.ManagementServer.InformParameter.";
-
-fn entries(fault: &CwmpFault) -> Vec<(&str, u32)> {
-    fault.parameters.iter().map(|entry| (entry.name.as_str(), entry.code.0)).collect()
-}
-
-async fn add(bench: &mut Bench, table: &str, key: &str) -> Result<AddObjectResponse, u32> {
-    let op = DataOp::Add { object_name: table.to_owned(), parameter_key: ParameterKey::new(key).unwrap() };
-    match bench.acs(op).await.map_err(|fault| fault.code.0)? {
-        DataReply::Added(added) => Ok(added),
-        other => panic!("{other:?}"),
-    }
-}
-
-async fn delete(bench: &mut Bench, instance: &str, key: &str) -> Result<Status, u32> {
-    let op =
-        DataOp::Delete { object_name: instance.to_owned(), parameter_key: ParameterKey::new(key).unwrap() };
-    match bench.acs(op).await.map_err(|fault| fault.code.0)? {
-        DataReply::Status(status) => Ok(status),
-        other => panic!("{other:?}"),
-    }
-}
 
 #[tokio::test]
 async fn values_are_set_in_canonical_form_with_the_key() {
@@ -177,15 +155,15 @@ async fn local_changes_respect_the_access_list_and_leave_the_key() {
 #[tokio::test]
 async fn instances_come_and_go_with_the_key() {
     let mut bench = Bench::new();
-    let added = add(&mut bench, ROWS, "k1").await.unwrap();
+    let added = bench.add(ROWS, "k1").await.unwrap();
     assert_eq!(added, AddObjectResponse { instance_number: 1, status: Status::Applied });
-    assert_eq!(add(&mut bench, ROWS, "k2").await.unwrap().instance_number, 2);
+    assert_eq!(bench.add(ROWS, "k2").await.unwrap().instance_number, 2);
     assert_eq!(bench.value(KEY).await, "k2");
     assert_eq!(bench.value("Device.ManagementServer.InformParameterNumberOfEntries").await, "2");
-    assert_eq!(delete(&mut bench, &format!("{ROWS}1."), "k3").await, Ok(Status::Applied));
+    assert_eq!(bench.delete(&format!("{ROWS}1."), "k3").await, Ok(Status::Applied));
     assert_eq!(bench.names(ROWS, true).await.unwrap(), [format!("{ROWS}2.")]);
     assert_eq!(bench.value(KEY).await, "k3");
-    assert_eq!(delete(&mut bench, &format!("{ROWS}1."), "k4").await, Err(9005));
+    assert_eq!(bench.delete(&format!("{ROWS}1."), "k4").await, Err(9005));
     assert_eq!(bench.value(KEY).await, "k3");
     // One durable step: table and key belong to the same source.
     assert!(bench.own.applied.borrow().iter().all(|changes| changes.len() == 1));
@@ -203,12 +181,12 @@ async fn only_tables_that_take_instances_are_added_to() {
         "",
         "Device.ManagementServer.InformParameter.*.",
     ] {
-        assert_eq!(add(&mut bench, table, "new").await, Err(9005), "{table}");
+        assert_eq!(bench.add(table, "new").await, Err(9005), "{table}");
     }
     for instance in
         ["Device.Hosts.Host.1.", ROWS, "Device.Hosts.Host.1", "Device.Time.", "Device.Time.Enable", ""]
     {
-        assert_eq!(delete(&mut bench, instance, "new").await, Err(9005), "{instance}");
+        assert_eq!(bench.delete(instance, "new").await, Err(9005), "{instance}");
     }
     assert_eq!(bench.value(KEY).await, "first");
 }
@@ -216,11 +194,11 @@ async fn only_tables_that_take_instances_are_added_to() {
 #[tokio::test]
 async fn a_refused_instance_leaves_the_key_of_another_source_alone() {
     let mut bench = Bench::new();
-    assert_eq!(add(&mut bench, "Device.IP.Interface.", "k1").await.map(|added| added.instance_number), Ok(1));
+    assert_eq!(bench.add("Device.IP.Interface.", "k1").await.map(|added| added.instance_number), Ok(1));
     assert_eq!(bench.value(KEY).await, "k1");
     bench.system.fails_to_apply.set(true);
-    assert_eq!(add(&mut bench, "Device.IP.Interface.", "k2").await, Err(9004));
-    assert_eq!(delete(&mut bench, "Device.IP.Interface.1.", "k2").await, Err(9002));
+    assert_eq!(bench.add("Device.IP.Interface.", "k2").await, Err(9004));
+    assert_eq!(bench.delete("Device.IP.Interface.1.", "k2").await, Err(9002));
     assert_eq!(bench.value(KEY).await, "k1");
 }
 
@@ -228,7 +206,7 @@ async fn a_refused_instance_leaves_the_key_of_another_source_alone() {
 async fn no_two_rows_in_force_have_the_same_key() {
     let mut bench = Bench::new();
     for _ in 0..2 {
-        add(&mut bench, ROWS, "").await.unwrap();
+        bench.add(ROWS, "").await.unwrap();
     }
     let [first, second] = [1, 2].map(|row| format!("{ROWS}{row}.ParameterName"));
     let [one, two] = [1, 2].map(|row| format!("{ROWS}{row}.Enable"));

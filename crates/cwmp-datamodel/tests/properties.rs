@@ -4,8 +4,11 @@
 
 mod common;
 
+use std::collections::BTreeMap;
+
 use common::{Bench, Memory};
 use cwmp_datamodel::{
+    Addressing,
     facts::{Facet, Facts, Object, Place},
     validate::validate,
 };
@@ -142,6 +145,51 @@ proptest! {
         })?;
     }
 
+    /// Conformance: 4.37, 4.57
+    #[test]
+    fn however_instances_are_named_the_tree_is_the_same(
+        seed: u64,
+        chosen: proptest::sample::Index,
+        given: proptest::sample::Index,
+        form in prop::collection::vec(0..3_u8, 6),
+        instance_alias: bool,
+    ) {
+        let (mut bench, _) = random_bench(seed);
+        run(async {
+            let all = bench.names("", false).await.unwrap();
+            let settable: Vec<&String> = all.iter().filter(|name| name.ends_with(".Alias")).collect();
+            if !settable.is_empty() {
+                bench.set(&[(settable[given.index(settable.len())], "given")], "").await.unwrap();
+            }
+            let aliases: BTreeMap<String, String> = bench.values(&[""]).await.unwrap().into_iter()
+                .filter_map(|(name, value)| Some((name.strip_suffix("Alias")?.to_owned(), value))).collect();
+            let name = all[chosen.index(all.len())].clone();
+            let (written, by_alias) = rewrite(&name, &aliases, &form);
+            // Parameters and objects of the tree that the parts mean, found without the model's help.
+            let meant: Vec<String> = all.iter().filter(|other| means(&by_alias, other)).cloned().collect();
+            let listed = bench.names(&written, false).await.unwrap();
+            prop_assert_eq!(&listed, &meant, "{}", written);
+            let parameters: Vec<&String> = meant.iter().filter(|name| !name.ends_with('.')).collect();
+            let valued = bench.values(&[&written]).await.unwrap();
+            prop_assert_eq!(&valued.iter().map(|(name, _)| name).collect::<Vec<_>>(), &parameters);
+            let attributed = bench.attributes(&[&written]).await.unwrap();
+            prop_assert_eq!(&attributed.iter().map(|(name, ..)| name).collect::<Vec<_>>(), &parameters);
+            // The form of the answer changes names, not what is there.
+            bench.addressing.set(Addressing { instance_alias, auto_create: false });
+            let shown = bench.names(&written, false).await.unwrap();
+            prop_assert_eq!(shown.len(), meant.len());
+            for (shown, name) in shown.iter().zip(&meant) {
+                prop_assert_eq!(shown, &rewrite(name, &aliases, &[if instance_alias { 2 } else { 0 }; 6]).0);
+                if !name.ends_with('.') {
+                    let found = bench.values(&[shown]).await.unwrap();
+                    prop_assert_eq!(found.len(), 1);
+                    prop_assert_eq!(&found[0].1, &valued.iter().find(|(known, _)| known == name).unwrap().1);
+                }
+            }
+            Ok(())
+        })?;
+    }
+
     #[test]
     fn a_set_is_all_or_nothing(
         seed: u64,
@@ -192,11 +240,41 @@ proptest! {
     }
 }
 
+/// A name with some instance numbers replaced: 1 by `*`, 2 by the alias where the row has one. Also with `*` alone
+/// replaced, since a number is what an alias means.
+fn rewrite(name: &str, aliases: &BTreeMap<String, String>, form: &[u8]) -> (String, String) {
+    let (mut path, mut written, mut meant) = (String::new(), Vec::new(), Vec::new());
+    let mut form = form.iter();
+    for part in name.split('.') {
+        path = format!("{path}{part}.");
+        let form = part.parse::<u32>().ok().and_then(|_| form.next()).copied().unwrap_or(0);
+        let alias = aliases.get(&path).filter(|_| form == 2).map(|alias| format!("[{alias}]"));
+        let part = if form == 1 { "*" } else { part };
+        meant.push(part.to_owned());
+        written.push(alias.unwrap_or_else(|| part.to_owned()));
+    }
+    (written.join("."), meant.join("."))
+}
+
+/// Whether a name is what another with `*` asks for: itself, or all below a partial path.
+fn means(wanted: &str, name: &str) -> bool {
+    let mut theirs = name.split_inclusive('.');
+    let same = wanted.split_inclusive('.').all(|part| {
+        theirs.next().is_some_and(|own| {
+            part == own || (part == "*." && own.trim_end_matches('.').parse::<u32>().is_ok())
+        })
+    });
+    same && (wanted.ends_with('.') || theirs.next().is_none())
+}
+
 /// Texts that a parameter takes as they are.
 fn values_of(name: &str) -> Option<Vec<&'static str>> {
     let Some(Place::Parameter(object, parameter)) = Facts::tr181().find(name) else { return None };
     let rule = parameter.rule();
-    // Parts of keys have a rule of their own.
+    // Aliases, parts of keys and what another parameter lists have rules of their own.
+    if rule.is_alias() || rule.facets().any(|facet| matches!(facet, Facet::EnumerationRef(_))) {
+        return None;
+    }
     let is_key = |facet| matches!(facet, Facet::Key(keys) if keys.split(['|', '+']).any(|part| part == parameter.name()));
     if object.rule().facets().any(is_key) {
         return None;

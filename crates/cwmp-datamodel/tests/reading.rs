@@ -25,7 +25,10 @@ async fn the_next_level_is_the_children_only() {
     assert_eq!(bench.names("Device.Hosts.", true).await.unwrap(), wanted);
     let wanted = ["Device.Hosts.Host.1.", "Device.Hosts.Host.2.", "Device.Hosts.Host.10."];
     assert_eq!(bench.names("Device.Hosts.Host.", true).await.unwrap(), wanted);
-    assert_eq!(bench.names("Device.Hosts.Host.2.", true).await.unwrap(), ["Device.Hosts.Host.2.HostName"]);
+    assert_eq!(
+        bench.names("Device.Hosts.Host.2.", true).await.unwrap(),
+        ["Device.Hosts.Host.2.Alias", "Device.Hosts.Host.2.HostName"]
+    );
 }
 
 #[tokio::test]
@@ -36,10 +39,13 @@ async fn a_partial_path_gives_the_object_and_everything_below() {
         "Device.Hosts.HostNumberOfEntries",
         "Device.Hosts.Host.",
         "Device.Hosts.Host.1.",
+        "Device.Hosts.Host.1.Alias",
         "Device.Hosts.Host.1.HostName",
         "Device.Hosts.Host.2.",
+        "Device.Hosts.Host.2.Alias",
         "Device.Hosts.Host.2.HostName",
         "Device.Hosts.Host.10.",
+        "Device.Hosts.Host.10.Alias",
         "Device.Hosts.Host.10.HostName",
     ];
     assert_eq!(bench.names("Device.Hosts.", false).await.unwrap(), wanted);
@@ -65,8 +71,15 @@ async fn unknown_names_fail_the_call() {
         "Device.Time.Enable.",
         "Device.Hosts.Host.3.",
         "Device.Hosts.Host.{i}.",
-        "Device.Hosts.Host.*.",
+        "Device.Hosts.Host.*",
+        "Device.Hosts.Host.*.Nothing",
+        "Device.Hosts.*.HostName",
+        "Device.*.",
+        "*.Hosts.",
         "Device.Hosts.Host.[a].",
+        "Device.Hosts.Host.[cpe-3].HostName",
+        "Device.Hosts.Host.[].",
+        "Device.Hosts.[cpe-1].",
         "Device..",
         ".",
         "Device.Hosts.Host.01.",
@@ -118,6 +131,9 @@ async fn writable_is_what_can_be_done() {
             "Device.Time.Enable",
             "Device.Time.NTPServer1",
             "Device.IP.Interface.",
+            "Device.Hosts.Host.1.Alias",
+            "Device.Hosts.Host.2.Alias",
+            "Device.Hosts.Host.10.Alias",
             "Device.X_CWMPD_Extra.Level",
         ]
     );

@@ -55,7 +55,8 @@ async fn attributes_are_set_in_list_order_for_what_exists_now() {
     bench.system.put("Device.Hosts.Host.11.HostName", "new", Access::ReadOnly);
     let is: Vec<u8> =
         bench.attributes(&["Device.Hosts."]).await.unwrap().into_iter().map(|(_, n, _)| n).collect();
-    assert_eq!(is, [1, 2, 1, 1, 0]);
+    // The count, then Alias and HostName of each row.
+    assert_eq!(is, [1, 1, 2, 1, 1, 1, 1, 0, 0]);
     bench.restart();
     assert_eq!(bench.attributes(&[HOST]).await.unwrap()[0].1, 2);
 }
@@ -213,12 +214,64 @@ async fn what_the_acs_sets_itself_is_no_news() {
     assert!(bench.model.check_watched().await);
 }
 
+/// Conformance: 5.20
 #[tokio::test]
 async fn a_watched_number_of_entries_tells_of_rows() {
     let mut bench = settled().await;
-    bench.watch(&[("Device.Hosts.HostNumberOfEntries", 2)]).await.unwrap();
-    bench.system.put_object("Device.Hosts.Host.12.", ObjectKind::Instance { deletable: false });
+    let count = "Device.Hosts.HostNumberOfEntries";
+    bench.watch(&[(count, 2)]).await.unwrap();
+    for (row, comes, wanted) in [(12, true, "4"), (2, false, "3"), (12, false, "2")] {
+        let row = format!("Device.Hosts.Host.{row}.");
+        if comes {
+            bench.system.put_object(&row, ObjectKind::Instance { deletable: false });
+        } else {
+            bench.system.remove(&row);
+        }
+        assert!(bench.model.check_watched().await, "{row}");
+        let (parameters, value_change) = bench.inform(&[EventCode::ValueChange]).await;
+        assert!(value_change && parameters.contains(&(count.to_owned(), wanted.to_owned())), "{row}");
+        bench.delivered().await;
+        assert!(!bench.model.check_watched().await, "{row}");
+    }
+}
+
+/// Conformance: 5.20
+#[tokio::test]
+async fn rows_that_somebody_on_the_box_makes_and_deletes_are_news() {
+    let mut bench = settled().await;
+    let (table, count) = (
+        "Device.ManagementServer.InformParameter.",
+        "Device.ManagementServer.InformParameterNumberOfEntries",
+    );
+    bench.watch(&[(count, 1)]).await.unwrap();
+    let key = ParameterKey::default;
+    let add = DataOp::Add { object_name: format!("{table}[mine]."), parameter_key: key() };
+    let delete = DataOp::Delete { object_name: format!("{table}[mine]."), parameter_key: key() };
+    for (op, wanted) in [(add, "1"), (delete, "0")] {
+        bench.model.execute(op, cwmp_datamodel::Origin::Local).await.unwrap();
+        assert!(!bench.model.check_watched().await, "passive notification asks for no session");
+        let (parameters, value_change) = bench.inform(&[EventCode::Periodic]).await;
+        assert!(value_change && parameters.contains(&(count.to_owned(), wanted.to_owned())));
+        bench.delivered().await;
+        assert!(!bench.inform(&[EventCode::Periodic]).await.1);
+    }
+}
+
+/// Conformance: 5.20
+#[tokio::test]
+async fn a_watched_row_that_goes_and_comes_back_is_news_only_when_it_has_changed() {
+    let mut bench = settled().await;
+    bench.watch(&[(HOST, 2)]).await.unwrap();
+    bench.system.remove("Device.Hosts.Host.1.");
+    assert!(!bench.model.check_watched().await, "there is no value to tell");
+    assert!(!bench.inform(&[EventCode::Periodic]).await.1);
+    bench.delivered().await;
+    bench.system.put_object("Device.Hosts.Host.1.", ObjectKind::Instance { deletable: false });
+    bench.system.put(HOST, "a", Access::ReadOnly);
+    assert!(!bench.model.check_watched().await);
+    bench.system.put(HOST, "other", Access::ReadOnly);
     assert!(bench.model.check_watched().await);
+    assert_eq!(bench.attributes(&[HOST]).await.unwrap()[0].1, 2);
 }
 
 #[tokio::test]
@@ -275,7 +328,7 @@ async fn attributes_go_with_their_instance() {
     let parameter_key = ParameterKey::default;
     bench.acs(DataOp::Add { object_name: table.to_owned(), parameter_key: parameter_key() }).await.unwrap();
     bench.watch(&[(table, 1)]).await.unwrap();
-    assert_eq!(bench.shelf.saved.borrow().set.len(), 3);
+    assert_eq!(bench.shelf.saved.borrow().set.len(), 4);
     bench
         .acs(DataOp::Delete { object_name: format!("{table}1."), parameter_key: parameter_key() })
         .await
@@ -297,5 +350,5 @@ async fn rows_that_went_away_make_room_for_attributes() {
     }
     bench.restart();
     bench.watch(&[("Device.Hosts.", 1)]).await.unwrap();
-    assert_eq!(bench.shelf.saved.borrow().set.len(), 4);
+    assert_eq!(bench.shelf.saved.borrow().set.len(), 7);
 }

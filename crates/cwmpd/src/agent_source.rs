@@ -13,6 +13,7 @@ use cwmp_core::{
     rpc::{DeviceId, Status},
     settings::{AgentSettings, DelayReboot},
 };
+use cwmp_datamodel::Addressing;
 use cwmp_platform::source::{
     Access, Change, ObjectKind, ParameterSink, ParameterSource, SourceError, Wanted,
 };
@@ -43,6 +44,7 @@ pub(crate) struct AgentSource {
     connection_request_url: RefCell<String>,
     delay_reboot: Cell<DelayReboot>,
     settings: watch::Sender<AgentSettings>,
+    addressing: Rc<Cell<Addressing>>,
 }
 
 impl AgentSource {
@@ -64,6 +66,7 @@ impl AgentSource {
             connection_request_url: RefCell::default(),
             delay_reboot: Cell::default(),
             settings: watch::Sender::new(loaded.settings),
+            addressing: Rc::new(Cell::new(loaded.addressing)),
         };
         (source, problems)
     }
@@ -71,6 +74,11 @@ impl AgentSource {
     /// The settings in force.
     pub(crate) fn settings(&self) -> AgentSettings {
         self.settings.borrow().clone()
+    }
+
+    /// InstanceMode and AutoCreateInstances, always those in force.
+    pub(crate) fn addressing(&self) -> Rc<Cell<Addressing>> {
+        Rc::clone(&self.addressing)
     }
 
     /// Tells when the settings change, be it by the ACS or by [`AgentSource::refresh`].
@@ -84,6 +92,7 @@ impl AgentSource {
             return;
         }
         let loaded = self.load();
+        self.addressing.set(loaded.addressing);
         self.settings.send_if_modified(|settings| {
             let changed = *settings != loaded.settings;
             *settings = loaded.settings;
@@ -217,8 +226,8 @@ impl ParameterSource for AgentSource {
             let made_up: [(&str, &dyn fmt::Display); READ_ONLY.len()] = [
                 ("ConnectionRequestURL", &*url),
                 ("SupportedConnReqMethods", &"HTTP"),
-                ("AliasBasedAddressing", &false),
-                ("InstanceWildcardsSupported", &false),
+                ("AliasBasedAddressing", &true),
+                ("InstanceWildcardsSupported", &true),
                 ("InformParameterNumberOfEntries", &rows.len()),
             ];
             for (name, value) in made_up {

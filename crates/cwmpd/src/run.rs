@@ -97,7 +97,7 @@ pub(crate) async fn assemble(
     warn(&problems);
     let mut sources = platform.sources();
     sources.push(Rc::clone(&source) as _);
-    let data = DataModel::new(sources, Rc::new(attributes));
+    let data = DataModel::new(sources, Rc::new(attributes)).with_addressing(source.addressing());
 
     let abilities = Abilities { reboot: true, factory_reset: platform.can_factory_reset() };
     let start = Start {

@@ -4,6 +4,8 @@
 //! `cargo xtask datamodel` makes the file from the table of the data model; its layout is described in `format.rs`. A
 //! damaged file makes names unknown and facets absent; nothing panics.
 
+use std::borrow::Cow;
+
 #[allow(dead_code, reason = "the writer needs constants that the reader does not")]
 mod format;
 mod rule;
@@ -161,6 +163,27 @@ impl Facts {
     }
 }
 
+const ALIAS: &str = "Alias";
+
+/// A name with `{i}` in place of `*` and `[alias]`, so that [`Facts::find`] takes it.
+pub(crate) fn model_form(name: &str) -> Cow<'_, str> {
+    if !is_pattern(name) {
+        return Cow::Borrowed(name);
+    }
+    let of_part = |part| if part == "*" || alias_in(part).is_some() { "{i}" } else { part };
+    Cow::Owned(name.split('.').map(of_part).collect::<Vec<_>>().join("."))
+}
+
+/// Whether a name holds a wildcard or an alias.
+pub(crate) fn is_pattern(name: &str) -> bool {
+    name.contains(['*', '['])
+}
+
+/// The alias in a part of a path such as `[cpe-1]`.
+pub(crate) fn alias_in(part: &str) -> Option<&str> {
+    part.strip_prefix('[')?.strip_suffix(']')
+}
+
 /// Whether a part of a path is an instance number: 1 or more, without leading zeros.
 pub(crate) fn is_instance_number(part: &str) -> bool {
     part.bytes().all(|b| b.is_ascii_digit()) && !part.starts_with('0') && part.parse::<u32>().is_ok()
@@ -229,6 +252,15 @@ impl Object {
     #[must_use]
     pub fn is_table(self) -> bool {
         self.rule().kind() == Kind::Table
+    }
+
+    /// The parameter by which the ACS can name an instance of this table (TR-069a6 3.6.1).
+    #[must_use]
+    pub fn alias(self) -> Option<Parameter> {
+        if !self.is_table() {
+            return None;
+        }
+        self.parameter(ALIAS).filter(|parameter| parameter.rule().is_alias())
     }
 
     /// The objects directly below it, or below its instances.

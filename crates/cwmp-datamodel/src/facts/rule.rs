@@ -190,6 +190,12 @@ impl Rule {
         Facets { facts: self.facts, rest: self.facets }
     }
 
+    /// Whether the value is the alias of an instance.
+    #[must_use]
+    pub fn is_alias(self) -> bool {
+        self.facets().any(|facet| facet == Facet::Named("Alias"))
+    }
+
     /// The parameter that counts the instances of this table.
     #[must_use]
     pub fn count(self) -> Option<&'static str> {

@@ -1,6 +1,6 @@
 //! How sources' deliveries become a snapshot.
 
-use std::fmt;
+use std::{collections::BTreeMap, fmt};
 
 use cwmp_core::{
     fault::{CwmpFault, FaultCode},
@@ -14,7 +14,7 @@ use super::{
     record::{Flags, Record, VENDOR, write_head, write_value},
 };
 use crate::{
-    facts::{Facts, Object, ObjectId, is_instance_number},
+    facts::{Facts, Object, ObjectId, Parameter, is_instance_number},
     limits,
 };
 
@@ -23,8 +23,12 @@ use crate::{
 /// A source's mistakes do not spoil the rest: objects and parameters that the model does not know are dropped with a
 /// line in the log, and so is what comes before any object.
 #[derive(Debug)]
-pub struct Builder {
+pub struct Builder<'a> {
     facts: Facts,
+    /// Aliases that the ACS has given, by path of the instance.
+    aliases: Option<&'a BTreeMap<String, String>>,
+    /// The table whose Alias was looked for last, and the place of that parameter.
+    alias_of: Option<(ObjectId, Option<u8>)>,
     bytes: Vec<u8>,
     objects: Vec<ObjectRecord>,
     source: u8,
@@ -41,6 +45,9 @@ struct Present {
     hint: u8,
     /// Whether the records came in the order of the model so far.
     sorted: bool,
+    /// Place of the Alias, which is the tree's own, and whether it is still to be written.
+    alias: Option<u8>,
+    alias_is_due: bool,
 }
 
 const ROOT: &str = "Device.";
@@ -52,12 +59,14 @@ pub struct Savepoint {
     objects: usize,
 }
 
-impl Builder {
+impl<'a> Builder<'a> {
     /// Nothing yet.
     #[must_use]
     pub fn new(facts: Facts) -> Self {
         Self {
             facts,
+            aliases: None,
+            alias_of: None,
             bytes: Vec::new(),
             objects: Vec::new(),
             source: NO_SOURCE,
@@ -65,6 +74,13 @@ impl Builder {
             full: false,
             unmasked: false,
         }
+    }
+
+    /// Instances have these aliases; the others have `cpe-` and their number.
+    #[must_use]
+    pub(crate) fn with_aliases(mut self, aliases: &'a BTreeMap<String, String>) -> Self {
+        self.aliases = Some(aliases);
+        self
     }
 
     /// Keeps hidden values too, for putting them back after a failure. Such a snapshot must never be listed.
@@ -115,7 +131,7 @@ impl Builder {
         }
         self.bytes.shrink_to_fit();
         self.objects.shrink_to_fit();
-        Ok(Snapshot { facts: self.facts, bytes: self.bytes, objects: self.objects })
+        Ok(Snapshot { facts: self.facts, bytes: self.bytes, objects: self.objects, shown: Vec::new() })
     }
 
     fn push_object(&mut self, path: &str, node: Option<ObjectId>, kind: ObjectKind, source: u8) {
@@ -141,6 +157,7 @@ impl Builder {
 
     /// Ends the present object: its records get into the order of the model.
     fn close(&mut self) {
+        self.write_alias(VENDOR);
         let Some(present) = self.present.take() else { return };
         let Some(object) = self.objects.last_mut() else { return };
         object.to = u32::try_from(self.bytes.len()).unwrap_or(object.from);
@@ -178,6 +195,43 @@ impl Builder {
                 () => ObjectKind::Single,
             };
             self.push_object(&path, node, kind, NO_SOURCE);
+            let alias = self.alias_place(node, &path);
+            self.present = Some(Present { object: None, hint: 0, sorted: true, alias, alias_is_due: true });
+            self.close();
+        }
+    }
+
+    /// Place of the Alias among the parameters of an object; `None` for what is no instance or has none.
+    fn alias_place(&mut self, node: Option<ObjectId>, path: &str) -> Option<u8> {
+        let node = node?;
+        if !is_instance_number(number_of(path)) {
+            return None;
+        }
+        match self.alias_of {
+            Some((known, place)) if known == node => place,
+            _ => {
+                let place = self.facts.object(node)?.alias().map(Parameter::ordinal);
+                self.alias_of = Some((node, place));
+                place
+            }
+        }
+    }
+
+    /// Writes the Alias of the present instance where what follows has this place or a later one.
+    fn write_alias(&mut self, next: u8) {
+        let Some(present) = self.present.as_mut().filter(|_| !self.full) else { return };
+        let due = present.alias.filter(|alias| present.alias_is_due && *alias <= next);
+        let Some(ordinal) = due else { return };
+        present.alias_is_due = false;
+        present.sorted &= ordinal >= present.hint;
+        present.hint = present.hint.max(ordinal.saturating_add(1));
+        let path = self.objects.last().map_or("", |object| path_in(&self.bytes, object));
+        match self.aliases.and_then(|aliases| aliases.get(path)) {
+            Some(alias) => self.push_value(ordinal, None, alias, true),
+            None => {
+                let number = number_of(path).parse::<u32>().unwrap_or(0);
+                self.push_value(ordinal, None, &format_args!("cpe-{number}"), true);
+            }
         }
     }
 
@@ -293,7 +347,7 @@ impl Builder {
     }
 }
 
-impl ParameterSink for Builder {
+impl ParameterSink for Builder<'_> {
     fn object(&mut self, path: &str, kind: ObjectKind) {
         self.close();
         let node = node_of(self.facts, path);
@@ -311,7 +365,8 @@ impl ParameterSink for Builder {
         }
         self.push_object(path, node, kind, self.source);
         let object = node.and_then(|node| self.facts.object(node));
-        self.present = Some(Present { object, hint: 0, sorted: true });
+        let alias = self.alias_place(node, path);
+        self.present = Some(Present { object, hint: 0, sorted: true, alias, alias_is_due: true });
     }
 
     fn parameter(&mut self, name: &str, value: &dyn fmt::Display, access: Access) {
@@ -322,9 +377,19 @@ impl ParameterSink for Builder {
             tracing::warn!("the model has no parameter {path}{name}: it is left out");
             return;
         };
+        let rule = parameter.rule();
+        if let Some(alias) = present.alias.filter(|alias| parameter.ordinal() >= *alias) {
+            if present.alias_is_due {
+                self.write_alias(alias);
+            }
+            if parameter.ordinal() == alias {
+                // The tree keeps aliases itself.
+                return;
+            }
+        }
+        let Some(present) = self.present.as_mut() else { return };
         present.sorted &= parameter.ordinal() >= present.hint;
         present.hint = parameter.ordinal().saturating_add(1);
-        let rule = parameter.rule();
         let writable = access == Access::ReadWrite && rule.is_writable();
         // What the model says of reading holds whatever a source delivers.
         let value = match () {
@@ -342,15 +407,27 @@ impl ParameterSink for Builder {
         value: &dyn fmt::Display,
         access: Access,
     ) {
-        let Some(present) = self.present.as_mut().filter(|_| !self.full) else { return };
         if name.len() >= PARAMETER_NAME || name.is_empty() || name.contains('.') {
             tracing::warn!("a vendor parameter has an impossible name: it is left out");
             return;
         }
         // They follow the parameters of the model.
+        self.write_alias(VENDOR);
+        let Some(present) = self.present.as_mut().filter(|_| !self.full) else { return };
         present.hint = VENDOR;
         self.push_value(VENDOR, Some((name, value_type)), value, access == Access::ReadWrite);
     }
+}
+
+/// The alias of an instance that the ACS has given none: `cpe-` and its number.
+pub(crate) fn made_alias(instance: &str) -> String {
+    format!("cpe-{}", number_of(instance))
+}
+
+/// The last part of an object's path.
+fn number_of(instance: &str) -> &str {
+    let path = instance.strip_suffix('.').unwrap_or(instance);
+    path.rsplit_once('.').map_or(path, |(_, number)| number)
 }
 
 /// Puts records into the order of the model; those that do not differ in it stay as delivered.

@@ -13,6 +13,7 @@
 //! varint length of the value, the value
 //! ```
 
+mod address;
 mod build;
 mod record;
 mod select;
@@ -24,7 +25,9 @@ use std::cmp::Ordering;
 use cwmp_core::value::ValueType;
 use cwmp_platform::source::ObjectKind;
 
+pub(crate) use address::Address;
 pub use build::Builder;
+pub(crate) use build::made_alias;
 pub(crate) use select::{Found, Marked, Unknown};
 
 use crate::facts::{Facts, ObjectId, Parameter, Rule};
@@ -36,6 +39,8 @@ pub struct Snapshot {
     facts: Facts,
     bytes: Vec<u8>,
     objects: Vec<ObjectRecord>,
+    /// Paths with aliases in the arena, one for each object; empty where instances are shown by their numbers.
+    shown: Vec<(u32, u16)>,
 }
 
 /// An object, or a part of one that was delivered in several parts.
@@ -106,7 +111,9 @@ impl Snapshot {
     /// Bytes that it takes on the heap.
     #[must_use]
     pub fn heap_bytes(&self) -> usize {
-        self.bytes.capacity() + self.objects.capacity() * size_of::<ObjectRecord>()
+        self.bytes.capacity()
+            + self.objects.capacity() * size_of::<ObjectRecord>()
+            + self.shown.capacity() * size_of::<(u32, u16)>()
     }
 
     fn path(&self, object: &ObjectRecord) -> &str {
@@ -203,7 +210,10 @@ impl<'a> Iterator for Entries<'a> {
                 self.position.at = Some(object.from);
                 if object.listed {
                     return Some(Entry {
-                        object: self.snapshot.path(object),
+                        object: self
+                            .snapshot
+                            .shown(self.position.object)
+                            .unwrap_or_else(|| self.snapshot.path(object)),
                         name: "",
                         value_type: ValueType::String,
                         text: "",
@@ -219,7 +229,9 @@ impl<'a> Iterator for Entries<'a> {
                 Some(record) => {
                     self.position.at = Some(record.next);
                     if record.flags.marked() {
-                        return Some(self.snapshot.describe(object, &record));
+                        let entry = self.snapshot.describe(object, &record);
+                        let shown = self.snapshot.shown(self.position.object);
+                        return Some(Entry { object: shown.unwrap_or(entry.object), ..entry });
                     }
                 }
             }

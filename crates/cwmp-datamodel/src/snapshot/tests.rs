@@ -3,7 +3,7 @@ use cwmp_platform::source::{Access, ParameterSink};
 use super::*;
 use crate::limits;
 
-fn builder() -> Builder {
+fn builder() -> Builder<'static> {
     Builder::new(Facts::tr181())
 }
 
@@ -43,12 +43,14 @@ fn whatever_the_order_of_delivery_the_order_of_the_listing_is_that_of_the_model(
         "Device.IP.Interface.",
         "Device.IP.Interface.9.",
         "Device.IP.Interface.9.Enable",
+        "Device.IP.Interface.9.Alias",
         "Device.IP.Interface.9.Name",
         "Device.IP.Interface.9.X_ACME_Q",
         "Device.IP.Interface.9.Stats.",
         "Device.IP.Interface.9.X_ACME_Sub.",
         "Device.IP.Interface.9.X_ACME_Sub.P",
         "Device.IP.Interface.10.",
+        "Device.IP.Interface.10.Alias",
         "Device.X_ACME_Box.",
         "Device.X_ACME_Box.Zeta",
         "Device.X_ACME_Box.Alpha",

@@ -13,11 +13,11 @@ use cwmp_core::{
     event::EventCode,
     fault::{CwmpFault, FaultCode, SetParameterValuesFault},
     io::{DataOp, DataReply},
-    rpc::{ParameterKey, ParameterValueStruct, SetParameterAttributesStruct, Status},
+    rpc::{AddObjectResponse, ParameterKey, ParameterValueStruct, SetParameterAttributesStruct, Status},
     value::ValueType,
 };
 use cwmp_datamodel::{
-    AttributeError, AttributeStore, Attributes, DataModel, Origin,
+    Addressing, AttributeError, AttributeStore, Attributes, DataModel, Origin,
     facts::{Facts, Place},
 };
 use cwmp_platform::source::{
@@ -37,10 +37,15 @@ pub struct Memory {
     pub fails_to_read: Cell<bool>,
     pub hangs: Cell<bool>,
     pub fails_to_apply: Cell<bool>,
+    pub fails_to_delete: Cell<bool>,
+    /// Instances are made and then not shown.
+    pub hides_added: Cell<bool>,
     /// Values that the check refuses.
     pub refused: RefCell<BTreeSet<String>>,
     pub status: Cell<Status>,
-    next_instance: Cell<u32>,
+    pub next_instance: Cell<u32>,
+    /// Every instance that was ever made.
+    pub added: RefCell<Vec<String>>,
 }
 
 impl Memory {
@@ -54,9 +59,12 @@ impl Memory {
             fails_to_read: Cell::new(false),
             hangs: Cell::new(false),
             fails_to_apply: Cell::new(false),
+            fails_to_delete: Cell::new(false),
+            hides_added: Cell::new(false),
             refused: RefCell::default(),
             status: Cell::new(Status::Applied),
             next_instance: Cell::new(1),
+            added: RefCell::default(),
         }
     }
 
@@ -87,6 +95,11 @@ impl Memory {
             Some(parameter) => value.clone_into(&mut parameter.1),
             None => parameters.push((leaf.to_owned(), value.to_owned(), access)),
         }
+    }
+
+    /// An object goes away by itself, with all below it.
+    pub fn remove(&self, object: &str) {
+        self.tree.borrow_mut().retain(|path, _| !path.starts_with(object));
     }
 
     pub fn is_writable(&self, name: &str) -> bool {
@@ -169,18 +182,30 @@ impl ParameterSource for Memory {
         }
         let number = self.next_instance.replace(self.next_instance.get() + 1);
         let instance = format!("{table}{number}.");
+        self.added.borrow_mut().push(instance.clone());
+        if self.hides_added.get() {
+            return Ok((number, Status::Applied));
+        }
         self.put_object(&instance, ObjectKind::Instance { deletable: true });
-        for (name, value) in [("Enable", "false"), ("ParameterName", ""), ("EventList", "")] {
+        let row: &[(&str, &str)] = match table {
+            "Device.IP.Interface." => {
+                self.put_object(&format!("{instance}IPv4Address."), ObjectKind::Table { addable: true });
+                &[("Enable", "false"), ("LowerLayers", "")]
+            }
+            _ if table.ends_with(".IPv4Address.") => &[("Enable", "false"), ("IPAddress", "")],
+            _ => &[("Enable", "false"), ("ParameterName", ""), ("EventList", "")],
+        };
+        for (name, value) in row {
             self.put(&format!("{instance}{name}"), value, Access::ReadWrite);
         }
         self.apply(extra).await.map(|status| (number, status)).map_err(|_| unreachable!())
     }
 
     async fn delete(&self, instance: &str, extra: &[Change]) -> Result<Status, CwmpFault> {
-        if self.fails_to_apply.get() {
+        if self.fails_to_apply.get() || self.fails_to_delete.get() {
             return Err(CwmpFault::new(FaultCode::INTERNAL_ERROR, "stuck"));
         }
-        self.tree.borrow_mut().retain(|path, _| !path.starts_with(instance));
+        self.remove(instance);
         self.apply(extra).await.map_err(|_| unreachable!())
     }
 }
@@ -219,6 +244,7 @@ pub struct Bench {
     /// DeviceInfo, Time, Hosts.
     pub system: Rc<Memory>,
     pub shelf: Rc<Shelf>,
+    pub addressing: Rc<Cell<Addressing>>,
 }
 
 impl Bench {
@@ -261,17 +287,23 @@ impl Bench {
 
     pub fn of(own: Memory, system: Memory) -> Self {
         let (own, system, shelf) = (Rc::new(own), Rc::new(system), Rc::new(Shelf::default()));
-        let model = Self::start(&own, &system, &shelf);
-        Self { model, own, system, shelf }
+        let addressing = Rc::default();
+        let model = Self::start(&own, &system, &shelf, &addressing);
+        Self { model, own, system, shelf, addressing }
     }
 
-    fn start(own: &Rc<Memory>, system: &Rc<Memory>, shelf: &Rc<Shelf>) -> DataModel {
-        DataModel::new(vec![own.clone(), system.clone()], shelf.clone())
+    fn start(
+        own: &Rc<Memory>,
+        system: &Rc<Memory>,
+        shelf: &Rc<Shelf>,
+        addressing: &Rc<Cell<Addressing>>,
+    ) -> DataModel {
+        DataModel::new(vec![own.clone(), system.clone()], shelf.clone()).with_addressing(addressing.clone())
     }
 
     /// The program ends and starts anew.
     pub fn restart(&mut self) {
-        self.model = Self::start(&self.own, &self.system, &self.shelf);
+        self.model = Self::start(&self.own, &self.system, &self.shelf, &self.addressing);
     }
 
     pub async fn acs(&mut self, op: DataOp) -> Result<DataReply, CwmpFault> {
@@ -330,6 +362,26 @@ impl Bench {
             .collect())
     }
 
+    pub async fn add(&mut self, table: &str, key: &str) -> Result<AddObjectResponse, u32> {
+        let op =
+            DataOp::Add { object_name: table.to_owned(), parameter_key: ParameterKey::new(key).unwrap() };
+        match self.acs(op).await.map_err(|fault| fault.code.0)? {
+            DataReply::Added(added) => Ok(added),
+            other => panic!("{other:?}"),
+        }
+    }
+
+    pub async fn delete(&mut self, instance: &str, key: &str) -> Result<Status, u32> {
+        let op = DataOp::Delete {
+            object_name: instance.to_owned(),
+            parameter_key: ParameterKey::new(key).unwrap(),
+        };
+        match self.acs(op).await.map_err(|fault| fault.code.0)? {
+            DataReply::Status(status) => Ok(status),
+            other => panic!("{other:?}"),
+        }
+    }
+
     pub async fn set(&mut self, values: &[(&str, &str)], key: &str) -> Result<Status, CwmpFault> {
         match self.acs(set(values, key)).await? {
             DataReply::Status(status) => Ok(status),
@@ -362,6 +414,11 @@ impl Bench {
     pub async fn delivered(&mut self) {
         assert_eq!(self.acs(DataOp::InformDelivered).await, Ok(DataReply::Done));
     }
+}
+
+/// Names and codes of the parameters that a call was refused for.
+pub fn entries(fault: &CwmpFault) -> Vec<(&str, u32)> {
+    fault.parameters.iter().map(|entry| (entry.name.as_str(), entry.code.0)).collect()
 }
 
 pub fn set(values: &[(&str, &str)], key: &str) -> DataOp {

@@ -97,7 +97,7 @@ pub(super) fn check(key: &str, value: &str, forced: &dyn Fn(&str) -> bool) -> Re
     match key {
         "Enable" if boolean(value).is_none() => Err("true or false"),
         "ParameterName" if !value.is_empty() && !full_name(value) => {
-            Err("the full name of a parameter, with instance numbers or *, or empty")
+            Err("the full name of a parameter, with instance numbers, aliases or *, or empty")
         }
         "ParameterName" if forced(value) => Err("a parameter that is not in every Inform anyway"),
         "EventList" if !is_event_list(value) => {
@@ -107,10 +107,10 @@ pub(super) fn check(key: &str, value: &str, forced: &dyn Fn(&str) -> bool) -> Re
     }
 }
 
-/// A full parameter name below the root, with wildcards at most: rows have no aliases here.
+/// A full parameter name below the root, with wildcards and aliases at most.
 fn full_name(name: &str) -> bool {
     let path = ParameterPath::parse(name);
-    name.starts_with("Device.") && !name.contains('[') && path.is_ok_and(|path| !path.is_partial())
+    name.starts_with("Device.") && path.is_ok_and(|path| !path.is_partial())
 }
 
 /// Whether an EventList names events of the standard or a vendor, apart from `4 VALUE CHANGE`; empty stands for all.

@@ -7,6 +7,7 @@ use cwmp_core::{
     settings::{AgentSettings, ConnectionRequestSettings, DelayReboot, HeartbeatPolicy, Secret},
     url::HttpUrl,
 };
+use cwmp_datamodel::Addressing;
 use cwmp_store::{Layers, Problem};
 
 use crate::config::{
@@ -32,7 +33,12 @@ pub(super) enum Kind {
     Password,
     /// An http or https URL, or empty for none.
     Url,
+    /// [`INSTANCE_NUMBER`] or [`INSTANCE_ALIAS`].
+    InstanceMode,
 }
+
+const INSTANCE_NUMBER: &str = "InstanceNumber";
+const INSTANCE_ALIAS: &str = "InstanceAlias";
 
 /// A parameter that the layers keep, under its own name.
 pub(super) struct Stored {
@@ -49,7 +55,7 @@ const fn writable(name: &'static str, kind: Kind, show: fn(&Loaded) -> String) -
 }
 
 /// What is stored of the object.
-pub(super) static STORED: [Stored; 15] = [
+pub(super) static STORED: [Stored; 17] = [
     writable("EnableCWMP", Kind::Boolean, |now| now.settings.enable_cwmp.to_string()),
     writable("URL", Kind::Url, |now| now.url.clone()),
     writable("Username", Kind::Text(256), |now| now.settings.username.clone()),
@@ -82,6 +88,10 @@ pub(super) static STORED: [Stored; 15] = [
         now.settings.retry_interval_multiplier.to_string()
     }),
     writable("ScheduleReboot", Kind::Time, |now| now.settings.schedule_reboot.to_string()),
+    writable("InstanceMode", Kind::InstanceMode, |now| {
+        if now.addressing.instance_alias { INSTANCE_ALIAS } else { INSTANCE_NUMBER }.to_owned()
+    }),
+    writable("AutoCreateInstances", Kind::Boolean, |now| now.addressing.auto_create.to_string()),
 ];
 
 /// What is stored of its object HeartbeatPolicy.
@@ -114,6 +124,7 @@ impl Kind {
             Kind::Text(most) => at_most(most),
             Kind::Password => at_most(PASSWORD_CHARS),
             Kind::Url => text.is_empty() || (at_most(URL_CHARS) && HttpUrl::parse(text).is_ok()),
+            Kind::InstanceMode => [INSTANCE_NUMBER, INSTANCE_ALIAS].contains(&text),
         }
     }
 
@@ -126,6 +137,7 @@ impl Kind {
             Kind::Time => "a dateTime such as 2026-01-31T12:00:00Z".into(),
             Kind::Text(most) => format!("at most {most} characters"),
             Kind::Password => format!("at most {PASSWORD_CHARS} characters"),
+            Kind::InstanceMode => format!("{INSTANCE_NUMBER} or {INSTANCE_ALIAS}"),
             Kind::Url => format!(
                 "an http or https URL of at most {URL_CHARS} characters without user information, or empty"
             ),
@@ -136,6 +148,7 @@ impl Kind {
 /// The object as the layers have it.
 pub(super) struct Loaded {
     pub(super) settings: AgentSettings,
+    pub(super) addressing: Addressing,
     /// URL as it was written; the one in the settings is normalised.
     pub(super) url: String,
     pub(super) parameter_key: String,
@@ -191,7 +204,11 @@ pub(super) fn load(
             password: Secret(owned("ConnectionRequestPassword")),
         },
     };
-    let loaded = Loaded { settings, url: owned("URL"), parameter_key: owned("ParameterKey") };
+    let addressing = Addressing {
+        instance_alias: text("InstanceMode") == Some(INSTANCE_ALIAS),
+        auto_create: flag("AutoCreateInstances", false),
+    };
+    let loaded = Loaded { settings, addressing, url: owned("URL"), parameter_key: owned("ParameterKey") };
     (loaded, own.problems.into_iter().chain(policy.problems).collect())
 }
 

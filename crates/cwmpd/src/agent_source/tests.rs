@@ -11,6 +11,8 @@ use tempfile::TempDir;
 
 use super::*;
 
+mod tree;
+
 /// The source never waits for anything.
 fn now<T>(future: impl Future<Output = T>) -> T {
     match pin!(future).poll(&mut Context::from_waker(Waker::noop())) {
@@ -147,11 +149,13 @@ Device.ManagementServer.DefaultActiveNotificationThrottle rw 0
 Device.ManagementServer.CWMPRetryMinimumWaitInterval rw 5
 Device.ManagementServer.CWMPRetryIntervalMultiplier rw 2000
 Device.ManagementServer.ScheduleReboot rw 0001-01-01T00:00:00Z
+Device.ManagementServer.InstanceMode rw InstanceNumber
+Device.ManagementServer.AutoCreateInstances rw false
 Device.ManagementServer.DelayReboot rw -1
 Device.ManagementServer.ConnectionRequestURL ro 
 Device.ManagementServer.SupportedConnReqMethods ro HTTP
-Device.ManagementServer.AliasBasedAddressing ro false
-Device.ManagementServer.InstanceWildcardsSupported ro false
+Device.ManagementServer.AliasBasedAddressing ro true
+Device.ManagementServer.InstanceWildcardsSupported ro true
 Device.ManagementServer.InformParameterNumberOfEntries ro 0
 Device.ManagementServer.HeartbeatPolicy. Single
 Device.ManagementServer.HeartbeatPolicy.Enable rw false
@@ -196,6 +200,8 @@ fn what_the_acs_sets_is_kept_over_a_restart() {
         ("CWMPRetryMinimumWaitInterval", "65535"),
         ("CWMPRetryIntervalMultiplier", "1000"),
         ("ScheduleReboot", "2030-01-01T00:00:00Z"),
+        ("InstanceMode", "InstanceAlias"),
+        ("AutoCreateInstances", "true"),
     ];
     assert!(values.iter().map(|(name, _)| *name).eq(STORED.iter().map(|stored| stored.name)));
     let there = fresh();
@@ -279,6 +285,8 @@ fn other_wrong_values_and_names_have_their_faults() {
         ("HeartbeatPolicy.ReportingInterval", "29", 9007),
         ("HeartbeatPolicy.InitiationTime", "", 9007),
         ("HeartbeatPolicy.Nothing", "", 9005),
+        ("InstanceMode", "instancealias", 9007),
+        ("AutoCreateInstances", "", 9007),
         ("ConnectionRequestURL", "http://x/", 9008),
         ("InformParameterNumberOfEntries", "1", 9008),
         ("Nothing", "1", 9005),
@@ -424,6 +432,21 @@ fn the_connection_request_url_is_the_programs() {
     assert_eq!(there.user_ini(), None);
 }
 
+/// Conformance: 9.26
+#[test]
+fn how_instances_are_named_is_in_force_at_once_and_after_a_restart() {
+    let there = fresh();
+    let addressing = there.source.addressing();
+    assert_eq!(addressing.get(), Addressing::default());
+    there.set(&[("InstanceMode", "InstanceAlias"), ("AutoCreateInstances", "1")]);
+    let chosen = Addressing { instance_alias: true, auto_create: true };
+    assert_eq!(addressing.get(), chosen);
+    let there = there.restarted();
+    assert_eq!(there.source.addressing().get(), chosen);
+    there.set(&[("InstanceMode", "InstanceNumber")]);
+    assert!(!there.source.addressing().get().instance_alias);
+}
+
 #[test]
 fn only_what_is_wanted_is_read() {
     let there = fresh();
@@ -524,7 +547,7 @@ fn rows_refuse_what_the_standard_does_not_allow() {
         ("ParameterName", "Device.DeviceInfo."),
         ("ParameterName", "DeviceInfo.UpTime"),
         ("ParameterName", "Device..UpTime"),
-        ("ParameterName", "Device.IP.Interface.[lan].Status"),
+        ("ParameterName", "Device.IP.Interface.[].Status"),
         ("EventList", "4 VALUE CHANGE"),
         ("EventList", "2 PERIODIC,4 VALUE CHANGE"),
         ("EventList", "2 PERIODIC,"),
