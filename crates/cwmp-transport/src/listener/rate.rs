@@ -33,15 +33,15 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_burst_then_one_in_six_seconds() {
+    fn a_burst_then_one_in_three_seconds() {
         let mut rate = Rate::default();
         let accepted = |rate: &mut Rate, ms| (0..100).filter(|_| rate.take(ms)).count();
-        assert_eq!(accepted(&mut rate, 0), 10);
-        assert_eq!(accepted(&mut rate, 5_999), 0);
-        assert_eq!(accepted(&mut rate, 6_000), 1);
-        assert_eq!(accepted(&mut rate, 18_500), 2);
-        assert_eq!(accepted(&mut rate, 24_000), 1);
-        assert_eq!(accepted(&mut rate, 10_000_000), 10);
-        assert_eq!(accepted(&mut rate, u64::MAX), 10);
+        assert_eq!(accepted(&mut rate, 0), 20);
+        assert_eq!(accepted(&mut rate, 2_999), 0);
+        assert_eq!(accepted(&mut rate, 3_000), 1);
+        assert_eq!(accepted(&mut rate, 9_500), 2);
+        assert_eq!(accepted(&mut rate, 12_000), 1);
+        assert_eq!(accepted(&mut rate, 10_000_000), 20);
+        assert_eq!(accepted(&mut rate, u64::MAX), 20);
     }
 }
