@@ -60,8 +60,15 @@ pub enum Act {
     Silence,
     /// Someone on the box sets a parameter.
     Set(String, String),
-    /// A file of the system below the box's root gets this content.
-    File(String, String),
+    /// A file of the system below the box's root gets this content, while the program runs or while the box is down.
+    File {
+        /// Below the root.
+        path: String,
+        /// All of it.
+        content: String,
+        /// Whether the program runs meanwhile.
+        running: bool,
+    },
     /// The box loses power and boots again.
     PowerCut,
     /// The box boots after an orderly restart.
@@ -105,4 +112,7 @@ pub trait Stage {
 
     /// What lies on the disk: changes with every write.
     fn disk(&self) -> Result<String, String>;
+
+    /// What the program has logged.
+    fn log(&self) -> Result<String, String>;
 }

@@ -268,9 +268,11 @@ impl Stage for World {
                 self.run().await?;
                 return Ok(taken);
             }
-            Act::File(path, content) => {
+            Act::File { path, content, running } => {
                 write(&self.folder.path().join("root"), path, content)?;
-                self.watch().await;
+                if *running {
+                    self.watch().await;
+                }
                 self.run().await?;
             }
             Act::PowerCut | Act::Boots => {
@@ -314,6 +316,10 @@ impl Stage for World {
         lines.extend(self.listing(DataOp::Attributes { names: vec![String::new()] }).await?);
         lines.retain(|line| !RESTLESS.iter().any(|name| line.starts_with(name)));
         Ok(lines.join("\n"))
+    }
+
+    fn log(&self) -> Result<String, String> {
+        Err("the log is looked at on the wire only".to_owned())
     }
 
     fn disk(&self) -> Result<String, String> {
