@@ -90,8 +90,12 @@ impl Attributes {
     pub(crate) fn set_alias(&mut self, row: &str, alias: &str) -> bool {
         let before = self.aliases.get(row).cloned();
         if let Some(table) = row.strip_suffix('.').and_then(table_of_row) {
-            // Whoever is left with it is gone, and must not come back with a name that is taken.
-            self.aliases.retain(|other, theirs| other == row || theirs != alias || !is_row_of(other, table));
+            // Who has it is gone, and must not come back with a name that is taken.
+            let of_others = self.aliases.iter().filter(|(other, theirs)| *theirs == alias && *other != row);
+            let gone = of_others.map(|(other, _)| other).find(|other| is_row_of(other, table)).cloned();
+            if let Some(gone) = gone {
+                self.aliases.remove(&gone);
+            }
         }
         if alias == made_alias(row) {
             self.aliases.remove(row);

@@ -100,21 +100,34 @@ impl Attributes {
     /// Forgets everything below an object; whether there was anything.
     pub(crate) fn forget_below(&mut self, object: &str) -> bool {
         let before = self.len();
-        self.set.retain(|name, _| !name.starts_with(object));
-        self.known.retain(|name, _| !name.starts_with(object));
-        self.aliases.retain(|row, _| !row.starts_with(object));
+        self.forget_where(&|name| name.starts_with(object));
         before != self.len()
     }
 
     /// Keeps only what belongs to something that is there: rows that went away by themselves have left theirs behind.
     pub(crate) fn keep_those_of(&mut self, tree: &Snapshot) {
-        self.set.retain(|name, _| tree.parameter(name).is_some());
-        self.known.retain(|name, _| tree.parameter(name).is_some());
-        self.aliases.retain(|row, _| tree.object(row).is_some());
+        self.forget_where(&|name| match name.ends_with('.') {
+            true => tree.object(name).is_none(),
+            false => tree.parameter(name).is_none(),
+        });
+    }
+
+    fn forget_where(&mut self, gone: &dyn Fn(&str) -> bool) {
+        remove_where(&mut self.set, gone);
+        remove_where(&mut self.known, gone);
+        remove_where(&mut self.aliases, gone);
     }
 
     fn len(&self) -> usize {
         self.set.len() + self.known.len() + self.aliases.len()
+    }
+}
+
+/// As `retain`, which takes some KB of code for each closure.
+pub(crate) fn remove_where<V>(map: &mut BTreeMap<String, V>, gone: &dyn Fn(&str) -> bool) {
+    let names: Vec<String> = map.keys().filter(|name| gone(name)).cloned().collect();
+    for name in names {
+        map.remove(&name);
     }
 }
 

@@ -5,8 +5,6 @@
 //! call fails nevertheless, the rows are deleted again. Their numbers stay used, and a power cut in between leaves rows
 //! without the values that were to follow.
 
-use std::collections::BTreeSet;
-
 use cwmp_core::{
     fault::{CwmpFault, FaultCode, SetParameterValuesFault},
     rpc::{ParameterValueStruct, Status},
@@ -52,8 +50,7 @@ impl DataModel {
             return Ok((before, created));
         }
         for _ in 0..limits::CREATING_ROUNDS {
-            let missing: BTreeSet<(String, String)> =
-                parameters.iter().filter_map(|parameter| missing(&before, &parameter.name)).collect();
+            let missing = missing_rows(&before, parameters);
             let was_made = |(table, alias): &(String, String)| {
                 created.rows.iter().any(|row| row.table == *table && row.alias == *alias)
             };
@@ -140,7 +137,7 @@ impl DataModel {
     async fn create(
         &mut self,
         before: &Snapshot,
-        missing: BTreeSet<(String, String)>,
+        missing: Vec<(String, String)>,
         created: &mut Created,
     ) -> Result<(), CwmpFault> {
         for (table, alias) in missing {
@@ -186,9 +183,16 @@ fn may_wait(parameter: &ParameterValueStruct) -> bool {
     parameter.value.contains('[')
 }
 
-fn missing(before: &Snapshot, name: &str) -> Option<(String, String)> {
-    match before.address(name) {
-        Address::Missing { table, alias } => Some((table, alias)),
-        Address::Numbered(_) | Address::Nowhere => None,
+/// Table and alias of each row that the names call for and that is not there, in the order of the call.
+fn missing_rows(before: &Snapshot, parameters: &[ParameterValueStruct]) -> Vec<(String, String)> {
+    let mut rows = Vec::new();
+    for parameter in parameters {
+        if let Address::Missing { table, alias } = before.address(&parameter.name) {
+            let row = (table, alias);
+            if !rows.contains(&row) {
+                rows.push(row);
+            }
+        }
     }
+    rows
 }
