@@ -62,7 +62,7 @@ pub enum Act {
     Set(String, String),
     /// A file of the system below the box's root gets this content, while the program runs or while the box is down.
     File {
-        /// Below the root.
+        /// From the root of the box, without the first slash.
         path: String,
         /// All of it.
         content: String,
