@@ -1,6 +1,6 @@
 //! What the agent does with the calls of the ACS: whom it asks, and what must be stored before it answers.
 
-use super::{Agent, OpenSession, Restart, Stage, session::Answer};
+use super::{Agent, OpenSession, Restart, Stage, schedule::is_same_call, session::Answer};
 use crate::{
     fault::{CwmpFault, FaultCode},
     io::{DataOp, DataReply, Effect, ListingKind, OpId, RebootCause, Ticket},
@@ -204,7 +204,8 @@ impl Agent {
                 self.state.factory_reset = wanted || self.restart == Some(Restart::FactoryReset);
             }
             Promise::ScheduleInform(call) => {
-                if let Some(last) = self.state.schedules.iter().rposition(|known| *known == call) {
+                if let Some(last) = self.state.schedules.iter().rposition(|known| is_same_call(known, &call))
+                {
                     self.state.schedules.remove(last);
                 }
             }

@@ -67,9 +67,9 @@ impl Agent {
 
     fn is_being_stored(&self, call: &ScheduledInform) -> bool {
         let promises = self.promises.iter();
-        promises
-            .into_iter()
-            .any(|(_, promise)| matches!(promise, Promise::ScheduleInform(known) if known == call))
+        promises.into_iter().any(
+            |(_, promise)| matches!(promise, Promise::ScheduleInform(known) if is_same_call(known, call)),
+        )
     }
 
     /// The monotonic clock has begun anew: reckons what is due from the date, or from what remained.
@@ -107,6 +107,12 @@ impl Agent {
             call.remaining_ms = call.due.since(now.mono);
         }
     }
+}
+
+/// Whether both stand for the same call of this uptime. The date is left out: it is written anew when the clock is set, also
+/// while the call is being stored.
+pub(super) fn is_same_call(one: &ScheduledInform, other: &ScheduledInform) -> bool {
+    (&one.command_key, one.due) == (&other.command_key, other.due)
 }
 
 /// Milliseconds that a call of an earlier uptime still waits.

@@ -73,6 +73,9 @@ enum Turn {
     Responded,
     /// The ACS is to reply to our empty POST.
     SaidNothing,
+    /// We are to send a request of ours, or nothing: decided when the agent asks for the next action, so that a request which
+    /// comes while it waits for the store still finds its place.
+    Ours,
     /// We execute a call of the ACS with this ID.
     Executing { id: Option<String> },
     /// Ended or failed.
@@ -114,6 +117,9 @@ impl Session {
 
     /// The next thing to do for the agent.
     pub(super) fn poll(&mut self) -> Option<Action> {
+        if self.actions.is_empty() && matches!(self.turn, Turn::Ours) {
+            self.take_turn();
+        }
         self.actions.pop_front()
     }
 
@@ -219,7 +225,7 @@ impl Session {
                 return self.fail(format!("the ACS answered {ours} with {theirs}Response"));
             }
         }
-        self.our_turn();
+        self.turn = Turn::Ours;
     }
 
     fn fault(&mut self, header: &Header, fault: Fault) {
@@ -244,7 +250,7 @@ impl Session {
             return self.fail(text);
         }
         self.actions.push_back(Action::Answered(request, Err(fault)));
-        self.our_turn();
+        self.turn = Turn::Ours;
     }
 
     fn not_understood(&mut self, header: &str, id: Option<String>) {
@@ -272,15 +278,17 @@ impl Session {
                     self.turn = Turn::Over;
                     self.actions.push_back(Action::End);
                 } else {
-                    self.our_turn();
+                    self.turn = Turn::Ours;
                 }
             }
-            Turn::Executing { .. } | Turn::Over => self.fail("a reply came that nothing had asked for"),
+            Turn::Ours | Turn::Executing { .. } | Turn::Over => {
+                self.fail("a reply came that nothing had asked for")
+            }
         }
     }
 
     /// The ACS has no request for us: send one of ours, or nothing.
-    fn our_turn(&mut self) {
+    fn take_turn(&mut self) {
         if !self.held && !self.said_empty {
             if let Some(request) = self.own.pop_front() {
                 return self.request(request);

@@ -125,6 +125,25 @@ fn a_call_that_cannot_be_stored_is_refused_and_forgotten_even_when_it_is_due_by_
     assert_eq!(bench.stored.schedules, []);
 }
 
+/// 13.11: that its date is written anew does not make it another call.
+#[test]
+fn a_call_that_cannot_be_stored_is_forgotten_although_the_clock_was_set_meanwhile() {
+    let mut bench = Bench::known();
+    bench.connection_request();
+    bench.establish();
+    bench.store_answers = false;
+    bench.call(schedule(5, "k"));
+    bench.step_clock(YEAR_MS);
+    bench.advance(10_000);
+    bench.answer_store(false);
+    assert_eq!(bench.expect_fault().cwmp.unwrap().code, FaultCode::INTERNAL_ERROR);
+    bench.store_answers = true;
+    bench.reply_empty();
+    bench.expect_close();
+    bench.expect_nothing();
+    assert_eq!(bench.stored.schedules, []);
+}
+
 #[test]
 fn a_call_whose_session_breaks_before_the_response_is_kept_once_it_is_stored() {
     let mut bench = Bench::known();

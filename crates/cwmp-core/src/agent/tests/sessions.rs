@@ -127,6 +127,25 @@ fn after_the_empty_post_a_new_request_of_ours_waits_for_the_next_session() {
     assert_eq!(bench.expect_message().message, ToAcs::Request(AcsRequest::GetRPCMethods));
 }
 
+/// 2.28: until the empty POST has left, our request finds its place in the session, also while the store is waited for.
+#[test]
+fn a_request_that_comes_while_the_delivery_is_being_stored_rides_in_the_session() {
+    let mut bench = Bench::fresh();
+    bench.expect_session();
+    bench.store_answers = false;
+    bench.inform_response();
+    bench.input(Input::Command(LocalCommand::AcsMethods));
+    bench.expect_nothing();
+    bench.store_answers = true;
+    bench.answer_store(true);
+    assert_eq!(bench.expect_message().message, ToAcs::Request(AcsRequest::GetRPCMethods));
+    bench.respond(AcsResponse::GetRPCMethods(vec!["Inform".into()]));
+    bench.expect_empty_post();
+    bench.reply_empty();
+    bench.expect_close();
+    bench.expect_nothing();
+}
+
 #[test]
 fn a_large_answer_is_posted_from_its_snapshot_which_is_released_after_the_reply() {
     let mut bench = Bench::fresh();
