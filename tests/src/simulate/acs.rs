@@ -7,7 +7,7 @@ use cwmp_core::{
     rpc::{
         AcsRequest, AcsResponse, AddObject, CommandKey, CpeRequest, CwmpVersion, DeleteObject, Envelope,
         GetParameterAttributes, GetParameterNames, GetParameterValues, Header, InformResponse, ParameterKey,
-        ParameterValueStruct, Reboot, SetParameterValues, ToAcs, ToCpe,
+        ParameterValueStruct, Reboot, ScheduleInform, SetParameterValues, ToAcs, ToCpe,
     },
     soap,
     value::ValueType,
@@ -46,6 +46,8 @@ pub(super) enum Meaning {
 pub(super) enum Asked {
     Reboot(String),
     FactoryReset,
+    /// With its DelaySeconds and key.
+    ScheduleInform(u32, String),
     /// Anything else, by its method.
     Other(&'static str),
     /// What must be refused: with this code, or as not understood.
@@ -210,7 +212,7 @@ impl Acs {
 
     fn call(&self, dice: &mut Dice) -> (CpeRequest, Asked) {
         let path = || "Device.DeviceInfo.".to_owned();
-        let request = match dice.below(if self.harmless { 9 } else { 24 }) {
+        let request = match dice.below(if self.harmless { 9 } else { 27 }) {
             0..3 => CpeRequest::GetRPCMethods,
             3..6 => CpeRequest::GetParameterValues(GetParameterValues { names: vec![path()] }),
             6..8 => CpeRequest::GetParameterNames(GetParameterNames { path: path(), next_level: true }),
@@ -231,6 +233,7 @@ impl Acs {
                 );
             }
             17 => return (CpeRequest::FactoryReset, Asked::FactoryReset),
+            18..21 => return schedule(dice),
             _ => return self.reboot(dice),
         };
         let method = request.method();
@@ -322,6 +325,24 @@ fn demand(answer: &mut Answer, dice: &mut Dice) {
         Meaning::Call(_) => Meaning::Call(Asked::Faulty(None)),
         _ => Meaning::Bad,
     };
+}
+
+/// ScheduleInform, at times with a delay that must be refused or that nobody lives to see.
+fn schedule(dice: &mut Dice) -> (CpeRequest, Asked) {
+    let delay_seconds = match dice.below(8) {
+        0 => 0,
+        1 => u32::MAX,
+        2 | 3 => 1,
+        4 | 5 => 60,
+        _ => 3600,
+    };
+    let key = format!("s<{}>", dice.below(1_000_000_000));
+    let command_key = CommandKey::new(key.clone()).unwrap_or_default();
+    let asked = match delay_seconds {
+        0 => Asked::Faulty(Some(FaultCode::INVALID_ARGUMENTS)),
+        _ => Asked::ScheduleInform(delay_seconds, key),
+    };
+    (CpeRequest::ScheduleInform(ScheduleInform { delay_seconds, command_key }), asked)
 }
 
 /// SetParameterValues of the parameters that steer the agent, or of some other one.

@@ -5,10 +5,12 @@
 
 mod lives;
 mod messages;
+mod schedules;
 
 use std::collections::BTreeMap;
 
 use cwmp_core::{
+    event::EventCode,
     io::{Effect, Input, LocalCommand, RebootCause, Ticket},
     limits,
     rpc::Inform,
@@ -17,6 +19,7 @@ use cwmp_core::{
     time::Now,
 };
 
+use self::schedules::InformCall;
 use super::{
     acs::{Asked, Meaning, Posted},
     owed::{CallId, Events, Need, Owed},
@@ -54,6 +57,8 @@ struct Call {
     asked: Asked,
     /// Where it is a Reboot that can be promised.
     reboot: Option<CallId>,
+    /// Where it is a ScheduleInform.
+    inform: Option<CallId>,
     /// Where it is a FactoryReset: one was owed before.
     owed_before: bool,
 }
@@ -98,6 +103,7 @@ struct Failed {
 #[derive(Debug)]
 pub(super) struct Check {
     calls: Vec<RebootCall>,
+    informs: Vec<InformCall>,
     /// As an agent that forgets nothing would have it.
     present: Owed,
     /// Events of the present attempt, until the ACS has answered for them.
@@ -136,6 +142,7 @@ impl Check {
     pub(super) fn new(settings: &AgentSettings, now: Now) -> Self {
         Self {
             calls: Vec::new(),
+            informs: Vec::new(),
             present: Owed::default(),
             in_flight: None,
             gathering: false,
@@ -176,6 +183,7 @@ impl Check {
             && !self.gathering
             && !self.restarting
             && !owed.events.urgent()
+            && !self.expects_schedules(LATE_MS)
             && self.failed.is_none()
             && owed.reboots.is_empty()
             && !owed.factory_reset
@@ -200,8 +208,12 @@ impl Check {
         self.session.is_none() && !self.gathering && !self.restarting
     }
 
-    fn key(&self, id: CallId) -> String {
-        self.calls.get(id).map(|call| call.key.clone()).unwrap_or_default()
+    fn key(&self, code: &EventCode, id: CallId) -> String {
+        let key = match code {
+            EventCode::MScheduleInform => self.informs.get(id).map(|call| &call.key),
+            _ => self.calls.get(id).map(|call| &call.key),
+        };
+        key.cloned().unwrap_or_default()
     }
 
     /// An input is about to reach the agent; `meaning` belongs to a reply.
@@ -274,6 +286,7 @@ impl Check {
         }
         if matches!(input, Input::ClockStepped) {
             self.periods.reckon_anew(now);
+            self.clock_is_set();
         }
         self.time_passes(now);
         if self.resting() {
@@ -310,6 +323,9 @@ impl Check {
             self.present.retry = 0;
             self.failures_since_boot = 0;
             self.failed = None;
+            if self.present.events.bootstrap != Need::Must {
+                self.discard_what_is_due();
+            }
             self.present.other_acs();
             self.present.url_just_changed = true;
         }
@@ -353,7 +369,7 @@ impl Check {
                 Next::Post
             }
             (Meaning::Call(asked), None) => {
-                let mut reboot = None;
+                let (mut reboot, mut inform) = (None, None);
                 let owed_before = self.present.factory_reset;
                 match asked {
                     Asked::Reboot(key) => {
@@ -363,11 +379,16 @@ impl Check {
                         }
                         self.calls.push(RebootCall { key: key.clone(), state: CallState::Called });
                     }
+                    Asked::ScheduleInform(delay, key) => {
+                        inform = Some(self.informs.len());
+                        self.present.events.scheduled.push((self.informs.len(), Need::No));
+                        self.informs.push(InformCall::new(key, *delay, self.now));
+                    }
                     Asked::FactoryReset => self.present.factory_reset = true,
                     Asked::Other(_) | Asked::Faulty(_) => {}
                 }
                 session.call =
-                    Some(Call { id: answer.id.clone(), asked: asked.clone(), reboot, owed_before });
+                    Some(Call { id: answer.id.clone(), asked: asked.clone(), reboot, inform, owed_before });
                 Next::Post
             }
             (Meaning::Nothing, None) if session.said_empty => Next::End,
@@ -459,7 +480,7 @@ impl Check {
         self.adopt();
         if let Some(failed) = self.failed.take() {
             let waited = self.now.mono.0.saturating_sub(failed.at);
-            if waited < failed.low && !failed.cut_short {
+            if waited < failed.low && !failed.cut_short && !self.due_since(failed.at) {
                 return Err(format!("tried again after {waited} ms instead of {} at least", failed.low));
             }
             if waited > failed.high + LATE_MS {
@@ -470,6 +491,7 @@ impl Check {
         self.answered = false;
         self.value_change = false;
         self.present.url_just_changed = false;
+        self.weigh_schedules();
         self.in_flight = Some(std::mem::take(&mut self.present.events));
         Ok(())
     }

@@ -10,13 +10,16 @@
 //! * `0 BOOTSTRAP` comes on first contact, after a factory reset and when the URL has changed, and never else;
 //! * RebootResponse and FactoryResetResponse leave the box only when the promise is on stable storage, a promised restart
 //!   happens after the session, and `M Reboot` is then reported with its key;
+//! * ScheduleInformResponse leaves the box only when the call is stored, which is then reported exactly once with its key,
+//!   together with `3 SCHEDULED`, not before its delay has passed, and not later where the box can know the time;
 //! * RetryCount counts the failed attempts since the last success, over reboots too, and waits keep to their table;
 //! * one session at a time, Inform first, nothing after its end, IDs and HoldRequests kept, fault 8005 repeated;
 //! * whatever must survive is handed to the store before the agent rests, and nothing is written without need;
 //! * once everything works the agent tells what it owes and comes to rest, and snapshots are all released.
 //!
-//! Left out on purpose: the wall-clock timeouts of transport and data model, which belong to their crates, and a store that
-//! fails after it has written.
+//! Left out on purpose: the wall-clock timeouts of transport and data model, which belong to their crates; a store that
+//! fails after it has written; and a program that crashes after a boot before its first write while schedules are stored,
+//! whose next start may be taken for one of the program alone.
 
 mod acs;
 mod check;

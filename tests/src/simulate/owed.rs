@@ -17,7 +17,7 @@ pub(super) enum Need {
     Must,
 }
 
-/// A Reboot call, by its place in the list of all calls.
+/// A Reboot or ScheduleInform call, by its place in the list of all such calls.
 pub(super) type CallId = usize;
 
 /// Events that the next Inform is to list.
@@ -29,13 +29,15 @@ pub(super) struct Events {
     pub(super) connection_request: Need,
     /// Reboots that have happened and are to be reported.
     pub(super) reboots: Vec<(CallId, Need)>,
+    /// ScheduleInform calls that are not yet reported. Their need is weighed when an Inform is begun.
+    pub(super) scheduled: Vec<(CallId, Need)>,
 }
 
 impl Events {
     /// Whether one of them must be told.
     pub(super) fn urgent(&self) -> bool {
         [self.bootstrap, self.boot, self.periodic, self.connection_request].contains(&Need::Must)
-            || self.reboots.iter().any(|(_, need)| *need == Need::Must)
+            || self.reboots.iter().chain(&self.scheduled).any(|(_, need)| *need == Need::Must)
     }
 
     /// Puts back what was not delivered, in front of what came since.
@@ -45,15 +47,17 @@ impl Events {
         self.periodic = self.periodic.max(undelivered.periodic);
         let newer = std::mem::take(&mut self.reboots);
         self.reboots = undelivered.reboots.iter().copied().chain(newer).collect();
+        self.scheduled.extend(&undelivered.scheduled);
     }
 
-    /// Compares an Inform's list with what is owed; returns what stays behind because the list is full.
+    /// Compares an Inform's list with what is owed; returns what stays behind because the list is full, and what is not
+    /// due yet.
     pub(super) fn compare(
         &mut self,
         listed: &[EventStruct],
         value_change: bool,
-        key_of: impl Fn(CallId) -> String,
-    ) -> Result<Vec<(CallId, Need)>, String> {
+        key_of: impl Fn(&EventCode, CallId) -> String,
+    ) -> Result<Events, String> {
         if listed.len() > limits::INFORM_EVENTS {
             return Err(format!("an Inform with {} events", listed.len()));
         }
@@ -77,21 +81,40 @@ impl Events {
         if listed.iter().all(|event| event.code != EventCode::Periodic) {
             self.periodic = Need::No;
         }
-        let mut told = Vec::new();
+        let full = listed.len() >= limits::INFORM_EVENTS;
+        let mut told = Events::default();
         for event in listed.iter().filter(|event| singles.iter().all(|(code, _)| *code != event.code)) {
+            let (owed, told) = match event.code {
+                EventCode::MReboot => (&mut self.reboots, &mut told.reboots),
+                EventCode::MScheduleInform => (&mut self.scheduled, &mut told.scheduled),
+                EventCode::Scheduled => continue,
+                _ => return Err(format!("`{}` is invented", event.code.as_str())),
+            };
             let key = event.command_key.as_str();
-            let place = self.reboots.iter().position(|(id, _)| key_of(*id) == key);
-            match place {
-                Some(at) if event.code == EventCode::MReboot => told.push(self.reboots.remove(at)),
-                _ => return Err(format!("`{} {key}` is invented or told again", event.code.as_str())),
+            let same = owed.iter().enumerate().filter(|(_, (id, _))| key_of(&event.code, *id) == key);
+            match same.rev().max_by_key(|(_, (_, need))| *need).map(|(at, (_, need))| (at, *need)) {
+                Some((at, need)) if need > Need::No => told.push(owed.remove(at)),
+                _ => {
+                    let name = event.code.as_str();
+                    return Err(format!("`{name} {key}` is invented, told again or told too early"));
+                }
             }
         }
-        let full = listed.len() >= limits::INFORM_EVENTS;
-        let behind = std::mem::replace(&mut self.reboots, told);
-        if let Some((id, _)) = behind.iter().find(|(_, need)| *need == Need::Must && !full) {
-            return Err(format!("`M Reboot {}` is lost", key_of(*id)));
+        let scheduled = listed.iter().filter(|event| event.code == EventCode::Scheduled).count();
+        if scheduled > 1 || (!full && (scheduled == 1) == told.scheduled.is_empty()) {
+            return Err(format!("{scheduled} `3 SCHEDULED` with {} calls", told.scheduled.len()));
         }
-        Ok(if full { behind } else { Vec::new() })
+        for (code, behind) in
+            [(EventCode::MReboot, &self.reboots), (EventCode::MScheduleInform, &self.scheduled)]
+        {
+            if let Some((id, _)) = behind.iter().find(|(_, need)| *need == Need::Must && !full) {
+                return Err(format!("`{} {}` is lost", code.as_str(), key_of(&code, *id)));
+            }
+        }
+        let reboots = std::mem::replace(&mut self.reboots, told.reboots);
+        let scheduled = std::mem::replace(&mut self.scheduled, told.scheduled);
+        let reboots = if full { reboots } else { Vec::new() };
+        Ok(Events { reboots, scheduled, ..Events::default() })
     }
 }
 
@@ -121,6 +144,8 @@ impl Owed {
 
     /// What of it is to be found on stable storage as soon as the agent rests.
     pub(super) fn essence(&self) -> impl PartialEq + std::fmt::Debug + use<> {
+        let mut scheduled: Vec<CallId> = self.events.scheduled.iter().map(|(id, _)| *id).collect();
+        scheduled.sort_unstable();
         (
             self.contacted.clone(),
             self.retry,
@@ -130,6 +155,7 @@ impl Owed {
             self.reboots.clone(),
             self.factory_reset,
             self.events.reboots.iter().filter(|(_, need)| *need == Need::Must).count(),
+            scheduled,
         )
     }
 

@@ -1,12 +1,14 @@
 //! A box in virtual time: its clock, its store, its data model, its power, and whatever happens to it.
 
+mod storage;
+
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
 use cwmp_core::{
     agent::Agent,
     datetime::DateTime,
     event::EventCode,
-    io::{Abilities, Body, BootCause, Effect, Input, LocalCommand, Start, Ticket, Via},
+    io::{Abilities, Body, BootCause, Effect, Input, LocalCommand, Start, Via},
     rpc::{DeviceId, ParameterValueStruct},
     settings::AgentSettings,
     stored::Stored,
@@ -14,6 +16,7 @@ use cwmp_core::{
     url::HttpUrl,
 };
 
+use self::storage::Store;
 use super::{
     acs::{Acs, Answer, Posted},
     check::{Check, LATE_MS},
@@ -26,6 +29,8 @@ use super::{
 const CHAOS_STEPS: u64 = 1_000;
 /// Steps within which the agent must have come to rest afterwards.
 const CALM_STEPS: u32 = 20_000;
+/// What the clock of a box shows when its agent starts.
+const BOOT_MS: u64 = 1_000;
 /// Virtual time for the same: the longest wait is a week, then come a Retry-After of a day and a period of a day.
 const CALM_MS: u64 = 10 * 86_400_000;
 /// Steps at one moment that show an agent which runs in circles.
@@ -66,17 +71,14 @@ pub(super) struct Connection {
     pub(super) acs: Acs,
 }
 
-#[derive(Debug, Default)]
-struct Store {
-    /// Tickets and state of the write under way.
-    writing: Option<(Vec<Ticket>, Box<Stored>)>,
-    waiting: Option<(Vec<Ticket>, Box<Stored>)>,
-}
-
 pub(super) struct World {
     pub(super) dice: Dice,
     pub(super) mood: Mood,
+    /// The time of the world.
     pub(super) now: Now,
+    /// When the clock of the box showed 0.
+    uptime_from: u64,
+    written_since_boot: bool,
     agent: Agent,
     powered: bool,
     queue: BTreeMap<(u64, u64), Happening>,
@@ -114,6 +116,8 @@ impl World {
             dice,
             mood,
             now,
+            uptime_from: 0,
+            written_since_boot: false,
             agent: Agent::new(),
             powered: false,
             queue: BTreeMap::new(),
@@ -167,6 +171,8 @@ impl World {
         self.tell(|| "from now on everything works".to_owned());
         self.calm = true;
         self.mood = Mood::default();
+        self.queue.retain(|_, happening| !matches!(happening, Happening::Stir));
+        self.at(1, Happening::Stir);
         self.until_clean("what is owed", false);
         self.feed(Input::ConnectionRequest(Via::Http), None);
         let before = self.check.successes;
@@ -195,7 +201,7 @@ impl World {
 
     /// Whether all that calls for a session by itself has been told; or `all`, including what only rides along.
     fn is_clean(&self, all: bool) -> bool {
-        let busy = self.store.writing.is_some() || self.data.is_busy();
+        let busy = self.store.is_writing() || self.data.is_busy();
         !busy && self.check.is_clean() && !(all && self.data.unreported())
     }
 
@@ -211,6 +217,11 @@ impl World {
             self.found(text);
         } else if !self.snapshots.is_empty() {
             self.found(format!("snapshots {:?} are never released", self.snapshots));
+        }
+        let kept = |key: &&str| self.stored.schedules.iter().any(|call| call.command_key.as_str() == *key);
+        let lost = self.check.waiting_schedules().find(|key| !kept(key)).map(str::to_owned);
+        if let Some(lost) = lost {
+            self.found(format!("ScheduleInform `{lost}` was promised and is not stored"));
         }
     }
 
@@ -241,7 +252,7 @@ impl World {
     /// The next thing happens, if it does so before `deadline`.
     fn step(&mut self, deadline: u64) -> bool {
         let late = if self.dice.permille(20) { self.dice.below(LATE_MS) } else { 0 };
-        let wake = self.agent.next_wakeup().filter(|_| self.powered).map(|at| at.0 + late);
+        let wake = self.agent.next_wakeup().filter(|_| self.powered).map(|at| at.0 + self.uptime_from + late);
         let first = self.queue.first_key_value().map(|(key, _)| key.0);
         let Some(next) = wake.into_iter().chain(first).min().filter(|next| *next <= deadline) else {
             return false;
@@ -260,9 +271,15 @@ impl World {
         true
     }
 
+    /// What the clocks of the box show.
+    fn box_time(&self) -> Now {
+        Now { mono: Mono(self.now.mono.0 - self.uptime_from), ..self.now }
+    }
+
     fn wake(&mut self) {
-        self.check.woken(self.now);
-        self.agent.handle_time(self.now);
+        let now = self.box_time();
+        self.check.woken(now);
+        self.agent.handle_time(now);
         self.perform();
     }
 
@@ -298,8 +315,9 @@ impl World {
             Some(answer) => format!("<- {:?} (HTTP {})", answer.meaning, answer.reply.status),
             None => format!("<- {}", story::input(&input)),
         });
-        self.check.input(&input, self.now, answer.as_ref());
-        self.agent.handle(input, self.now);
+        let now = self.box_time();
+        self.check.input(&input, now, answer.as_ref());
+        self.agent.handle(input, now);
         self.perform();
     }
 
@@ -394,7 +412,7 @@ impl World {
         let data::Done { op, result, set, snapshot, gathered } = done;
         self.snapshots.extend(snapshot);
         if let Some(gathered) = gathered {
-            self.check.gathered(gathered, self.now);
+            self.check.gathered(gathered, self.box_time());
         }
         let mut settings = None;
         for parameter in &set {
@@ -433,63 +451,17 @@ impl World {
         Some(Box::new(settings))
     }
 
-    fn persist(&mut self, ticket: Ticket, state: Box<Stored>) {
-        if self.store.writing.is_none() {
-            self.store.writing = Some((vec![ticket], state));
-            return self.write();
-        }
-        let mut tickets = self.store.waiting.take().map(|(tickets, _)| tickets).unwrap_or_default();
-        tickets.push(ticket);
-        self.store.waiting = Some((tickets, state));
-    }
-
-    fn write(&mut self) {
-        let after = match () {
-            () if self.dice.permille(self.mood.store) => self.dice.between(100, 90_000),
-            () => self.dice.between(0, 20),
-        };
-        self.at(after, Happening::Written);
-    }
-
-    fn written(&mut self) {
-        let Some((tickets, state)) = self.store.writing.take() else { return };
-        let well = !self.dice.permille(self.mood.store);
-        if well {
-            self.stored = *state;
-            tickets.iter().for_each(|ticket| self.check.written(*ticket));
-        }
-        self.tell(|| format!("the store: {}", if well { "written" } else { "failed" }));
-        self.store.writing = self.store.waiting.take();
-        if self.store.writing.is_some() {
-            self.write();
-        }
-        for ticket in tickets {
-            let input = match well {
-                true => Input::Persisted(ticket),
-                false => Input::PersistFailed(ticket, "disk full".to_owned()),
-            };
-            self.feed(input, None);
-        }
-    }
-
     /// The power goes, or the program crashes. A write that is under way may have been finished, and nobody has been told.
     fn cut(&mut self) {
         if self.dice.below(2) == 0 {
             self.finish_writes();
         }
-        let cause = if self.dice.below(3) == 0 { BootCause::AgentRestart } else { BootCause::Boot };
+        // Stored schedules are still on the clock of before; an agent that is then told of no boot cannot know.
+        let outdated = !self.stored.schedules.is_empty() && !self.written_since_boot;
+        let crash = self.dice.below(3) == 0 && !outdated;
+        let cause = if crash { BootCause::AgentRestart } else { BootCause::Boot };
         let what = if cause == BootCause::Boot { "POWER CUT" } else { "the program crashes" };
         self.power_off(what, cause);
-    }
-
-    fn finish_writes(&mut self) {
-        let writes = [self.store.writing.take(), self.store.waiting.take()];
-        for (tickets, state) in writes.into_iter().flatten() {
-            self.stored = *state;
-            for ticket in tickets {
-                self.check.written(ticket);
-            }
-        }
     }
 
     fn power_off(&mut self, what: &str, next: BootCause) {
@@ -509,6 +481,11 @@ impl World {
     fn power_up(&mut self, cause: BootCause) {
         if cause == BootCause::Boot && self.dice.below(3) == 0 {
             self.now.wall = None;
+        }
+        if cause == BootCause::Boot {
+            self.written_since_boot = false;
+            let before = std::mem::replace(&mut self.uptime_from, self.now.mono.0.saturating_sub(BOOT_MS));
+            self.check.clock_begins_anew(self.uptime_from - before, self.box_time());
         }
         self.powered = true;
         self.tell(|| format!("start after {cause:?}"));
@@ -531,7 +508,11 @@ impl World {
     /// Something happens on the box, or somebody does something to it.
     fn stir(&mut self) {
         if self.calm {
-            return;
+            // What nobody has promised may still come, or not: only time tells.
+            self.at(300_000, Happening::Stir);
+            return if self.powered {
+                self.wake()
+            };
         }
         let after = self.dice.between(self.mood.stir_ms / 4, self.mood.stir_ms);
         self.at(after, Happening::Stir);

@@ -53,6 +53,7 @@ impl Check {
         if self.present.url_just_changed {
             // The state may have been written shortly before the change, though the settings were changed by then.
             self.present.events.reboots.iter_mut().for_each(|(_, need)| *need = Need::May);
+            self.discard_what_is_due();
             let url = self.settings.url.as_ref().map(ToString::to_string);
             if start.state.bootstrapped == url {
                 self.present.contacted = url;
@@ -62,6 +63,7 @@ impl Check {
         let url = self.settings.url.as_ref().map(ToString::to_string);
         if self.present.contacted != url {
             let booted = self.present.events.boot;
+            self.discard_what_is_due();
             self.present.other_acs();
             self.present.events.boot = booted;
         }

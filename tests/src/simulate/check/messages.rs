@@ -7,7 +7,7 @@ use cwmp_core::{
     stored::Stored,
 };
 
-use super::{Call, CallState, Check, Events, Finding, Next};
+use super::{Call, CallState, Check, Finding, Next};
 use crate::simulate::acs::{Asked, Posted};
 
 impl Check {
@@ -60,9 +60,9 @@ impl Check {
             return Err(format!("RetryCount is {} instead of {retry}", inform.retry_count));
         }
         let mut owed = self.in_flight.take().unwrap_or_default();
-        let behind = owed.compare(&inform.events, self.value_change, |id| self.key(id))?;
+        let behind = owed.compare(&inform.events, self.value_change, |code, id| self.key(code, id))?;
         self.in_flight = Some(owed);
-        self.present.events.put_back(&Events { reboots: behind, ..Events::default() });
+        self.present.events.put_back(&behind);
         self.last_inform = Some(inform.clone());
         Ok(())
     }
@@ -91,7 +91,7 @@ impl Check {
         stored: &Stored,
     ) -> Finding {
         let call = self.session.as_mut().and_then(|session| session.call.take());
-        let Some(Call { id, asked, reboot, owed_before }) = call else {
+        let Some(Call { id, asked, reboot, inform, owed_before }) = call else {
             return Err("a response to no call".to_owned());
         };
         if envelope.header.id != id {
@@ -118,6 +118,25 @@ impl Check {
                     }
                 }
                 Ok(())
+            }
+            (Asked::ScheduleInform(_, key), Ok(CpeResponse::ScheduleInform)) => {
+                let Some(id) = inform else { return Ok(()) };
+                if let Some(call) = self.informs.get_mut(id) {
+                    call.state = CallState::Promised;
+                }
+                let durable = stored.schedules.iter().any(|call| call.command_key.as_str() == key);
+                if durable && self.durable.events.scheduled.iter().any(|(known, _)| *known == id) {
+                    Ok(())
+                } else {
+                    Err(format!("ScheduleInformResponse is sent before its key `{key}` is stored"))
+                }
+            }
+            (Asked::ScheduleInform(..), Err(fault)) => {
+                self.present.events.scheduled.retain(|(id, _)| Some(*id) != inform);
+                if let Some(call) = inform.and_then(|id| self.informs.get_mut(id)) {
+                    call.state = CallState::Refused;
+                }
+                refused_with(fault, FaultCode::INTERNAL_ERROR)
             }
             (Asked::FactoryReset, Ok(CpeResponse::FactoryReset)) => {
                 if stored.factory_reset {
