@@ -205,8 +205,13 @@ async fn happens(verb: &str, words: &[String], stage: &mut impl Stage) -> Result
                 (false, false) => Err(format!("{name} could not be set")),
             };
         }
-        ("box", "file") => Act::File(word(1).to_owned(), word(2).to_owned()),
-        ("box", "power-cut") => Act::PowerCut,
+        ("box", "file") => file(words, true),
+        ("box", "power-cut") => {
+            if words.len() > 1 {
+                stage.act(&file(words, false)).await?;
+            }
+            Act::PowerCut
+        }
         ("box", "boots") => Act::Boots,
         ("box", "agent-restarts") => Act::AgentRestarts,
         ("box", "resets") => Act::Resets,
@@ -220,6 +225,12 @@ async fn happens(verb: &str, words: &[String], stage: &mut impl Stage) -> Result
         true => Ok(()),
         false => Err("it was refused".to_owned()),
     }
+}
+
+/// `… PATH CONTENT`: a file of the system.
+fn file(words: &[String], running: bool) -> Act {
+    let word = |at: usize| words.get(at).cloned().unwrap_or_default();
+    Act::File { path: word(1), content: word(2), running }
 }
 
 /// `500ms`, `30s`, `5m`, `2h`, `3d`, `1y`.

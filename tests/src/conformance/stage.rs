@@ -60,8 +60,8 @@ pub enum Act {
     Silence,
     /// Someone on the box sets a parameter.
     Set(String, String),
-    /// A file of the system below the box's root gets this content.
-    File(String, String),
+    /// A file of the system below the box's root gets this content, while the program runs or while the box is down.
+    File { path: String, content: String, running: bool },
     /// The box loses power and boots again.
     PowerCut,
     /// The box boots after an orderly restart.

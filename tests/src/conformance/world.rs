@@ -268,9 +268,11 @@ impl Stage for World {
                 self.run().await?;
                 return Ok(taken);
             }
-            Act::File(path, content) => {
+            Act::File { path, content, running } => {
                 write(&self.folder.path().join("root"), path, content)?;
-                self.watch().await;
+                if *running {
+                    self.watch().await;
+                }
                 self.run().await?;
             }
             Act::PowerCut | Act::Boots => {
