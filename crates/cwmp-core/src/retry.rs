@@ -58,6 +58,7 @@ mod tests {
         (low as f64 / 1000.0, high as f64 / 1000.0)
     }
 
+    /// Conformance: 2.11, 2.12
     #[test]
     fn the_table_with_default_settings() {
         let table = [
@@ -79,6 +80,7 @@ mod tests {
         }
     }
 
+    /// Conformance: 2.13
     #[test]
     fn other_settings_and_the_extremes() {
         assert_eq!(seconds(2, 1500, 3), (4.5, 6.75));

@@ -41,6 +41,7 @@ fn an_envelope_cut_anywhere_is_an_error() {
     }
 }
 
+/// Conformance: 13.03
 #[test]
 fn deep_nesting_is_refused() {
     let deep = format!("{}{}", "<a>".repeat(10_000), "</a>".repeat(10_000));
@@ -53,6 +54,7 @@ fn deep_nesting_is_refused() {
     assert_eq!(too_large(&soap(&deep, &reboot("k"))), Some("levels of elements"));
 }
 
+/// Conformance: 13.03
 #[test]
 fn each_size_has_its_limit() {
     let bytes = soap("", &format!("{}<!--{}-->", reboot("k"), "-".repeat(limits::ENVELOPE_BYTES)));
@@ -97,6 +99,7 @@ fn an_acs_reads_the_answer_for_a_large_tree() {
     assert_eq!(decode_to_acs(&bytes), Ok(envelope));
 }
 
+/// Conformance: 13.03
 #[test]
 fn namespaces_and_attributes_in_masses_take_no_time() {
     let declarations: String = (0..20_000).map(|n| format!(" xmlns:n{n}='urn:{n}'")).collect();

@@ -17,6 +17,7 @@ fn header(header: &str) -> Header {
     decode_to_cpe(&soap(header, REBOOT)).unwrap().header
 }
 
+/// Conformance: 2.33
 #[test]
 fn the_id_is_kept_verbatim() {
     let cases = [
@@ -101,6 +102,7 @@ fn headers_are_written_with_the_must_understand_of_the_standard() {
     assert!(text.contains("urn:dslforum-org:cwmp-1-2"));
 }
 
+/// Conformance: 2.36
 #[test]
 fn an_unknown_header_that_must_be_understood_is_refused_with_the_id() {
     let refused = [
@@ -121,6 +123,7 @@ fn an_unknown_header_that_must_be_understood_is_refused_with_the_id() {
     }
 }
 
+/// Conformance: 2.36
 #[test]
 fn an_unknown_header_that_need_not_be_understood_is_ignored() {
     let ignored = [

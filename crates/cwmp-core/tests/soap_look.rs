@@ -45,6 +45,7 @@ fn an_answer_without_content() {
     assert_eq!(to_acs(ToAcs::Response(CpeResponse::Reboot)), "<cwmp:RebootResponse></cwmp:RebootResponse>");
 }
 
+/// Conformance: 4.06
 #[test]
 fn an_array_with_its_true_count() {
     let methods = ["Inform", "Reboot"].map(str::to_owned).to_vec();
@@ -64,6 +65,7 @@ fn a_transfer_that_comes_later_has_no_times() {
     );
 }
 
+/// Conformance: 4.03
 #[test]
 fn a_cwmp_fault() {
     assert_eq!(to_acs(ToAcs::Fault(refusal().into())), REFUSAL);

@@ -26,6 +26,7 @@ fn body_error(body: &str) -> EnvelopeError {
     error(&soap("", body))
 }
 
+/// Conformance: 4.02
 #[test]
 fn an_unknown_method_is_not_supported() {
     for body in ["<c:Foo/>", "<c:Foo><a><b/></a></c:Foo>", "<c:Inform/>", "<c:getrpcmethods/>"] {
@@ -36,6 +37,7 @@ fn an_unknown_method_is_not_supported() {
     assert_eq!((method.as_str(), fault.code), ("Reboot", FaultCode::ACS_METHOD_NOT_SUPPORTED));
 }
 
+/// Conformance: 4.02
 #[test]
 fn wrong_arguments_are_named() {
     let key = "<CommandKey>k</CommandKey>";
@@ -212,6 +214,7 @@ fn what_is_not_utf_8() {
     assert!(matches!(error(&utf16), EnvelopeError::Malformed { .. }));
 }
 
+/// Conformance: 4.08, 13.03
 #[test]
 fn document_types_are_refused() {
     let laughs = r#"<?xml version="1.0"?><!DOCTYPE lolz [<!ENTITY lol "lol"><!ENTITY lol2 "&lol;&lol;&lol;&lol;">]><lolz>&lol2;</lolz>"#;

@@ -83,6 +83,7 @@ fn disguise(encoded: &[u8]) -> Vec<u8> {
 proptest! {
     #![proptest_config(ProptestConfig::with_cases(200))]
 
+    /// Conformance: 4.08
     #[test]
     fn prefixes_comments_and_blanks_do_not_matter_to_a_cpe(envelope in strategy::to_cpe()) {
         let plain = encode_to_cpe(&envelope);
@@ -96,6 +97,7 @@ proptest! {
     }
 }
 
+/// Conformance: 4.08
 #[test]
 fn text_may_come_as_entities_cdata_and_in_pieces() {
     assert_eq!(
@@ -133,6 +135,7 @@ fn any_xml_declaration_will_do() {
     }
 }
 
+/// Conformance: 2.39
 #[test]
 fn the_namespace_tells_the_version() {
     let cases = [("1-0", "1.0"), ("1-1", "1.1"), ("1-2", "1.3"), ("1-3", "1.3"), ("1-4", "1.4")];
@@ -151,6 +154,7 @@ fn arguments_may_stand_in_any_order() {
     assert_eq!(read(body), ToCpe::Request(CpeRequest::GetParameterNames(call)));
 }
 
+/// Conformance: 4.25
 #[test]
 fn values_keep_their_blanks_and_unknown_types_are_none() {
     let cases = [
@@ -183,6 +187,7 @@ fn an_undeclared_xsi_prefix_does_no_harm() {
     assert_eq!(call.parameters[0].value_type, Some(ValueType::Int));
 }
 
+/// Conformance: 13.04
 #[test]
 fn the_announced_count_of_an_array_means_nothing() {
     let counts =

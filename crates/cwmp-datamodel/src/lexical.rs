@@ -119,6 +119,7 @@ mod tests {
 
     use super::*;
 
+    /// Conformance: 9.02, 9.03, 9.04, 9.05, 9.07
     #[test]
     fn forms_of_each_type() {
         use ValueType::*;

@@ -199,6 +199,7 @@ mod tests {
     use super::*;
     use crate::facts::{Facet, Facts};
 
+    /// Conformance: 9.10
     #[test]
     fn patterns_of_the_model() {
         let mac = "|([0-9A-Fa-f][0-9A-Fa-f]:){5}([0-9A-Fa-f][0-9A-Fa-f])";

@@ -243,6 +243,7 @@ mod tests {
         validate(parameter.rule(), declared, text).map_err(|invalid| invalid.code.0)
     }
 
+    /// Conformance: 4.23, 9.08, 9.09, 9.10
     #[test]
     fn facets_of_the_model_hold() {
         let (long, longer, key) = ("\u{e9}".repeat(64), "e".repeat(65), "00".repeat(33));
@@ -330,6 +331,7 @@ mod tests {
         );
     }
 
+    /// Conformance: 4.24
     #[test]
     fn a_slightly_different_type_is_tolerated_and_never_misread() {
         use ValueType::*;

@@ -45,6 +45,7 @@ async fn an_empty_list_changes_only_the_key() {
     assert!(bench.system.applied.borrow().is_empty());
 }
 
+/// Conformance: 4.10, 4.16, 4.17, 4.18
 #[tokio::test]
 async fn every_bad_parameter_is_named_and_nothing_changes() {
     let mut bench = Bench::new();
@@ -76,6 +77,7 @@ async fn every_bad_parameter_is_named_and_nothing_changes() {
     assert_eq!(bench.values(&[""]).await.unwrap(), before);
 }
 
+/// Conformance: 4.18
 #[tokio::test]
 async fn a_wrong_type_is_9006() {
     let mut bench = Bench::new();
@@ -90,6 +92,7 @@ async fn a_wrong_type_is_9006() {
     assert!(bench.acs(op(Some(ValueType::Int))).await.is_ok());
 }
 
+/// Conformance: 4.19, 4.21
 #[tokio::test]
 async fn the_same_parameter_twice_refuses_the_call_without_entries() {
     let mut bench = Bench::new();
@@ -111,6 +114,7 @@ async fn the_check_of_one_source_keeps_all_from_applying() {
     assert!(bench.own.applied.borrow().is_empty());
 }
 
+/// Conformance: 4.16
 #[tokio::test]
 async fn what_was_applied_is_put_back_when_a_later_source_fails() {
     let mut bench = Bench::new();
@@ -122,6 +126,7 @@ async fn what_was_applied_is_put_back_when_a_later_source_fails() {
     assert_eq!(bench.values(&[""]).await.unwrap(), before);
 }
 
+/// Conformance: 4.12
 #[tokio::test]
 async fn one_part_that_applies_later_makes_the_whole_later() {
     let mut bench = Bench::new();
@@ -130,6 +135,7 @@ async fn one_part_that_applies_later_makes_the_whole_later() {
     assert_eq!(bench.set(&[(INTERVAL, "60")], "").await, Ok(Status::Applied));
 }
 
+/// Conformance: 4.11, 5.11
 #[tokio::test]
 async fn local_changes_respect_the_access_list_and_leave_the_key() {
     let mut bench = Bench::new();
@@ -202,6 +208,7 @@ async fn a_refused_instance_leaves_the_key_of_another_source_alone() {
     assert_eq!(bench.value(KEY).await, "k1");
 }
 
+/// Conformance: 9.17
 #[tokio::test]
 async fn no_two_rows_in_force_have_the_same_key() {
     let mut bench = Bench::new();

@@ -91,6 +91,7 @@ fn run<T>(work: impl Future<Output = T>) -> T {
 proptest! {
     #![proptest_config(ProptestConfig { cases: 48, ..ProptestConfig::default() })]
 
+    /// Conformance: 4.35
     #[test]
     fn names_and_values_agree(seed: u64, chosen: proptest::sample::Index, cut in 0..4_usize) {
         let (mut bench, names) = random_bench(seed);
@@ -190,6 +191,7 @@ proptest! {
         })?;
     }
 
+    /// Conformance: 4.16
     #[test]
     fn a_set_is_all_or_nothing(
         seed: u64,

@@ -8,6 +8,7 @@ use common::{Bench, Memory};
 use cwmp_core::io::{DataOp, DataReply};
 use cwmp_datamodel::Origin;
 
+/// Conformance: 4.40
 #[tokio::test]
 async fn an_empty_path_gives_the_whole_tree_or_just_its_root() {
     let mut bench = Bench::new();
@@ -18,6 +19,7 @@ async fn an_empty_path_gives_the_whole_tree_or_just_its_root() {
     assert_eq!(bench.names("Device.", false).await.unwrap(), all);
 }
 
+/// Conformance: 4.39
 #[tokio::test]
 async fn the_next_level_is_the_children_only() {
     let mut bench = Bench::new();
@@ -31,6 +33,7 @@ async fn the_next_level_is_the_children_only() {
     );
 }
 
+/// Conformance: 4.38
 #[tokio::test]
 async fn a_partial_path_gives_the_object_and_everything_below() {
     let mut bench = Bench::new();
@@ -51,6 +54,7 @@ async fn a_partial_path_gives_the_object_and_everything_below() {
     assert_eq!(bench.names("Device.Hosts.", false).await.unwrap(), wanted);
 }
 
+/// Conformance: 4.41
 #[tokio::test]
 async fn a_full_name_gives_itself_and_has_no_next_level() {
     let mut bench = Bench::new();
@@ -58,6 +62,7 @@ async fn a_full_name_gives_itself_and_has_no_next_level() {
     assert_eq!(bench.names("Device.Time.Enable", true).await, Err(9003));
 }
 
+/// Conformance: 4.34, 4.42
 #[tokio::test]
 async fn unknown_names_fail_the_call() {
     let mut bench = Bench::new();
@@ -94,6 +99,7 @@ async fn unknown_names_fail_the_call() {
     }
 }
 
+/// Conformance: 4.33, 4.44
 #[tokio::test]
 async fn an_empty_table_is_listed_and_has_no_values() {
     let mut bench = Bench::new();
@@ -103,6 +109,7 @@ async fn an_empty_table_is_listed_and_has_no_values() {
     assert_eq!(bench.value("Device.IP.InterfaceNumberOfEntries").await, "0");
 }
 
+/// Conformance: 9.16
 #[tokio::test]
 async fn entries_are_counted_where_the_source_does_not() {
     let mut bench = Bench::new();
@@ -112,6 +119,7 @@ async fn entries_are_counted_where_the_source_does_not() {
     assert_eq!(bench.value("Device.Hosts.HostNumberOfEntries").await, "5");
 }
 
+/// Conformance: 4.43
 #[tokio::test]
 async fn writable_is_what_can_be_done() {
     let mut bench = Bench::new();
@@ -139,6 +147,7 @@ async fn writable_is_what_can_be_done() {
     );
 }
 
+/// Conformance: 4.32
 #[tokio::test]
 async fn values_come_for_names_and_paths_mixed_and_each_once() {
     let mut bench = Bench::new();
@@ -160,6 +169,7 @@ async fn values_come_for_names_and_paths_mixed_and_each_once() {
     assert_eq!(values, wanted);
 }
 
+/// Conformance: 4.26, 13.02
 #[tokio::test]
 async fn hidden_values_read_as_empty() {
     let mut bench = Bench::new();

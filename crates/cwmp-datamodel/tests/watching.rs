@@ -29,6 +29,7 @@ async fn settled() -> Bench {
     bench
 }
 
+/// Conformance: 5.09, 5.10
 #[tokio::test]
 async fn defaults_are_those_of_the_model() {
     let mut bench = Bench::new();
@@ -47,6 +48,7 @@ async fn defaults_are_those_of_the_model() {
     assert_eq!(bench.attributes(&[UP_TIME]).await.unwrap(), [(UP_TIME.to_owned(), 0, true)]);
 }
 
+/// Conformance: 5.02, 5.04
 #[tokio::test]
 async fn attributes_are_set_in_list_order_for_what_exists_now() {
     let mut bench = Bench::new();
@@ -61,6 +63,7 @@ async fn attributes_are_set_in_list_order_for_what_exists_now() {
     assert_eq!(bench.attributes(&[HOST]).await.unwrap()[0].1, 2);
 }
 
+/// Conformance: 5.03
 #[tokio::test]
 async fn attributes_are_set_as_a_whole_or_not_at_all() {
     let mut bench = Bench::new();
@@ -87,6 +90,7 @@ async fn attributes_are_set_as_a_whole_or_not_at_all() {
     assert_eq!(bench.attributes(&[HOST]).await.unwrap()[0].1, 0);
 }
 
+/// Conformance: 5.08, 5.09
 #[tokio::test]
 async fn forced_notification_stays_and_default_notification_can_be_switched_off() {
     let mut bench = Bench::new();
@@ -96,6 +100,7 @@ async fn forced_notification_stays_and_default_notification_can_be_switched_off(
     bench.watch(&[(VERSION, 2), (UP_TIME, 2)]).await.unwrap();
 }
 
+/// Conformance: 4.60
 #[tokio::test]
 async fn every_inform_carries_the_forced_parameters() {
     let mut bench = Bench::new();
@@ -137,6 +142,7 @@ async fn a_source_that_breaks_off_delivers_nothing() {
     assert!(names(&parameters).contains(&KEY));
 }
 
+/// Conformance: 5.17
 #[tokio::test]
 async fn a_first_start_reports_no_change_and_an_upgrade_does() {
     let mut bench = settled().await;
@@ -193,6 +199,7 @@ async fn a_change_after_the_inform_was_made_is_not_lost() {
     assert!(bench.model.check_watched().await);
 }
 
+/// Conformance: 4.28
 #[tokio::test]
 async fn what_the_acs_sets_itself_is_no_news() {
     let mut bench = settled().await;
@@ -289,6 +296,7 @@ async fn rows_that_the_acs_makes_itself_are_no_news() {
     assert!(bench.model.check_watched().await);
 }
 
+/// Conformance: 4.61
 #[tokio::test]
 async fn inform_parameter_rows_add_parameters_for_their_events() {
     let mut bench = settled().await;
@@ -321,6 +329,7 @@ async fn inform_parameter_rows_add_parameters_for_their_events() {
     assert_eq!(names(&kicked)[7..], hosts);
 }
 
+/// Conformance: 4.52
 #[tokio::test]
 async fn attributes_go_with_their_instance() {
     let mut bench = settled().await;

@@ -112,6 +112,7 @@ mod tests {
         }
     }
 
+    /// Conformance: 1.37
     #[test]
     fn the_count_rises_with_a_nonce_and_starts_again_with_the_next() {
         let mut auth = Authenticator::new("u", "p");
@@ -122,6 +123,7 @@ mod tests {
         assert_eq!(digest(&mut auth).qop.unwrap().nc, 1);
     }
 
+    /// Conformance: 1.38
     #[test]
     fn a_new_connection_has_a_fresh_cnonce_and_goes_on_counting() {
         let mut auth = Authenticator::new("u", "p");

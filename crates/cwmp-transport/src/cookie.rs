@@ -250,6 +250,7 @@ mod tests {
         }
     }
 
+    /// Conformance: 1.29
     #[test]
     fn values_come_back_byte_for_byte() {
         let mut e = Exchange::new();
@@ -266,6 +267,7 @@ mod tests {
         assert_eq!(e.sent("http://acs/"), "");
     }
 
+    /// Conformance: 1.26
     #[test]
     fn a_new_value_replaces_the_old_one_in_its_place() {
         let mut e = Exchange::new();
@@ -279,6 +281,7 @@ mod tests {
         );
     }
 
+    /// Conformance: 1.26
     #[test]
     fn max_age_and_expires_delete() {
         let gone = [
@@ -332,6 +335,7 @@ mod tests {
         assert_eq!(e.jar.header(&url, e.now).unwrap(), b"a=1");
     }
 
+    /// Conformance: 1.27
     #[test]
     fn path_and_its_default() {
         let mut e = Exchange::new();
@@ -342,6 +346,7 @@ mod tests {
         assert_eq!(e.sent("http://acs/ab"), "r=1");
     }
 
+    /// Conformance: 1.27
     #[test]
     fn domain_and_host_only() {
         let mut e = Exchange::new();
@@ -363,6 +368,7 @@ mod tests {
         assert_eq!(e.sent("http://10.0.0.1/"), "own=1");
     }
 
+    /// Conformance: 1.27
     #[test]
     fn secure_cookies_stay_off_clear_text() {
         let mut e = Exchange::new();

@@ -68,6 +68,7 @@ fn assert_all_ok(outcomes: &[Result<Reply, NetError>]) {
     }
 }
 
+/// Conformance: 1.16, 1.36, 1.37
 #[tokio::test]
 async fn digest_in_all_algorithms_on_the_same_connection() {
     for (name, algorithm) in [
@@ -105,6 +106,7 @@ async fn digest_without_qop() {
     assert!(answer.qop.is_none() && answer.verify("POST", PASSWORD));
 }
 
+/// Conformance: 1.36
 #[tokio::test]
 async fn digest_is_preferred_to_basic() {
     for challenge in [
@@ -118,6 +120,7 @@ async fn digest_is_preferred_to_basic() {
     }
 }
 
+/// Conformance: 1.36, 1.39
 #[tokio::test]
 async fn basic_goes_with_every_request_once_asked_for() {
     let challenge = "401 Go\r\nWWW-Authenticate: Basic realm=\"b\"\r\n";
@@ -139,6 +142,7 @@ async fn basic_can_be_forbidden_without_tls() {
     assert_eq!(requests[0].header("authorization"), None);
 }
 
+/// Conformance: 1.40
 #[tokio::test]
 async fn a_new_challenge_in_mid_session_repeats_the_pending_message() {
     let first = "401 Go\r\nWWW-Authenticate: Digest realm=r, nonce=n1, qop=auth\r\n";
@@ -151,6 +155,7 @@ async fn a_new_challenge_in_mid_session_repeats_the_pending_message() {
     assert!(requests.iter().all(|request| request.body == b"<Inform/>"));
 }
 
+/// Conformance: 1.16
 #[tokio::test]
 async fn a_challenge_that_ends_its_connection_is_answered_on_the_next() {
     let challenge = "401 Go\r\nConnection: close\r\nWWW-Authenticate: Digest realm=r, nonce=n, qop=auth\r\n";
@@ -159,6 +164,7 @@ async fn a_challenge_that_ends_its_connection_is_answered_on_the_next() {
     assert!(digest(&requests[1]).verify("POST", PASSWORD));
 }
 
+/// Conformance: 1.38
 #[tokio::test]
 async fn the_nonce_serves_the_next_connection_with_a_fresh_cnonce() {
     let challenge = "401 Go\r\nWWW-Authenticate: Digest realm=r, nonce=n, qop=auth\r\n";
@@ -170,6 +176,7 @@ async fn the_nonce_serves_the_next_connection_with_a_fresh_cnonce() {
     assert_ne!(first.cnonce, second.cnonce);
 }
 
+/// Conformance: 1.41
 #[tokio::test]
 async fn an_acs_that_always_refuses_gets_three_tries() {
     let challenge = "401 Go\r\nWWW-Authenticate: Digest realm=r, nonce=n, qop=auth\r\n";

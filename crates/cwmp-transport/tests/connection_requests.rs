@@ -93,6 +93,7 @@ fn status(reply: &Message) -> &str {
     reply.first_line().split(' ').nth(1).unwrap()
 }
 
+/// Conformance: 6.13, 6.17
 #[tokio::test]
 async fn a_request_with_the_password_rings_once() {
     let mut door = Door::plain().await;
@@ -138,6 +139,7 @@ async fn a_query_is_part_of_the_target_and_changes_nothing() {
     assert_eq!(door.rung(), 0);
 }
 
+/// Conformance: 6.18, 6.19
 #[tokio::test]
 async fn a_body_is_ignored_and_http_1_0_is_served() {
     let mut door = Door::plain().await;
@@ -162,6 +164,7 @@ async fn an_absolute_target_is_served() {
     }
 }
 
+/// Conformance: 6.12
 #[tokio::test]
 async fn what_is_not_there_tells_nothing() {
     let mut door = Door::plain().await;
@@ -184,6 +187,7 @@ async fn what_is_not_there_tells_nothing() {
     assert_eq!(door.rung(), 0);
 }
 
+/// Conformance: 6.07, 6.14, 6.16
 #[tokio::test]
 async fn whatever_does_not_prove_the_password_gets_a_challenge() {
     let mut door = Door::plain().await;
@@ -232,6 +236,7 @@ async fn whatever_does_not_prove_the_password_gets_a_challenge() {
     assert_eq!(door.rung(), 0);
 }
 
+/// Conformance: 6.15
 #[tokio::test]
 async fn a_captured_request_cannot_be_replayed() {
     let mut door = Door::plain().await;
@@ -249,6 +254,7 @@ async fn a_captured_request_cannot_be_replayed() {
     assert_eq!(door.rung(), 2);
 }
 
+/// Conformance: 6.04, 6.05
 #[tokio::test]
 async fn beyond_the_rate_the_answer_is_503_without_retry_after() {
     let mut door = Door::plain().await;
@@ -285,6 +291,7 @@ async fn a_full_sink_still_answers_200() {
     assert_eq!(std::iter::from_fn(|| bell.try_recv().ok()).count(), 1, "one session serves them all");
 }
 
+/// Conformance: 6.21
 #[tokio::test]
 async fn oversized_and_malformed_requests_get_4xx() {
     let door = Door::plain().await;
@@ -309,6 +316,7 @@ async fn oversized_and_malformed_requests_get_4xx() {
     assert_eq!(status(&door.signed(PATH, |_| {}).await), "200");
 }
 
+/// Conformance: 6.20
 #[tokio::test]
 async fn silent_connections_give_way_oldest_first() {
     let mut door = Door::plain().await;
@@ -325,6 +333,7 @@ async fn silent_connections_give_way_oldest_first() {
     assert_eq!(status(&silent[99].read().await), "404");
 }
 
+/// Conformance: 6.20
 #[tokio::test]
 async fn a_silent_connection_ends() {
     let door = Door::open(|config| config.connection_timeout = Duration::from_millis(20)).await;
@@ -335,6 +344,7 @@ async fn a_silent_connection_ends() {
     assert!(half.ended().await);
 }
 
+/// Conformance: 6.23
 #[tokio::test]
 async fn stopping_frees_the_port_and_dropping_closes_it() {
     let door = Door::plain().await;
@@ -434,6 +444,7 @@ async fn one_unusable_address_does_not_close_the_others() {
     assert_eq!(status(&door.get("/none", "").await), "404");
 }
 
+/// Conformance: 6.11
 #[test]
 fn random_paths_are_long_and_differ() {
     let (one, other) = (random_path().unwrap(), random_path().unwrap());

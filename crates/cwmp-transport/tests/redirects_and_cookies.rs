@@ -35,6 +35,7 @@ async fn session(client: &mut AcsClient, target: &AcsTarget, posts: usize) -> Re
 
 const OK: &str = "200 OK\r\n";
 
+/// Conformance: 1.30, 1.32
 #[tokio::test]
 async fn the_same_post_goes_to_the_new_location_for_the_rest_of_the_session() {
     for status in ["301 Moved", "302 Found", "307 Temporary", "308 Permanent"] {
@@ -80,6 +81,7 @@ async fn a_relative_location_stays_on_the_connection() {
     assert_eq!(lines, ["POST /a/b HTTP/1.1", "POST /a/c HTTP/1.1", "POST /d?e HTTP/1.1"]);
 }
 
+/// Conformance: 1.31
 #[tokio::test]
 async fn five_redirects_are_followed_and_no_sixth() {
     for (count, fine) in [(5, true), (6, false)] {
@@ -135,6 +137,7 @@ async fn a_location_that_leads_nowhere_good_ends_the_session() {
     assert!(matches!(&error, NetError::Connect(text) if text.contains("no TLS")), "{error}");
 }
 
+/// Conformance: 1.27
 #[tokio::test]
 async fn credentials_and_cookies_do_not_follow_to_another_host() {
     let (first, second) = (Server::on("127.0.0.1:0").await, Server::on("127.0.0.2:0").await);
@@ -156,6 +159,7 @@ async fn credentials_and_cookies_do_not_follow_to_another_host() {
     assert!(b[1].header("authorization").is_some(), "the new host has asked, too");
 }
 
+/// Conformance: 1.24, 1.26
 #[tokio::test]
 async fn cookies_of_every_reply_count() {
     let server = Server::start().await;

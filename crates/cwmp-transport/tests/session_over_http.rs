@@ -44,6 +44,7 @@ async fn answered_with(raw: &[u8], close: bool) -> Result<Reply, NetError> {
     join!(ask, serve).0
 }
 
+/// Conformance: 1.01, 1.03, 1.04, 1.05
 #[tokio::test]
 async fn requests_byte_for_byte() {
     let server = Server::start().await;
@@ -83,6 +84,7 @@ async fn requests_byte_for_byte() {
     assert!(ended, "the client closes the connection, without another byte");
 }
 
+/// Conformance: 1.14
 #[tokio::test]
 async fn twenty_exchanges_share_one_connection() {
     let server = Server::start().await;
@@ -124,6 +126,7 @@ async fn ipv6_literals_stand_in_brackets() {
     assert_eq!(request.header("host"), Some(format!("[::1]:{}", server.address.port()).as_str()));
 }
 
+/// Conformance: 1.06, 1.10, 1.11
 #[tokio::test]
 async fn replies_in_all_framings() {
     let chunked = b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n\
@@ -157,6 +160,7 @@ async fn other_statuses_are_replies() {
     }
 }
 
+/// Conformance: 1.13, 1.18
 #[tokio::test]
 async fn what_is_cut_short_or_no_http_is_a_broken_connection() {
     for raw in [
@@ -195,6 +199,7 @@ async fn a_reply_larger_than_an_envelope_may_be_is_refused_while_it_is_read() {
     assert_eq!(join!(ask, serve).0, Err(NetError::TooLarge(ENVELOPE_BYTES)));
 }
 
+/// Conformance: 1.12
 #[tokio::test]
 async fn the_largest_envelope_is_taken() {
     let body = "x".repeat(ENVELOPE_BYTES);
@@ -202,6 +207,7 @@ async fn the_largest_envelope_is_taken() {
     assert_eq!(answered_with(raw.as_bytes(), false).await, Ok(ok(&body)));
 }
 
+/// Conformance: 1.15
 #[tokio::test]
 async fn a_session_goes_on_over_a_new_connection_after_a_clean_close() {
     for announced in ["Connection: close\r\n", ""] {

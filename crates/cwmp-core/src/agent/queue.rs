@@ -118,6 +118,7 @@ mod tests {
         queue.waiting().iter().map(|event| event.code.as_str()).collect()
     }
 
+    /// Conformance: 3.03
     #[test]
     fn single_events_stand_once_and_multiple_ones_each() {
         let mut queue = EventQueue::default();
@@ -149,6 +150,7 @@ mod tests {
         assert_eq!(codes(&queue), ["0 BOOTSTRAP"]);
     }
 
+    /// Conformance: 3.17
     #[test]
     fn a_connection_request_is_not_retried() {
         let mut queue = EventQueue::default();
@@ -160,6 +162,7 @@ mod tests {
         assert_eq!(codes(&queue), ["2 PERIODIC"]);
     }
 
+    /// Conformance: 3.02
     #[test]
     fn an_inform_takes_64_and_the_rest_waits() {
         let mut queue = EventQueue::default();

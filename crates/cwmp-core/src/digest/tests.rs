@@ -11,6 +11,7 @@ fn only_digest(header: &str) -> DigestChallenge {
     }
 }
 
+/// Conformance: 1.37
 #[test]
 fn the_example_of_rfc_2617() {
     let challenge = only_digest(
@@ -56,6 +57,7 @@ fn the_examples_of_rfc_7616() {
 }
 
 /// Expected values computed with an independent implementation (Python hashlib) from the formulas of RFC 7616 3.4.2.
+/// Conformance: 1.37
 #[test]
 fn session_algorithms_hash_both_nonces_into_the_secret() {
     let responses = [
@@ -169,6 +171,7 @@ fn a_count_in_capitals_is_verified() {
     assert!(DigestAuthorization::parse(&header).unwrap().verify("GET", "Circle of Life"));
 }
 
+/// Conformance: 6.16
 #[test]
 fn every_changed_field_spoils_the_proof() {
     let answer = rfc_7616("MD5").answer(&MUFASA, "GET", "/cr", "c", 1);

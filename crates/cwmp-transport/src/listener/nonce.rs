@@ -127,6 +127,7 @@ mod tests {
         Nonces::new().unwrap()
     }
 
+    /// Conformance: 6.15
     #[test]
     fn every_count_is_good_once_and_only_upwards() {
         let mut n = nonces();
@@ -148,6 +149,7 @@ mod tests {
         assert_eq!(n.check(&nonce, Some(7), 0), Verdict::Stale);
     }
 
+    /// Conformance: 6.15
     #[test]
     fn a_nonce_expires() {
         let mut n = nonces();
