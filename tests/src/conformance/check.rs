@@ -251,3 +251,47 @@ impl Listed {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn listed() -> Listed {
+        let entry =
+            |name: &str, kind: &str, value: &str| (name.to_owned(), kind.to_owned(), value.to_owned());
+        Listed { seen: vec![entry("A", "int", "1"), entry("B", "", "2")] }
+    }
+
+    #[test]
+    fn everything_that_is_listed_is_expected_or_allowed() {
+        assert_eq!(listed().hold(&["A:int=1", "B"]), Ok(()));
+        assert_eq!(listed().hold(&["A=*", "..."]), Ok(()));
+        assert_eq!(listed().hold(&["count=2", "!C"]), Ok(()));
+        for wrong in [&["A"][..], &["A=2", "B"], &["A:string=1", "B"], &["C", "..."], &["!A"], &["count=3"]] {
+            assert!(listed().hold(wrong).is_err(), "{wrong:?}");
+        }
+    }
+
+    #[test]
+    fn a_line_of_the_head_is_there_or_not() {
+        let lines = ["POST / HTTP/1.1", "SOAPAction: ", "host: a:1"].map(str::to_owned).to_vec();
+        let post = Post { head: Some(lines), body: Vec::new() };
+        for there in ["POST / HTTP/1.1", "soapaction:", "host:*", "host:a:1"] {
+            assert_eq!(head(there, &post, true), Ok(()), "{there}");
+            assert!(head(there, &post, false).is_err(), "{there}");
+        }
+        for absent in ["host:a:2", "cookie:*", "POST /x HTTP/1.1"] {
+            assert!(head(absent, &post, true).is_err(), "{absent}");
+        }
+        assert_eq!(head("cookie:*", &Post::default(), true), Ok(()), "in memory there is no head");
+    }
+
+    #[test]
+    fn an_empty_post_is_no_message() {
+        let words = |text: &str| text.split(' ').map(str::to_owned).collect::<Vec<_>>();
+        assert_eq!(post(&words("empty"), &Post::default()), Ok(None));
+        assert!(post(&words("Inform"), &Post::default()).is_err());
+        let other = Post { head: None, body: b"x".to_vec() };
+        assert!(post(&words("empty"), &other).is_err() && post(&words("Inform"), &other).is_err());
+    }
+}

@@ -100,7 +100,9 @@ async fn in_memory(case: &Case) -> Result<(), String> {
 async fn on_wire(case: &Case) -> Result<(), String> {
     let mut wire =
         wire::Wire::new(&case.factory).await.map_err(|what| format!("{}: no start: {what}", case.file))?;
-    play::play(case, &mut wire).await.map_err(|wrong| format!("{wrong}\nlog of the program:\n{}", wire.log()))
+    play::play(case, &mut wire)
+        .await
+        .map_err(|wrong| format!("{wrong}\nlog of the program:\n{}", wire.logged()))
 }
 
 /// Settings as the text of factory.ini; of two with the same name the later counts.

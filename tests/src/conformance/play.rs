@@ -64,6 +64,12 @@ async fn step(line: &Line, stage: &mut impl Stage, memory: &mut Memory) -> Resul
             let before = memory.picture.as_ref().ok_or("nothing is remembered")?;
             same(before, &stage.picture().await?)
         }
+        "unlogged" => match stage.log()? {
+            log if rest.iter().any(|word| log.contains(word.as_str())) => {
+                Err("the log of the program has it".to_owned())
+            }
+            _ => Ok(()),
+        },
         "unwritten" => same(memory.disk.as_ref().ok_or("nothing is remembered")?, &stage.disk()?),
         _ => {
             quiet(stage)?;
@@ -266,5 +272,65 @@ fn text(post: &Post) -> String {
     match post.body.is_empty() {
         true => "an empty POST".to_owned(),
         false => String::from_utf8_lossy(&post.body).into_owned(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{super::world::World, *};
+
+    #[test]
+    fn durations_have_units() {
+        assert_eq!(duration("90s"), Ok(Duration::from_secs(90)));
+        assert_eq!(duration("1y"), Ok(Duration::from_secs(365 * 86_400)));
+        for bad in ["90", "s", "1w", "-1s", ""] {
+            assert!(duration(bad).is_err(), "{bad}");
+        }
+    }
+
+    #[test]
+    fn what_has_changed_is_shown() {
+        assert_eq!(same("a\nb", "a\nb"), Ok(()));
+        assert_eq!(same("a\nb", "a\nc"), Err("changed: - b; + c".to_owned()));
+    }
+
+    /// A case that plays against a box in virtual time; gives back what it says.
+    fn played(script: &str) -> Result<(), String> {
+        let text = format!("# Shows how a case fails.\ncovers 1.01\n{script}");
+        let case = Case::parse("g/1.01-x.case", &text).map_err(|wrong| wrong.to_string())?;
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+        runtime.block_on(async {
+            let mut world = World::new(&[]).await.unwrap();
+            play(&case, &mut world).await.map_err(|wrong| wrong.to_string())
+        })
+    }
+
+    #[test]
+    fn a_case_that_does_not_hold_names_file_line_and_what_was_seen() {
+        for (script, message) in [
+            ("cpe Inform events=x", "3: Inform: expected events `x`, seen `0 BOOTSTRAP, 1 BOOT`"),
+            ("session\ncpe Inform", "4: expected Inform, the agent does nothing"),
+            ("cpe nothing", "3: the agent has done something that the case does not expect: a connection"),
+            ("cpe Inform\nacs http 500\ncpe close\nwait 3s\nwait 10s", "7: after "),
+            ("session\nwait 1s..5s", "4: the agent has done nothing within 5s"),
+            ("open\nacs GetRPCMethods", "4: after the end: "),
+            (
+                "open\nacs GetRPCMethods\ncpe GetRPCMethodsResponse Reboot",
+                "5: GetRPCMethodsResponse: `GetRPCMethods=`",
+            ),
+            (
+                "session\nvalue Device.DeviceInfo.SerialNumber = 2",
+                "4: expected Device.DeviceInfo.SerialNumber",
+            ),
+            (
+                "session\nremember\nbox set Device.ManagementServer.Username=u\nunchanged",
+                "6: changed: - Device.",
+            ),
+            ("session\nremember\nbox set Device.ManagementServer.Username=u\nunwritten", "6: changed: "),
+            ("session\ndance", "4: `dance ` is not understood"),
+        ] {
+            let wrong = played(script).err().unwrap_or_default();
+            assert!(wrong.starts_with(&format!("g/1.01-x.case:{message}")), "{script}: {wrong}");
+        }
     }
 }

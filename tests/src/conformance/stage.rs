@@ -105,4 +105,7 @@ pub trait Stage {
 
     /// What lies on the disk: changes with every write.
     fn disk(&self) -> Result<String, String>;
+
+    /// What the program has logged.
+    fn log(&self) -> Result<String, String>;
 }

@@ -69,7 +69,7 @@ impl Wire {
 
     /// What the program has logged.
     #[must_use]
-    pub fn log(&self) -> String {
+    pub fn logged(&self) -> String {
         self.program.as_ref().map(Cwmpd::log).unwrap_or_default()
     }
 
@@ -246,6 +246,10 @@ impl Stage for Wire {
     async fn picture(&mut self) -> Result<String, String> {
         let values = self.read_values(&["Device.ManagementServer.".to_owned()]).await?;
         Ok(values.into_iter().map(|(name, value)| format!("{name}={value}\n")).collect())
+    }
+
+    fn log(&self) -> Result<String, String> {
+        Ok(self.logged())
     }
 
     fn disk(&self) -> Result<String, String> {
