@@ -61,7 +61,14 @@ pub enum Act {
     /// Someone on the box sets a parameter.
     Set(String, String),
     /// A file of the system below the box's root gets this content, while the program runs or while the box is down.
-    File { path: String, content: String, running: bool },
+    File {
+        /// From the root of the box, without the first slash.
+        path: String,
+        /// All of it.
+        content: String,
+        /// Whether the program runs meanwhile.
+        running: bool,
+    },
     /// The box loses power and boots again.
     PowerCut,
     /// The box boots after an orderly restart.
