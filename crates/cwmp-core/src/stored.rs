@@ -15,6 +15,9 @@ pub struct Stored {
     /// `OUI-ProductClass-SerialNumber` of the box that this state belongs to. State of another box (a backup restored
     /// elsewhere) is not used.
     pub owner: String,
+    /// The boot that this state was written in, as the platform names it. Times on the monotonic clock count from it, so it
+    /// is written together with them: with another boot's id the start is a boot, whatever has happened in between.
+    pub boot_id: String,
     /// URL of the ACS that has answered a `0 BOOTSTRAP` Inform; `None` while one is owed.
     pub bootstrapped: Option<String>,
     /// Undelivered events that outlive a reboot.

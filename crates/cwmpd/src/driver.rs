@@ -90,6 +90,7 @@ pub(crate) async fn run(parts: Parts, stop: impl Future<Output = ()>) -> Departu
         snapshots,
         listener,
         had_date: false,
+        boot_id: start.state.boot_id.clone(),
         trace,
     };
 
@@ -141,6 +142,8 @@ struct Driver {
     listener: Listener,
     /// Whether the clock was synchronised when it was looked at last.
     had_date: bool,
+    /// This boot, for the state that a factory reset leaves.
+    boot_id: String,
     trace: Option<Trace>,
 }
 
@@ -214,6 +217,7 @@ impl Driver {
                     layers: Rc::clone(&self.layers),
                     store: self.orders.clone(),
                     data: self.questions.clone(),
+                    boot_id: self.boot_id.clone(),
                 };
                 tokio::task::spawn_local(reset.run(self.inputs.clone(), self.departures.clone()));
             }

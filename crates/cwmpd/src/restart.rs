@@ -2,7 +2,10 @@
 
 use std::{os::unix::process::CommandExt, process::Command, rc::Rc};
 
-use cwmp_core::io::{Input, RebootCause};
+use cwmp_core::{
+    io::{Input, RebootCause},
+    stored::Stored,
+};
 use cwmp_platform::{FactoryReset as Reset, Platform, Restart};
 use tokio::sync::{mpsc, oneshot};
 
@@ -41,6 +44,7 @@ pub(crate) struct FactoryReset {
     pub(crate) layers: Rc<SharedLayers>,
     pub(crate) store: mpsc::UnboundedSender<Order>,
     pub(crate) data: mpsc::UnboundedSender<Question>,
+    pub(crate) boot_id: String,
 }
 
 impl FactoryReset {
@@ -73,7 +77,9 @@ impl FactoryReset {
         self.data.send(Question::Forget(done)).ok();
         answer.await.unwrap_or_else(|_| Err("the data model is gone".to_owned()))?;
         let (done, answer) = oneshot::channel();
-        self.store.send(Order::Forget(done)).ok();
+        // That the box has not booted since is no secret of its user.
+        let rest = Stored { boot_id: self.boot_id.clone(), ..Stored::default() };
+        self.store.send(Order::Forget(Box::new(rest), done)).ok();
         answer.await.unwrap_or_else(|_| Err("the store is gone".to_owned()))
     }
 }

@@ -91,7 +91,10 @@ pub(crate) async fn assemble(
     let (state_file, state, problems) =
         StateFile::<Stored>::open(Arc::clone(files), &open("state.json")).map_err(one)?;
     warn(&problems);
-    let cause = boot_cause(platform.as_ref(), files, &open("boot.json")).await?;
+    let mut state = state.unwrap_or_default();
+    let boot_id = platform.boot_id().await.map_err(one)?;
+    let cause = if state.boot_id == boot_id { BootCause::AgentRestart } else { BootCause::Boot };
+    state.boot_id = boot_id;
     let (attributes, problems) =
         AttributeFile::open(Arc::clone(files), &open("attributes.json")).map_err(one)?;
     warn(&problems);
@@ -103,7 +106,7 @@ pub(crate) async fn assemble(
     let start = Start {
         device: facts.id,
         settings: source.settings(),
-        state: state.unwrap_or_default(),
+        state,
         cause,
         seed: u64::from_ne_bytes(random()?),
         abilities,
@@ -118,24 +121,6 @@ fn is_forced_inform(name: &str) -> bool {
         Some(Place::Parameter(_, parameter)) => parameter.rule().is_forced_inform(),
         _ => false,
     }
-}
-
-/// Tells a boot of the box from a restart of the program by the boot id that was seen last.
-async fn boot_cause(
-    platform: &dyn Platform,
-    files: &Arc<dyn Files>,
-    file: &Path,
-) -> Result<BootCause, Vec<String>> {
-    let id = platform.boot_id().await.map_err(one)?;
-    let (mut kept, last, problems) = StateFile::<String>::open(Arc::clone(files), file).map_err(one)?;
-    warn(&problems);
-    if last.as_ref() == Some(&id) {
-        return Ok(BootCause::AgentRestart);
-    }
-    if let Err(error) = kept.save(&id) {
-        tracing::error!("the next restart of the program will look like a boot: {error}");
-    }
-    Ok(BootCause::Boot)
 }
 
 fn stop_signal() -> std::io::Result<impl Future<Output = ()>> {

@@ -11,8 +11,8 @@ use tokio::sync::{mpsc, oneshot};
 pub(crate) enum Order {
     /// Keep this state, then answer for the ticket.
     Write(Ticket, Box<Stored>),
-    /// Delete the state (factory reset).
-    Forget(oneshot::Sender<Result<(), String>>),
+    /// Delete the state, then keep this one (factory reset).
+    Forget(Box<Stored>, oneshot::Sender<Result<(), String>>),
 }
 
 /// Carries out orders until the sender is gone. Of the states that pile up behind a slow write only the last is written;
@@ -26,8 +26,9 @@ pub(crate) async fn run(
     while let Some(order) = next.take() {
         let (mut tickets, mut latest) = match order {
             Order::Write(ticket, state) => (vec![ticket], state),
-            Order::Forget(done) => {
-                done.send(file.delete().map_err(|error| error.to_string())).ok();
+            Order::Forget(rest, done) => {
+                let result = file.delete().and_then(|()| file.save(&rest));
+                done.send(result.map(|_| ()).map_err(|error| error.to_string())).ok();
                 next = orders.recv().await;
                 continue;
             }

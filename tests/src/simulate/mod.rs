@@ -17,9 +17,8 @@
 //! * whatever must survive is handed to the store before the agent rests, and nothing is written without need;
 //! * once everything works the agent tells what it owes and comes to rest, and snapshots are all released.
 //!
-//! Left out on purpose: the wall-clock timeouts of transport and data model, which belong to their crates; a store that
-//! fails after it has written; and a program that crashes after a boot before its first write while schedules are stored,
-//! whose next start may be taken for one of the program alone.
+//! Left out on purpose: the wall-clock timeouts of transport and data model, which belong to their crates, and a store that
+//! fails after it has written.
 
 mod acs;
 mod check;

@@ -79,6 +79,7 @@ pub(super) struct World {
     /// When the clock of the box showed 0.
     uptime_from: u64,
     written_since_boot: bool,
+    boots: u32,
     agent: Agent,
     powered: bool,
     queue: BTreeMap<(u64, u64), Happening>,
@@ -118,6 +119,7 @@ impl World {
             now,
             uptime_from: 0,
             written_since_boot: false,
+            boots: 0,
             agent: Agent::new(),
             powered: false,
             queue: BTreeMap::new(),
@@ -456,11 +458,10 @@ impl World {
         if self.dice.below(2) == 0 {
             self.finish_writes();
         }
-        // Stored schedules are still on the clock of before; an agent that is then told of no boot cannot know.
-        let outdated = !self.stored.schedules.is_empty() && !self.written_since_boot;
-        let crash = self.dice.below(3) == 0 && !outdated;
-        let cause = if crash { BootCause::AgentRestart } else { BootCause::Boot };
-        let what = if cause == BootCause::Boot { "POWER CUT" } else { "the program crashes" };
+        let crash = self.dice.below(3) == 0;
+        // The state names the boot that it was written in: before the first write of a boot, a crash looks like another boot.
+        let cause = if crash && self.written_since_boot { BootCause::AgentRestart } else { BootCause::Boot };
+        let what = if crash { "the program crashes" } else { "POWER CUT" };
         self.power_off(what, cause);
     }
 
@@ -489,6 +490,12 @@ impl World {
         }
         self.powered = true;
         self.tell(|| format!("start after {cause:?}"));
+        let mut state = self.stored.clone();
+        if cause == BootCause::Boot {
+            // What the program does: the state is then that of this boot, as soon as it is written.
+            self.boots += 1;
+            state.boot_id = self.boots.to_string();
+        }
         let start = Start {
             device: DeviceId {
                 manufacturer: "Example".to_owned(),
@@ -497,7 +504,7 @@ impl World {
                 serial_number: "1".to_owned(),
             },
             settings: self.settings.clone(),
-            state: self.stored.clone(),
+            state,
             cause,
             seed: self.dice.next(),
             abilities: Abilities { reboot: true, factory_reset: true },

@@ -246,7 +246,7 @@ impl Agent {
                 Level::Warning,
                 format!("the stored state belongs to {}: it is not used", state.owner),
             );
-            state = Stored::default();
+            state = Stored { boot_id: state.boot_id, ..Stored::default() };
         }
         self.handed_over = state.clone();
         state.owner = owner;
@@ -271,7 +271,11 @@ impl Agent {
         self.acs_may_be_new();
         self.start_timers(now);
         self.listen();
-        self.persist_changes();
+        // Once a boot the state is written in any case: it names the boot, and what it holds was reckoned anew.
+        match cause {
+            BootCause::Boot => Some(self.persist()),
+            BootCause::AgentRestart => self.persist_changes(),
+        };
     }
 
     fn booted(&mut self, now: Now) {

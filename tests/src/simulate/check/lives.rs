@@ -16,6 +16,10 @@ impl Check {
         self.present = self.durable.clone();
         self.last_handed = self.durable.clone();
         self.last_state = start.state.clone();
+        if start.cause == BootCause::Boot {
+            // What is on the disk names another boot.
+            self.last_state.boot_id.clear();
+        }
         self.in_flight = None;
         self.gathering = false;
         self.session = None;
