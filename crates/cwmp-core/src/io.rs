@@ -11,7 +11,7 @@ use crate::{
         AddObjectResponse, CwmpVersion, DeviceId, Header, ParameterKey, ParameterValueStruct,
         SetParameterAttributesStruct, Status,
     },
-    settings::{AgentSettings, ConnectionRequestSettings, Secret},
+    settings::{AgentSettings, ConnectionRequestSettings, HttpCompression, Secret},
     stored::Stored,
     url::HttpUrl,
 };
@@ -213,6 +213,9 @@ pub struct AcsTarget {
     pub username: String,
     /// Password.
     pub password: Secret,
+    /// HTTPCompression: how messages are compressed.
+    #[serde(default)]
+    pub compression: HttpCompression,
     /// The last session was interrupted: send its cookies again (TR-069a6 3.4.2). Otherwise start without any.
     pub keep_cookies: bool,
 }

@@ -40,6 +40,9 @@ pub struct AgentSettings {
     pub retry_interval_multiplier: u32,
     /// DefaultActiveNotificationThrottle in seconds.
     pub default_active_notification_throttle: u32,
+    /// HTTPCompression.
+    #[serde(default)]
+    pub http_compression: HttpCompression,
     /// How connection requests reach the box.
     pub connection_request: ConnectionRequestSettings,
 }
@@ -57,8 +60,42 @@ impl Default for AgentSettings {
             retry_minimum_wait_interval: 5,
             retry_interval_multiplier: 2000,
             default_active_notification_throttle: 0,
+            http_compression: HttpCompression::Disabled,
             connection_request: ConnectionRequestSettings::default(),
         }
+    }
+}
+
+/// How messages to the ACS are compressed (TR-069a6 3.4.7, TR-181 `ManagementServer.HTTPCompression`).
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub enum HttpCompression {
+    /// Not at all.
+    #[default]
+    Disabled,
+    /// Content coding gzip.
+    Gzip,
+    /// Content coding deflate: the zlib format.
+    Deflate,
+}
+
+impl HttpCompression {
+    /// All choices.
+    pub const ALL: [Self; 3] = [Self::Disabled, Self::Gzip, Self::Deflate];
+
+    /// Value of the parameter.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Disabled => "Disabled",
+            Self::Gzip => "GZIP",
+            Self::Deflate => "Deflate",
+        }
+    }
+
+    /// The choice of this name; `None` where there is none.
+    #[must_use]
+    pub fn parse(text: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|choice| choice.as_str() == text)
     }
 }
 

@@ -190,12 +190,14 @@ impl ParameterSource for AgentSource {
         if wanted.touches(OBJECT) {
             let (now, _) = parameters::load(&layers, &self.default_username);
             out.object(OBJECT, ObjectKind::Single);
-            for parameter in &STORED {
+            for parameter in STORED {
                 let access = if parameter.writable { Access::ReadWrite } else { Access::ReadOnly };
                 out.parameter(parameter.name, &(parameter.show)(&now), access);
             }
             let url = self.connection_request_url.borrow();
             let made_up: [(&str, &dyn fmt::Display); READ_ONLY.len()] = [
+                #[cfg(feature = "compression")]
+                ("HTTPCompressionSupported", &"GZIP,Deflate"),
                 ("ConnectionRequestURL", &*url),
                 ("SupportedConnReqMethods", &"HTTP"),
                 ("AliasBasedAddressing", &false),
@@ -272,7 +274,9 @@ fn internal(error: impl fmt::Display) -> CwmpFault {
 }
 
 /// Parameters that the program makes up.
-const READ_ONLY: [&str; 5] = [
+const READ_ONLY: &[&str] = &[
+    #[cfg(feature = "compression")]
+    "HTTPCompressionSupported",
     "ConnectionRequestURL",
     "SupportedConnReqMethods",
     "AliasBasedAddressing",

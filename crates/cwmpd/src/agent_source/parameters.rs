@@ -4,7 +4,7 @@ use cwmp_core::{
     datetime::DateTime,
     limits,
     rpc::DeviceId,
-    settings::{AgentSettings, ConnectionRequestSettings, Secret},
+    settings::{AgentSettings, ConnectionRequestSettings, HttpCompression, Secret},
     url::HttpUrl,
 };
 use cwmp_store::{Layers, Problem};
@@ -26,6 +26,8 @@ pub(super) enum Kind {
     Password,
     /// An http or https URL, or empty for none.
     Url,
+    #[cfg(feature = "compression")]
+    OneOf(&'static [&'static str]),
 }
 
 /// A parameter that the layers keep, under its own name.
@@ -43,7 +45,7 @@ const fn writable(name: &'static str, kind: Kind, show: fn(&Loaded) -> String) -
 }
 
 /// What is stored of the object.
-pub(super) const STORED: [Stored; 14] = [
+pub(super) const STORED: &[Stored] = &[
     writable("EnableCWMP", Kind::Boolean, |now| now.settings.enable_cwmp.to_string()),
     writable("URL", Kind::Url, |now| now.url.clone()),
     writable("Username", Kind::Text(256), |now| now.settings.username.clone()),
@@ -69,6 +71,10 @@ pub(super) const STORED: [Stored; 14] = [
     writable("DefaultActiveNotificationThrottle", Kind::Unsigned(0, u32::MAX), |now| {
         now.settings.default_active_notification_throttle.to_string()
     }),
+    #[cfg(feature = "compression")]
+    writable("HTTPCompression", Kind::OneOf(&["Disabled", "GZIP", "Deflate"]), |now| {
+        now.settings.http_compression.as_str().to_owned()
+    }),
     writable("CWMPRetryMinimumWaitInterval", Kind::Unsigned(1, 65_535), |now| {
         now.settings.retry_minimum_wait_interval.to_string()
     }),
@@ -91,6 +97,8 @@ impl Kind {
             Kind::Time => DateTime::parse(text).is_ok(),
             Kind::Text(most) => at_most(most),
             Kind::Password => at_most(PASSWORD_CHARS),
+            #[cfg(feature = "compression")]
+            Kind::OneOf(choices) => choices.contains(&text),
             Kind::Url => text.is_empty() || (at_most(URL_CHARS) && HttpUrl::parse(text).is_ok()),
         }
     }
@@ -103,6 +111,8 @@ impl Kind {
             Kind::Time => "a dateTime such as 2026-01-31T12:00:00Z".into(),
             Kind::Text(most) => format!("at most {most} characters"),
             Kind::Password => format!("at most {PASSWORD_CHARS} characters"),
+            #[cfg(feature = "compression")]
+            Kind::OneOf(choices) => format!("one of {}", choices.join(", ")),
             Kind::Url => format!(
                 "an http or https URL of at most {URL_CHARS} characters without user information, or empty"
             ),
@@ -121,11 +131,12 @@ pub(super) struct Loaded {
 /// Reads the object. Of a value that is not right, that of the next layer serves, or the default.
 pub(super) fn load(layers: &Layers, default_username: &str) -> (Loaded, Vec<Problem>) {
     let mut read = Reader::new(layers, SECTION);
-    let values = STORED.map(|parameter| {
+    let value = |parameter: &'static Stored| {
         let right = format!("{}; a lower layer or the default serves", parameter.kind.right());
         let value = read.read(parameter.name, &right, |text| parameter.kind.takes(text).then_some(text));
         (parameter.name, value)
-    });
+    };
+    let values: Vec<_> = STORED.iter().map(value).collect();
     let text = |name: &str| values.iter().find(|(known, _)| *known == name).and_then(|(_, value)| *value);
     let owned = |name: &str| text(name).unwrap_or_default().to_owned();
     let flag = |name: &str, default: bool| text(name).and_then(boolean).unwrap_or(default);
@@ -150,6 +161,7 @@ pub(super) fn load(layers: &Layers, default_username: &str) -> (Loaded, Vec<Prob
             "DefaultActiveNotificationThrottle",
             default.default_active_notification_throttle,
         ),
+        http_compression: text("HTTPCompression").and_then(HttpCompression::parse).unwrap_or_default(),
         connection_request: ConnectionRequestSettings {
             // The factory default of TR-181; without credentials nothing listens in any case.
             http_enable: flag("HTTPConnectionRequestEnable", true),

@@ -5,7 +5,11 @@ use std::{
     task::{Context, Poll, Waker},
 };
 
-use cwmp_core::{datetime::DateTime, settings::Secret, value::ValueType};
+use cwmp_core::{
+    datetime::DateTime,
+    settings::{HttpCompression, Secret},
+    value::ValueType,
+};
 use cwmp_store::durable::RealFiles;
 use tempfile::TempDir;
 
@@ -144,15 +148,36 @@ Device.ManagementServer.ConnectionRequestUsername rw
 Device.ManagementServer.ConnectionRequestPassword rw 
 Device.ManagementServer.HTTPConnectionRequestEnable rw true
 Device.ManagementServer.DefaultActiveNotificationThrottle rw 0
+Device.ManagementServer.HTTPCompression rw Disabled
 Device.ManagementServer.CWMPRetryMinimumWaitInterval rw 5
 Device.ManagementServer.CWMPRetryIntervalMultiplier rw 2000
+Device.ManagementServer.HTTPCompressionSupported ro GZIP,Deflate
 Device.ManagementServer.ConnectionRequestURL ro 
 Device.ManagementServer.SupportedConnReqMethods ro HTTP
 Device.ManagementServer.AliasBasedAddressing ro false
 Device.ManagementServer.InstanceWildcardsSupported ro false
 Device.ManagementServer.InformParameterNumberOfEntries ro 0
 Device.ManagementServer.InformParameter. Table { addable: true }";
-    assert_eq!(lines.join("\n"), expected);
+    let compresses = cfg!(feature = "compression");
+    let offered = |line: &&str| compresses || !line.contains("HTTPCompression");
+    assert_eq!(lines, expected.lines().filter(offered).collect::<Vec<_>>());
+}
+
+#[test]
+#[cfg(feature = "compression")]
+fn only_supported_compression_is_taken() {
+    let there = fresh();
+    assert_eq!(there.set(&[("HTTPCompression", "Deflate")]), []);
+    assert_eq!(there.source.settings().http_compression, HttpCompression::Deflate);
+    for refused in ["Compress", "gzip", "", "GZIP,Deflate"] {
+        assert_eq!(there.set(&[("HTTPCompression", refused)]), [("HTTPCompression".to_owned(), 9007)]);
+    }
+    assert_eq!(
+        there.set(&[("HTTPCompressionSupported", "GZIP")]),
+        [("HTTPCompressionSupported".to_owned(), 9008)]
+    );
+    assert_eq!(there.set(&[("HTTPCompression", "Disabled")]), []);
+    assert_eq!(there.source.settings().http_compression, HttpCompression::Disabled);
 }
 
 #[test]
@@ -187,10 +212,13 @@ fn what_the_acs_sets_is_kept_over_a_restart() {
         ("ConnectionRequestPassword", "secret"),
         ("HTTPConnectionRequestEnable", "false"),
         ("DefaultActiveNotificationThrottle", "30"),
+        #[cfg(feature = "compression")]
+        ("HTTPCompression", "GZIP"),
         ("CWMPRetryMinimumWaitInterval", "65535"),
         ("CWMPRetryIntervalMultiplier", "1000"),
     ];
-    assert_eq!(values.map(|(name, _)| name), STORED.map(|stored| stored.name));
+    let names = STORED.iter().map(|stored| stored.name);
+    assert_eq!(values.map(|(name, _)| name).as_slice(), names.collect::<Vec<_>>());
     let there = fresh();
     assert_eq!(there.set(&values), []);
     let there = there.restarted();
@@ -215,6 +243,11 @@ fn what_the_acs_sets_is_kept_over_a_restart() {
         retry_minimum_wait_interval: 65_535,
         retry_interval_multiplier: 1000,
         default_active_notification_throttle: 30,
+        http_compression: if cfg!(feature = "compression") {
+            HttpCompression::Gzip
+        } else {
+            HttpCompression::Disabled
+        },
         connection_request: cwmp_core::settings::ConnectionRequestSettings {
             http_enable: false,
             username: "cr".into(),

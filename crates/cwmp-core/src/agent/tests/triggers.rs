@@ -5,7 +5,7 @@ use crate::{
     datetime::DateTime,
     io::{BootCause, Input, LocalCommand},
     rpc::{CpeRequest, DeviceId, GetParameterValues},
-    settings::AgentSettings,
+    settings::{AgentSettings, HttpCompression},
     stored::Stored,
     time::Wall,
     url::HttpUrl,
@@ -305,4 +305,14 @@ fn a_session_that_breaks_while_the_data_model_works_leaves_nothing_behind() {
     bench.sleep();
     bench.whole_session();
     assert_eq!(bench.snapshots, 0);
+}
+
+#[test]
+fn a_new_choice_of_compression_holds_from_the_next_session_on() {
+    let mut bench = Bench::fresh();
+    bench.whole_session();
+    let chosen = AgentSettings { http_compression: HttpCompression::Gzip, ..settings() };
+    bench.input(Input::SettingsChanged(Box::new(chosen)));
+    bench.connection_request();
+    assert_eq!(bench.expect_open().compression, HttpCompression::Gzip);
 }
