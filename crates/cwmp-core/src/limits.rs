@@ -30,6 +30,10 @@ pub const EVENT_CODE: usize = 64;
 pub const INFORM_EVENTS: usize = 64;
 /// Most events kept while they wait for delivery; beyond it new ones are not taken (a session is owed for long by then).
 pub const QUEUED_EVENTS: usize = 256;
+/// Bytes of a lightweight notification up to which parameters share it, so that it needs no fragments on its way.
+pub const LIGHTWEIGHT_MESSAGE: usize = 1_400;
+/// Largest parameter that a lightweight notification carries, encoded, in bytes; alone, it still fits into a datagram.
+pub const LIGHTWEIGHT_PARAMETER: usize = 60_000;
 
 /// Shortest time before a missing reply counts as a failure, in milliseconds (TR-069a6 3.4.2: at least 30 s).
 pub const REPLY_TIMEOUT_MS: u64 = 60_000;

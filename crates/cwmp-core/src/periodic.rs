@@ -14,23 +14,47 @@ pub(crate) struct Periodic {
     due: Option<Mono>,
 }
 
+/// The grid of a timer.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-struct Rule {
+pub(crate) struct Rule {
     interval_ms: u64,
     /// A moment that the grid passes through; `None` leaves the phase to us.
     reference: Option<Wall>,
 }
 
-impl Periodic {
-    /// Takes the settings; when they differ from those in force, the timer starts anew from `now`.
-    pub(crate) fn configure(&mut self, settings: &AgentSettings, now: Now) {
-        let rule = settings.periodic_inform_enable.then(|| Rule {
-            interval_ms: u64::from(settings.periodic_inform_interval.max(1)) * 1000,
-            reference: match settings.periodic_inform_time {
+impl Rule {
+    /// Points every `seconds` (at least 1) before and after `reference`.
+    #[must_use]
+    pub(crate) fn new(seconds: u32, reference: DateTime) -> Self {
+        Self {
+            interval_ms: u64::from(seconds.max(1)) * 1000,
+            reference: match reference {
                 DateTime::At(wall) => Some(wall),
                 DateTime::Unknown | DateTime::Infinite => None,
             },
-        });
+        }
+    }
+
+    /// That of the periodic Inform; `None` while it is off.
+    #[must_use]
+    pub(crate) fn periodic_inform(settings: &AgentSettings) -> Option<Self> {
+        settings
+            .periodic_inform_enable
+            .then(|| Self::new(settings.periodic_inform_interval, settings.periodic_inform_time))
+    }
+
+    /// That of passive lightweight notifications; `None` while they are off.
+    #[must_use]
+    pub(crate) fn lightweight(settings: &AgentSettings) -> Option<Self> {
+        let wanted = &settings.lightweight;
+        (wanted.udp && wanted.trigger_interval > 0)
+            .then(|| Self::new(wanted.trigger_interval, wanted.trigger_time))
+    }
+}
+
+impl Periodic {
+    /// Takes the rule; when it differs from the one in force, the timer starts anew from `now`.
+    pub(crate) fn configure(&mut self, rule: Option<Rule>, now: Now) {
         if rule != self.rule {
             self.rule = rule;
             self.due = None;
@@ -102,7 +126,10 @@ mod tests {
     fn falls_on_the_grid_of_periodic_inform_time_past_or_future() {
         for reference in ["2030-01-01T00:00:07Z", "1999-01-01T00:00:07Z"] {
             let mut timer = Periodic::default();
-            timer.configure(&settings(60, DateTime::parse(reference).unwrap()), at(100, Some(1_700_000_000)));
+            timer.configure(
+                Rule::periodic_inform(&settings(60, DateTime::parse(reference).unwrap())),
+                at(100, Some(1_700_000_000)),
+            );
             // 1700000000 is 20 s past a full minute: 47 s remain to :07.
             assert_eq!(timer.due(), Some(Mono(147_000)), "{reference}");
             assert!(!timer.fire(at(146, Some(1_700_000_046))));
@@ -114,7 +141,7 @@ mod tests {
     #[test]
     fn missed_periods_fire_once_and_keep_the_phase() {
         let mut timer = Periodic::default();
-        timer.configure(&settings(30, DateTime::Unknown), at(0, None));
+        timer.configure(Rule::periodic_inform(&settings(30, DateTime::Unknown)), at(0, None));
         assert!(timer.fire(at(155, None)));
         assert!(!timer.fire(at(155, None)));
         assert_eq!(timer.due(), Some(Mono(180_000)));
@@ -123,12 +150,12 @@ mod tests {
     #[test]
     fn a_jump_of_years_moves_a_dated_grid_and_leaves_a_free_one() {
         let mut free = Periodic::default();
-        free.configure(&settings(3600, DateTime::Unknown), at(0, None));
+        free.configure(Rule::periodic_inform(&settings(3600, DateTime::Unknown)), at(0, None));
         free.clock_stepped(at(10, Some(1_700_000_000)));
         assert_eq!(free.due(), Some(Mono(3_600_000)));
 
         let mut dated = Periodic::default();
-        dated.configure(&settings(3600, DateTime::At(Wall(0))), at(0, None));
+        dated.configure(Rule::periodic_inform(&settings(3600, DateTime::At(Wall(0)))), at(0, None));
         dated.clock_stepped(at(10, Some(1_700_000_000)));
         assert_eq!(dated.due(), Some(Mono(10_000 + 2_800_000)), "to the next full hour");
     }
@@ -136,13 +163,13 @@ mod tests {
     #[test]
     fn unchanged_settings_do_not_restart_it_and_disabling_stops_it() {
         let mut timer = Periodic::default();
-        timer.configure(&settings(60, DateTime::Unknown), at(0, None));
-        timer.configure(&settings(60, DateTime::Unknown), at(40, None));
+        timer.configure(Rule::periodic_inform(&settings(60, DateTime::Unknown)), at(0, None));
+        timer.configure(Rule::periodic_inform(&settings(60, DateTime::Unknown)), at(40, None));
         assert_eq!(timer.due(), Some(Mono(60_000)));
-        timer.configure(&settings(20, DateTime::Unknown), at(40, None));
+        timer.configure(Rule::periodic_inform(&settings(20, DateTime::Unknown)), at(40, None));
         assert_eq!(timer.due(), Some(Mono(60_000)), "20 s from now");
         let off = AgentSettings { periodic_inform_enable: false, ..AgentSettings::default() };
-        timer.configure(&off, at(41, None));
+        timer.configure(Rule::periodic_inform(&off), at(41, None));
         assert_eq!(timer.due(), None);
     }
 }

@@ -45,6 +45,9 @@ pub struct AgentSettings {
     pub http_compression: HttpCompression,
     /// How connection requests reach the box.
     pub connection_request: ConnectionRequestSettings,
+    /// Lightweight notifications.
+    #[serde(default)]
+    pub lightweight: LightweightSettings,
 }
 
 impl Default for AgentSettings {
@@ -62,6 +65,7 @@ impl Default for AgentSettings {
             default_active_notification_throttle: 0,
             http_compression: HttpCompression::Disabled,
             connection_request: ConnectionRequestSettings::default(),
+            lightweight: LightweightSettings::default(),
         }
     }
 }
@@ -108,4 +112,31 @@ pub struct ConnectionRequestSettings {
     pub username: String,
     /// ConnectionRequestPassword; while empty nothing listens.
     pub password: Secret,
+}
+
+/// Lightweight notifications over UDP (TR-069a6 Annex M).
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct LightweightSettings {
+    /// Whether LightweightNotificationProtocolsUsed has `UDP`; otherwise none are sent.
+    pub udp: bool,
+    /// LightweightNotificationTriggerInterval in seconds; 0: passive ones only ride along with active ones.
+    pub trigger_interval: u32,
+    /// LightweightNotificationTriggerTime: the phase of that; with Unknown Time the agent chooses it.
+    pub trigger_time: DateTime,
+    /// UDPLightweightNotificationHost; when empty, the host of the ACS.
+    pub host: String,
+    /// UDPLightweightNotificationPort.
+    pub port: u16,
+}
+
+impl Default for LightweightSettings {
+    fn default() -> Self {
+        Self {
+            udp: false,
+            trigger_interval: 0,
+            trigger_time: DateTime::Unknown,
+            host: String::new(),
+            port: 7547,
+        }
+    }
 }

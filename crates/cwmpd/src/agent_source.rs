@@ -198,6 +198,7 @@ impl ParameterSource for AgentSource {
             let made_up: [(&str, &dyn fmt::Display); READ_ONLY.len()] = [
                 #[cfg(feature = "compression")]
                 ("HTTPCompressionSupported", &"GZIP,Deflate"),
+                ("LightweightNotificationProtocolsSupported", &"UDP"),
                 ("ConnectionRequestURL", &*url),
                 ("SupportedConnReqMethods", &"HTTP"),
                 ("AliasBasedAddressing", &false),
@@ -277,6 +278,7 @@ fn internal(error: impl fmt::Display) -> CwmpFault {
 const READ_ONLY: &[&str] = &[
     #[cfg(feature = "compression")]
     "HTTPCompressionSupported",
+    "LightweightNotificationProtocolsSupported",
     "ConnectionRequestURL",
     "SupportedConnReqMethods",
     "AliasBasedAddressing",

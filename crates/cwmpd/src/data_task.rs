@@ -100,6 +100,9 @@ async fn watch(model: &mut DataModel, inputs: &mpsc::UnboundedSender<Input>) {
     if model.check_watched().await {
         inputs.send(Input::WatchedChanged).ok();
     }
+    if model.check_lightweight().await {
+        inputs.send(Input::LightweightChanged).ok();
+    }
 }
 
 fn refusal(fault: &CwmpFault) -> Answer {

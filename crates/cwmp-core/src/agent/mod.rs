@@ -9,6 +9,7 @@
 
 mod calls;
 mod course;
+mod lightweight;
 mod queue;
 mod session;
 mod status;
@@ -21,6 +22,7 @@ pub use status::{AgentStatus, SessionPhase};
 use std::collections::VecDeque;
 
 use self::{
+    lightweight::Lightweight,
     queue::EventQueue,
     session::{Failure, Session},
 };
@@ -30,7 +32,7 @@ use crate::{
         Abilities, BootCause, DataOp, Effect, Input, Level, LocalCommand, OpId, RebootCause, Record,
         SnapshotId, Start, Ticket,
     },
-    periodic::Periodic,
+    periodic::{Periodic, Rule},
     random::Random,
     rpc::{AcsRequest, AcsResponse, CwmpVersion, DeviceId, Fault, Inform},
     settings::{AgentSettings, ConnectionRequestSettings},
@@ -72,6 +74,7 @@ pub struct Agent {
     interrupted: bool,
     version: VersionChoice,
     periodic: Periodic,
+    lightweight: Lightweight,
     listening: Option<ConnectionRequestSettings>,
     random: Random,
     restart: Option<Restart>,
@@ -157,6 +160,7 @@ impl Agent {
             interrupted: false,
             version: VersionChoice::default(),
             periodic: Periodic::default(),
+            lightweight: Lightweight::default(),
             listening: None,
             random: Random::new(0),
             restart: None,
@@ -181,8 +185,12 @@ impl Agent {
             Input::ConnectionRequest(_) => self.connection_request(),
             Input::DataDone(op, result) => self.data_done(op, result, now),
             Input::WatchedChanged => self.watched_changed(now),
+            Input::LightweightChanged => self.notify_lightly(now),
             Input::SettingsChanged(settings) => self.new_settings = Some(settings),
-            Input::ClockStepped => self.periodic.clock_stepped(now),
+            Input::ClockStepped => {
+                self.periodic.clock_stepped(now);
+                self.lightweight.timer.clock_stepped(now);
+            }
             Input::RestartFailed(reason) => self.restart_failed(&reason),
             Input::Command(command) => self.command(command),
         }
@@ -202,13 +210,14 @@ impl Agent {
     /// When the agent must be called again even if nothing happens.
     #[must_use]
     pub fn next_wakeup(&self) -> Option<Mono> {
+        let always = self.periodic.due().into_iter().chain(self.lightweight.timer.due()).min();
         match self.stage {
             Stage::Unborn | Stage::Restarting => None,
             Stage::Idle if self.may_start() => {
-                self.retry_at.into_iter().chain(self.notify_at).chain(self.periodic.due()).min()
+                self.retry_at.into_iter().chain(self.notify_at).chain(always).min()
             }
             // What fires meanwhile adds an event for the session after this one.
-            _ => self.periodic.due(),
+            _ => always,
         }
     }
 
@@ -244,7 +253,8 @@ impl Agent {
             BootCause::AgentRestart => {}
         }
         self.acs_may_be_new();
-        self.periodic.configure(&self.settings, now);
+        self.periodic.configure(Rule::periodic_inform(&self.settings), now);
+        self.lightweight.configure(&self.settings, now);
         self.listen();
         self.persist_changes();
     }
@@ -351,6 +361,9 @@ impl Agent {
         if self.periodic.fire(now) && self.settings.enable_cwmp {
             self.event(EventCode::Periodic);
         }
+        if self.lightweight.timer.fire(now) {
+            self.notify_lightly(now);
+        }
         if !matches!(self.stage, Stage::Idle) {
             return;
         }
@@ -374,7 +387,8 @@ impl Agent {
     fn adopt(&mut self, settings: AgentSettings, now: Now) {
         let other_acs = settings.url != self.settings.url;
         self.settings = settings;
-        self.periodic.configure(&self.settings, now);
+        self.periodic.configure(Rule::periodic_inform(&self.settings), now);
+        self.lightweight.configure(&self.settings, now);
         self.listen();
         if other_acs {
             self.state.bootstrapped = None;

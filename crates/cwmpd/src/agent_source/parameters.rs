@@ -4,12 +4,15 @@ use cwmp_core::{
     datetime::DateTime,
     limits,
     rpc::DeviceId,
-    settings::{AgentSettings, ConnectionRequestSettings, HttpCompression, Secret},
+    settings::{AgentSettings, ConnectionRequestSettings, HttpCompression, LightweightSettings, Secret},
     url::HttpUrl,
 };
 use cwmp_store::{Layers, Problem};
 
-use crate::config::reader::{Reader, boolean, unsigned};
+use crate::config::{
+    self,
+    reader::{Reader, boolean, unsigned},
+};
 
 pub(super) const SECTION: &str = "ManagementServer";
 
@@ -26,8 +29,10 @@ pub(super) enum Kind {
     Password,
     /// An http or https URL, or empty for none.
     Url,
-    #[cfg(feature = "compression")]
+    /// One of these words.
     OneOf(&'static [&'static str]),
+    /// A host name or address without a port, or empty for none.
+    Host,
 }
 
 /// A parameter that the layers keep, under its own name.
@@ -81,6 +86,19 @@ pub(super) const STORED: &[Stored] = &[
     writable("CWMPRetryIntervalMultiplier", Kind::Unsigned(1000, 65_535), |now| {
         now.settings.retry_interval_multiplier.to_string()
     }),
+    writable("LightweightNotificationProtocolsUsed", Kind::OneOf(&["", "UDP"]), |now| {
+        if now.settings.lightweight.udp { "UDP" } else { "" }.to_owned()
+    }),
+    writable("LightweightNotificationTriggerInterval", Kind::Unsigned(0, u32::MAX), |now| {
+        now.settings.lightweight.trigger_interval.to_string()
+    }),
+    writable("LightweightNotificationTriggerTime", Kind::Time, |now| {
+        now.settings.lightweight.trigger_time.to_string()
+    }),
+    writable("UDPLightweightNotificationHost", Kind::Host, |now| now.settings.lightweight.host.clone()),
+    writable("UDPLightweightNotificationPort", Kind::Unsigned(1, 65_535), |now| {
+        now.settings.lightweight.port.to_string()
+    }),
 ];
 
 /// Longest password, in characters.
@@ -97,8 +115,8 @@ impl Kind {
             Kind::Time => DateTime::parse(text).is_ok(),
             Kind::Text(most) => at_most(most),
             Kind::Password => at_most(PASSWORD_CHARS),
-            #[cfg(feature = "compression")]
             Kind::OneOf(choices) => choices.contains(&text),
+            Kind::Host => at_most(256) && config::host(text).is_some(),
             Kind::Url => text.is_empty() || (at_most(URL_CHARS) && HttpUrl::parse(text).is_ok()),
         }
     }
@@ -111,8 +129,8 @@ impl Kind {
             Kind::Time => "a dateTime such as 2026-01-31T12:00:00Z".into(),
             Kind::Text(most) => format!("at most {most} characters"),
             Kind::Password => format!("at most {PASSWORD_CHARS} characters"),
-            #[cfg(feature = "compression")]
-            Kind::OneOf(choices) => format!("one of {}", choices.join(", ")),
+            Kind::OneOf(choices) => format!("one of `{}`", choices.join("`, `")),
+            Kind::Host => "a host name or an IP address without a port, or empty".into(),
             Kind::Url => format!(
                 "an http or https URL of at most {URL_CHARS} characters without user information, or empty"
             ),
@@ -167,6 +185,17 @@ pub(super) fn load(layers: &Layers, default_username: &str) -> (Loaded, Vec<Prob
             http_enable: flag("HTTPConnectionRequestEnable", true),
             username: owned("ConnectionRequestUsername"),
             password: Secret(owned("ConnectionRequestPassword")),
+        },
+        lightweight: LightweightSettings {
+            udp: text("LightweightNotificationProtocolsUsed") == Some("UDP"),
+            trigger_interval: number("LightweightNotificationTriggerInterval", 0),
+            trigger_time: text("LightweightNotificationTriggerTime")
+                .and_then(|text| DateTime::parse(text).ok())
+                .unwrap_or(default.lightweight.trigger_time),
+            host: text("UDPLightweightNotificationHost").and_then(config::host).flatten().unwrap_or_default(),
+            port: text("UDPLightweightNotificationPort")
+                .and_then(|text| text.parse().ok())
+                .unwrap_or(default.lightweight.port),
         },
     };
     let loaded = Loaded { settings, url: owned("URL"), parameter_key: owned("ParameterKey") };

@@ -7,7 +7,7 @@ use std::{
 
 use cwmp_core::{
     datetime::DateTime,
-    settings::{HttpCompression, Secret},
+    settings::{HttpCompression, LightweightSettings, Secret},
     value::ValueType,
 };
 use cwmp_store::durable::RealFiles;
@@ -151,7 +151,13 @@ Device.ManagementServer.DefaultActiveNotificationThrottle rw 0
 Device.ManagementServer.HTTPCompression rw Disabled
 Device.ManagementServer.CWMPRetryMinimumWaitInterval rw 5
 Device.ManagementServer.CWMPRetryIntervalMultiplier rw 2000
+Device.ManagementServer.LightweightNotificationProtocolsUsed rw 
+Device.ManagementServer.LightweightNotificationTriggerInterval rw 0
+Device.ManagementServer.LightweightNotificationTriggerTime rw 0001-01-01T00:00:00Z
+Device.ManagementServer.UDPLightweightNotificationHost rw 
+Device.ManagementServer.UDPLightweightNotificationPort rw 7547
 Device.ManagementServer.HTTPCompressionSupported ro GZIP,Deflate
+Device.ManagementServer.LightweightNotificationProtocolsSupported ro UDP
 Device.ManagementServer.ConnectionRequestURL ro 
 Device.ManagementServer.SupportedConnReqMethods ro HTTP
 Device.ManagementServer.AliasBasedAddressing ro false
@@ -216,6 +222,11 @@ fn what_the_acs_sets_is_kept_over_a_restart() {
         ("HTTPCompression", "GZIP"),
         ("CWMPRetryMinimumWaitInterval", "65535"),
         ("CWMPRetryIntervalMultiplier", "1000"),
+        ("LightweightNotificationProtocolsUsed", "UDP"),
+        ("LightweightNotificationTriggerInterval", "60"),
+        ("LightweightNotificationTriggerTime", "2026-01-31T12:00:00Z"),
+        ("UDPLightweightNotificationHost", "light.example"),
+        ("UDPLightweightNotificationPort", "65535"),
     ];
     let names = STORED.iter().map(|stored| stored.name);
     assert_eq!(values.map(|(name, _)| name).as_slice(), names.collect::<Vec<_>>());
@@ -253,8 +264,39 @@ fn what_the_acs_sets_is_kept_over_a_restart() {
             username: "cr".into(),
             password: Secret("secret".into()),
         },
+        lightweight: LightweightSettings {
+            udp: true,
+            trigger_interval: 60,
+            trigger_time: DateTime::parse("2026-01-31T12:00:00Z").unwrap(),
+            host: "light.example".into(),
+            port: 65_535,
+        },
     };
     assert_eq!(there.source.settings(), expected);
+}
+
+#[test]
+fn what_does_not_fit_lightweight_notifications_is_refused() {
+    let there = fresh();
+    for (name, value) in [
+        ("LightweightNotificationProtocolsUsed", "TCP"),
+        ("LightweightNotificationTriggerInterval", "-1"),
+        ("LightweightNotificationTriggerTime", "noon"),
+        ("UDPLightweightNotificationHost", "a b"),
+        ("UDPLightweightNotificationHost", "host\r\nX: y"),
+        ("UDPLightweightNotificationHost", "host:7547"),
+        ("UDPLightweightNotificationPort", "0"),
+        ("UDPLightweightNotificationPort", "65536"),
+    ] {
+        assert_eq!(there.set(&[(name, value)]), [(name.to_owned(), 9007)], "{value}");
+    }
+    assert_eq!(there.set(&[("UDPLightweightNotificationHost", "[2001:db8::1]")]), []);
+    assert_eq!(there.source.settings().lightweight.host, "2001:db8::1");
+    assert_eq!(
+        there.set(&[("UDPLightweightNotificationHost", ""), ("LightweightNotificationProtocolsUsed", "")]),
+        []
+    );
+    assert_eq!(there.source.settings().lightweight, LightweightSettings::default());
 }
 
 #[test]
