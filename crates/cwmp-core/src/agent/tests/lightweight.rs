@@ -1,4 +1,4 @@
-//! When lightweight notifications are sent, and where to (CONFORMANCE 5.21, 5.22).
+//! When lightweight notifications are sent, and where to.
 
 use super::bench::{Bench, Seen, settings};
 use crate::{
@@ -38,6 +38,7 @@ fn datagrams(bench: &mut Bench) -> Vec<Datagram> {
     bench.seen.drain(..).map(datagram).collect()
 }
 
+/// Conformance: 5.21, 5.22
 #[test]
 fn an_active_one_goes_to_the_host_of_the_acs_without_a_session() {
     let mut bench = started(light(|_| {}));
@@ -73,6 +74,7 @@ fn cnonces_differ_and_host_and_port_can_be_set() {
     }
 }
 
+/// Conformance: 5.22
 #[test]
 fn passive_ones_go_at_the_trigger_interval_and_only_when_something_has_changed() {
     let mut bench = started(light(|settings| settings.trigger_interval = 60));
@@ -85,6 +87,7 @@ fn passive_ones_go_at_the_trigger_interval_and_only_when_something_has_changed()
     assert_eq!(datagrams(&mut bench).len(), 1);
 }
 
+/// Conformance: 5.22
 #[test]
 fn the_trigger_time_sets_the_phase() {
     let mut bench = started(light(|settings| {
