@@ -11,7 +11,7 @@ use crate::{
         AddObjectResponse, CwmpVersion, DeviceId, Header, ParameterKey, ParameterValueStruct,
         SetParameterAttributesStruct, Status,
     },
-    settings::{AgentSettings, ConnectionRequestSettings, Secret},
+    settings::{AgentSettings, ConnectionRequestSettings, HttpCompression, Secret},
     stored::Stored,
     url::HttpUrl,
 };
@@ -49,6 +49,8 @@ pub enum Input {
     DataDone(OpId, Result<DataReply, CwmpFault>),
     /// Parameters with active notification were changed by somebody else than the ACS.
     WatchedChanged,
+    /// Parameters with active lightweight notification were changed by somebody else than the ACS.
+    LightweightChanged,
     /// The agent's own settings are now these, whoever changed them.
     SettingsChanged(Box<AgentSettings>),
     /// The wall clock has been set; timers that follow dates are to be reckoned anew.
@@ -198,6 +200,8 @@ pub enum Effect {
     ReleaseSnapshot(SnapshotId),
     /// Listen for connection requests as set, or stop listening (`None`).
     Listen(Option<ConnectionRequestSettings>),
+    /// Send this over UDP. Nothing comes back of it: no reply is expected, and a failure is for the log alone.
+    SendDatagram(Datagram),
     /// Restart the box.
     Reboot(RebootCause),
     /// Reset the box to factory state and restart the agent.
@@ -215,8 +219,23 @@ pub struct AcsTarget {
     pub username: String,
     /// Password.
     pub password: Secret,
+    /// HTTPCompression: how messages are compressed.
+    #[serde(default)]
+    pub compression: HttpCompression,
     /// The last session was interrupted: send its cookies again (TR-069a6 3.4.2). Otherwise start without any.
     pub keep_cookies: bool,
+}
+
+/// A message over UDP.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Datagram {
+    /// Host name or IP address, without brackets.
+    pub host: String,
+    /// UDP port.
+    pub port: u16,
+    /// The message.
+    #[serde(with = "readable")]
+    pub bytes: Vec<u8>,
 }
 
 /// What is posted.
@@ -267,6 +286,9 @@ pub enum DataOp {
     },
     /// The ACS has answered the Inform: what it carried counts as known to the ACS.
     InformDelivered,
+    /// The parameters of a lightweight notification: all watched in that way, actively or passively, that have changed
+    /// since the last one. They count as notified, for nobody will say whether they arrive.
+    Lightweight,
     /// GetParameterNames.
     Names {
         /// ParameterPath.
@@ -321,6 +343,11 @@ pub enum DataReply {
         parameters: Vec<ParameterValueStruct>,
         /// Whether it holds changed watched parameters, so that `4 VALUE CHANGE` belongs to the events.
         value_change: bool,
+    },
+    /// To [`DataOp::Lightweight`]; often empty.
+    Lightweight {
+        /// The changed parameters.
+        parameters: Vec<ParameterValueStruct>,
     },
     /// To [`DataOp::Names`], [`DataOp::Values`] and [`DataOp::Attributes`].
     Listing {
@@ -392,6 +419,8 @@ mod tests {
             Input::SessionLost(NetError::Timeout(60)),
             Input::DataDone(OpId(1), Err(CwmpFault::new(FaultCode::INVALID_ARGUMENTS, "why"))),
             Input::SettingsChanged(Box::new(settings)),
+            Input::LightweightChanged,
+            Input::DataDone(OpId(2), Ok(DataReply::Lightweight { parameters: Vec::new() })),
             Input::Command(LocalCommand::Inform),
         ];
         for input in inputs {
@@ -409,6 +438,8 @@ mod tests {
             Effect::Persist(Ticket(1), Box::new(state)),
             Effect::Post(Body::Listing(listing)),
             Effect::Data(OpId(2), DataOp::Values { names: vec!["Device.".into()] }),
+            Effect::Data(OpId(3), DataOp::Lightweight),
+            Effect::SendDatagram(Datagram { host: "acs".into(), port: 7547, bytes: b"POST".to_vec() }),
             Effect::Listen(None),
             Effect::Reboot(RebootCause::Local),
         ];

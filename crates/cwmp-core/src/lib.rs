@@ -9,6 +9,7 @@
 //! * [`io`]: inputs and effects, the border to everything else;
 //! * [`agent`]: when sessions start and what follows them; `agent::session`: one session;
 //! * `event`, `retry`, `periodic`: the rules that live longer than one session;
+//! * [`lightweight`]: notifications over UDP;
 //! * [`limits`]: every bound, by name.
 
 pub mod agent;
@@ -17,6 +18,7 @@ pub mod digest;
 pub mod event;
 pub mod fault;
 pub mod io;
+pub mod lightweight;
 pub mod limits;
 pub mod path;
 mod periodic;

@@ -30,6 +30,10 @@ pub const EVENT_CODE: usize = 64;
 pub const INFORM_EVENTS: usize = 64;
 /// Most events kept while they wait for delivery; beyond it new ones are not taken (a session is owed for long by then).
 pub const QUEUED_EVENTS: usize = 256;
+/// Bytes of a lightweight notification up to which parameters share it, so that it needs no fragments on its way.
+pub const LIGHTWEIGHT_MESSAGE: usize = 1_400;
+/// Largest parameter that a lightweight notification carries, encoded, in bytes; alone, it still fits into a datagram.
+pub const LIGHTWEIGHT_PARAMETER: usize = 60_000;
 
 /// Most ScheduleInform calls whose `M ScheduleInform` the ACS has not yet got; beyond it the call is refused with 9004.
 pub const SCHEDULED_INFORMS: usize = 128;

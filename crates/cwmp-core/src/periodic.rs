@@ -56,6 +56,14 @@ impl Rule {
         let policy = settings.heartbeat_policy;
         policy.enable.then(|| Self::new(policy.reporting_interval, policy.initiation_time))
     }
+
+    /// That of passive lightweight notifications; `None` while they are off.
+    #[must_use]
+    pub(crate) fn lightweight(settings: &AgentSettings) -> Option<Self> {
+        let wanted = &settings.lightweight;
+        (wanted.udp && wanted.trigger_interval > 0)
+            .then(|| Self::new(wanted.trigger_interval, wanted.trigger_time))
+    }
 }
 
 impl Periodic {

@@ -51,8 +51,14 @@ pub struct AgentSettings {
     pub boot_wait: u32,
     /// The first session after a boot waits for the clock, but not longer than so many seconds.
     pub clock_wait: u32,
+    /// HTTPCompression.
+    #[serde(default)]
+    pub http_compression: HttpCompression,
     /// How connection requests reach the box.
     pub connection_request: ConnectionRequestSettings,
+    /// Lightweight notifications.
+    #[serde(default)]
+    pub lightweight: LightweightSettings,
 }
 
 impl Default for AgentSettings {
@@ -73,7 +79,9 @@ impl Default for AgentSettings {
             heartbeat_policy: HeartbeatPolicy::default(),
             boot_wait: 0,
             clock_wait: 0,
+            http_compression: HttpCompression::Disabled,
             connection_request: ConnectionRequestSettings::default(),
+            lightweight: LightweightSettings::default(),
         }
     }
 }
@@ -105,6 +113,39 @@ impl Default for HeartbeatPolicy {
     }
 }
 
+/// How messages to the ACS are compressed (TR-069a6 3.4.7, TR-181 `ManagementServer.HTTPCompression`).
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub enum HttpCompression {
+    /// Not at all.
+    #[default]
+    Disabled,
+    /// Content coding gzip.
+    Gzip,
+    /// Content coding deflate: the zlib format.
+    Deflate,
+}
+
+impl HttpCompression {
+    /// All choices.
+    pub const ALL: [Self; 3] = [Self::Disabled, Self::Gzip, Self::Deflate];
+
+    /// Value of the parameter.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Disabled => "Disabled",
+            Self::Gzip => "GZIP",
+            Self::Deflate => "Deflate",
+        }
+    }
+
+    /// The choice of this name; `None` where there is none.
+    #[must_use]
+    pub fn parse(text: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|choice| choice.as_str() == text)
+    }
+}
+
 /// Connection requests over HTTP (TR-069a6 3.2.2.2).
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct ConnectionRequestSettings {
@@ -114,4 +155,31 @@ pub struct ConnectionRequestSettings {
     pub username: String,
     /// ConnectionRequestPassword; while empty nothing listens.
     pub password: Secret,
+}
+
+/// Lightweight notifications over UDP (TR-069a6 Annex M).
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct LightweightSettings {
+    /// Whether LightweightNotificationProtocolsUsed has `UDP`; otherwise none are sent.
+    pub udp: bool,
+    /// LightweightNotificationTriggerInterval in seconds; 0: passive ones only ride along with active ones.
+    pub trigger_interval: u32,
+    /// LightweightNotificationTriggerTime: the phase of that; with Unknown Time the agent chooses it.
+    pub trigger_time: DateTime,
+    /// UDPLightweightNotificationHost; when empty, the host of the ACS.
+    pub host: String,
+    /// UDPLightweightNotificationPort.
+    pub port: u16,
+}
+
+impl Default for LightweightSettings {
+    fn default() -> Self {
+        Self {
+            udp: false,
+            trigger_interval: 0,
+            trigger_time: DateTime::Unknown,
+            host: String::new(),
+            port: 7547,
+        }
+    }
 }

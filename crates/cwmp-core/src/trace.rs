@@ -115,6 +115,7 @@ pub fn name(effect: &Effect) -> Option<String> {
         Effect::Trace(_) => return None,
         Effect::Persist(..) => "Persist",
         Effect::OpenSession(_) => "OpenSession",
+        Effect::SendDatagram(_) => "SendDatagram",
         Effect::Post(Body::Empty) => "Post nothing",
         Effect::Post(Body::Bytes(_)) => "Post an envelope",
         Effect::Post(Body::Listing(listing)) => {
@@ -135,6 +136,7 @@ fn operation(op: &DataOp) -> &'static str {
     match op {
         DataOp::Inform { .. } => "Inform",
         DataOp::InformDelivered => "InformDelivered",
+        DataOp::Lightweight => "Lightweight",
         DataOp::Names { .. } => "Names",
         DataOp::Values { .. } => "Values",
         DataOp::Attributes { .. } => "Attributes",

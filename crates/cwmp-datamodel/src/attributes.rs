@@ -22,13 +22,17 @@ pub struct Attributes {
     /// Aliases that the ACS has given to instances, by the path of the instance (`Device.X.Y.1.`).
     #[serde(skip_serializing_if = "BTreeMap::is_empty")]
     pub aliases: BTreeMap<String, String>,
+    /// The same of lightweight notifications: what was sent last.
+    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
+    pub notified: BTreeMap<String, u64>,
 }
 
 /// Attributes of one parameter that differ from the default.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default)]
 pub struct Deviation {
-    /// Notification: 0 off, 1 passive, 2 active.
+    /// Notification: 0 off, 1 passive, 2 active, 3 passive lightweight, 4 both passive ones, 5 active lightweight, 6
+    /// passive and active lightweight.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub notification: Option<u8>,
     /// AccessList is empty: the ACS alone may write.
@@ -57,6 +61,28 @@ pub trait AttributeStore {
 /// Notification 0, 1, 2 (TR-069a6 A.3.2.4).
 pub(crate) const OFF: u8 = 0;
 pub(crate) const ACTIVE: u8 = 2;
+/// The highest value: 6.
+pub(crate) const LAST: u8 = 6;
+
+/// Whether an Inform reports changes.
+pub(crate) fn is_in_inform(notification: u8) -> bool {
+    matches!(notification, 1 | ACTIVE | 4 | 6)
+}
+
+/// Whether a session is owed at once.
+pub(crate) fn is_active(notification: u8) -> bool {
+    notification == ACTIVE
+}
+
+/// Whether a lightweight notification reports changes.
+pub(crate) fn is_lightweight(notification: u8) -> bool {
+    matches!(notification, 3..=6)
+}
+
+/// Whether a lightweight notification is owed at once.
+pub(crate) fn is_active_lightweight(notification: u8) -> bool {
+    matches!(notification, 5 | 6)
+}
 
 impl Attributes {
     /// Notification, and whether AccessList holds `Subscriber`.
@@ -90,10 +116,24 @@ impl Attributes {
         }
     }
 
+    /// The ACS knows this value of a watched parameter by itself; whether that is recorded anew.
+    pub(crate) fn learn(&mut self, name: String, now: u64) -> bool {
+        let set = self.set.get(&name).and_then(|deviation| deviation.notification);
+        // Nothing but the defaults of the model watches without being set: those are active.
+        let notification = set.unwrap_or(ACTIVE);
+        let mut changed = false;
+        if is_lightweight(notification) {
+            changed |= self.notified.insert(name.clone(), now) != Some(now);
+        }
+        if is_in_inform(notification) {
+            changed |= self.known.insert(name, now) != Some(now);
+        }
+        changed
+    }
+
     /// Whether there is more than may be kept.
     pub(crate) fn is_full(&self) -> bool {
-        self.set.len() > limits::ATTRIBUTES
-            || self.known.len() > limits::ATTRIBUTES
+        self.set.len().max(self.known.len()).max(self.notified.len()) > limits::ATTRIBUTES
             || self.aliases.len() > limits::ALIASES
     }
 
@@ -115,11 +155,12 @@ impl Attributes {
     fn forget_where(&mut self, gone: &dyn Fn(&str) -> bool) {
         remove_where(&mut self.set, gone);
         remove_where(&mut self.known, gone);
+        remove_where(&mut self.notified, gone);
         remove_where(&mut self.aliases, gone);
     }
 
     fn len(&self) -> usize {
-        self.set.len() + self.known.len() + self.aliases.len()
+        self.set.len() + self.known.len() + self.notified.len() + self.aliases.len()
     }
 }
 

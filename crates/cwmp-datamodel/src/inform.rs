@@ -13,7 +13,7 @@ use std::collections::HashSet;
 use cwmp_core::{event::EventCode, io::DataReply, rpc::ParameterValueStruct};
 
 use crate::{
-    attributes::{ACTIVE, OFF, fingerprint},
+    attributes::{fingerprint, is_active, is_in_inform},
     limits,
     model::{DataModel, Reading},
     snapshot::{Entry, Snapshot},
@@ -58,7 +58,7 @@ impl Watched<'_> {
 impl DataModel {
     pub(crate) async fn inform(&mut self, events: &[EventCode]) -> DataReply {
         let mut names: Vec<&str> = self.forced.iter().map(String::as_str).chain([INFORM_PARAMETER]).collect();
-        names.extend(self.watched_names(OFF + 1));
+        names.extend(self.watched_names(is_in_inform));
         let mut carried = Carried::default();
         let Some(snapshot) = self.read_to_tell(&names).await else {
             return DataReply::Inform { parameters: Vec::new(), value_change: false };
@@ -110,35 +110,34 @@ impl DataModel {
     /// Whether a parameter with active notification differs from what the ACS knows, so that a session is owed. Sources
     /// that fail are passed over.
     pub async fn check_watched(&mut self) -> bool {
-        let names: Vec<&str> = self.watched_names(ACTIVE).collect();
+        let names: Vec<&str> = self.watched_names(is_active).collect();
         if names.is_empty() {
             return false;
         }
         let Some(snapshot) = self.read_or_log(&names).await else { return false };
-        self.watched(&snapshot).any(|watched| watched.notification == ACTIVE && watched.is_news())
+        self.watched(&snapshot).any(|watched| is_active(watched.notification) && watched.is_news())
     }
 
     /// What a lenient reading gives.
-    async fn read_or_log(&self, names: &[&str]) -> Option<Snapshot> {
+    pub(crate) async fn read_or_log(&self, names: &[&str]) -> Option<Snapshot> {
         let read = self.read(names, Reading::Lenient).await;
         read.inspect_err(|fault| tracing::warn!("watched parameters could not be read: {fault}")).ok()
     }
 
     /// The same, with names as the ACS is to see them.
-    async fn read_to_tell(&self, names: &[&str]) -> Option<Snapshot> {
+    pub(crate) async fn read_to_tell(&self, names: &[&str]) -> Option<Snapshot> {
         let mut snapshot = self.read_or_log(names).await?;
         if self.addressing.get().instance_alias
             && let Err(fault) = snapshot.show_aliases()
         {
-            tracing::warn!("the Inform names instances by their numbers: {fault}");
+            tracing::warn!("the ACS is told of instances by their numbers: {fault}");
         }
         Some(snapshot)
     }
 
-    /// What to read for parameters with at least this notification.
-    fn watched_names(&self, least: u8) -> impl Iterator<Item = &str> {
-        let set =
-            self.attributes.set.iter().filter(move |(_, set)| set.notification.is_some_and(|n| n >= least));
+    /// What to read for parameters with such a notification; those watched by default are active.
+    fn watched_names(&self, such: fn(u8) -> bool) -> impl Iterator<Item = &str> {
+        let set = self.attributes.set.iter().filter(move |(_, set)| set.notification.is_some_and(such));
         self.watched_by_default.iter().map(String::as_str).chain(set.map(|(name, _)| name.as_str()))
     }
 
@@ -147,7 +146,7 @@ impl DataModel {
         all.filter_map(|found| {
             let (notification, _) =
                 self.attributes.of_parts(found.entry.object, found.entry.name, found.rule);
-            if notification == OFF {
+            if !is_in_inform(notification) {
                 return None;
             }
             let name = found.full_name();

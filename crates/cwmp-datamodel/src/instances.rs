@@ -11,7 +11,7 @@ use cwmp_core::{
 use cwmp_platform::source::{Change, ObjectKind};
 
 use crate::{
-    attributes::fingerprint,
+    attributes::{Attributes, fingerprint},
     facts::{Place, alias_in},
     model::{DataModel, Origin, PARAMETER_KEY, Reading, in_time},
     set::Part,
@@ -151,7 +151,8 @@ impl DataModel {
         let parent =
             table.strip_suffix('.').and_then(|path| path.rsplit_once('.')).map_or("", |(parent, _)| parent);
         let Some(name) = object.rule().count().map(|count| format!("{parent}.{count}")) else { return };
-        if origin == Origin::Local || !self.attributes.known.contains_key(&name) {
+        let Attributes { known, notified, .. } = &self.attributes;
+        if origin == Origin::Local || !(known.contains_key(&name) || notified.contains_key(&name)) {
             return;
         }
         match self.read(&[&name], Reading::Strict).await {

@@ -23,6 +23,7 @@ pub mod facts;
 mod inform;
 mod instances;
 pub mod lexical;
+mod lightweight;
 pub mod limits;
 mod model;
 pub mod pattern;

@@ -14,6 +14,8 @@ pub const SNAPSHOTS: usize = 4;
 pub const ATTRIBUTES: usize = 8_192;
 /// Most parameters beside the forced ones in one Inform; changes beyond it wait for the next one.
 pub const INFORM_PARAMETERS: usize = 512;
+/// Most parameters that one lightweight notification is made of; changes beyond it wait for the next one.
+pub const LIGHTWEIGHT_PARAMETERS: usize = 512;
 /// Most parameter sources of one tree.
 pub const SOURCES: usize = 250;
 /// Most names that the wildcards of one call may stand for; beyond it the call is answered with 9004.

@@ -139,6 +139,7 @@ impl DataModel {
                 self.inform_delivered().await;
                 Ok(DataReply::Done)
             }
+            DataOp::Lightweight => Ok(self.lightweight().await),
             DataOp::Names { path, next_level } => self.names(&path, next_level, origin).await,
             DataOp::Values { names } | DataOp::Attributes { names } => self.parameters(&names, origin).await,
             DataOp::Set { parameters, parameter_key } => {

@@ -266,7 +266,7 @@ impl DataModel {
     pub(crate) async fn know(&mut self, watched: Vec<(String, u64)>) {
         let mut changed = false;
         for (name, now) in watched {
-            changed |= self.attributes.known.insert(name, now) != Some(now);
+            changed |= self.attributes.learn(name, now);
         }
         if changed {
             self.save_attributes().await;

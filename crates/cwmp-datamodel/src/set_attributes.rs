@@ -6,7 +6,7 @@ use cwmp_core::{
 };
 
 use crate::{
-    attributes::{ACTIVE, Attributes, OFF, fingerprint},
+    attributes::{ACTIVE, Attributes, LAST, fingerprint, is_in_inform, is_lightweight},
     facts::Rule,
     limits,
     model::{DataModel, Reading, expand, unknown},
@@ -51,10 +51,9 @@ fn enter(
 ) -> Result<(), CwmpFault> {
     let notification = match u8::try_from(entry.notification) {
         _ if !entry.notification_change => None,
-        Ok(notification) if notification <= ACTIVE => Some(notification),
+        Ok(notification) if notification <= LAST => Some(notification),
         _ => {
-            let text =
-                format!("Notification {} for {}: 0, 1 and 2 are supported", entry.notification, entry.name);
+            let text = format!("Notification {} for {}: must be 0 to 6", entry.notification, entry.name);
             return Err(CwmpFault::new(FaultCode::INVALID_ARGUMENTS, text));
         }
     };
@@ -75,11 +74,17 @@ fn enter(
             return Err(CwmpFault::new(FaultCode::NOTIFICATION_REJECTED, text));
         }
         attributes.change(&name, found.rule, notification.filter(|_| !forced), acs_only);
-        if attributes.of(&name, found.rule).0 == OFF {
-            attributes.known.remove(&name);
-        } else {
-            // What it is now is no news, unless it was watched already and has changed since.
-            attributes.known.entry(name).or_insert_with(|| fingerprint(found.entry.text));
+        let (notification, _) = attributes.of(&name, found.rule);
+        // What it is now is no news, unless it was watched already and has changed since.
+        for (watched, values) in [
+            (is_in_inform(notification), &mut attributes.known),
+            (is_lightweight(notification), &mut attributes.notified),
+        ] {
+            if watched {
+                values.entry(name.clone()).or_insert_with(|| fingerprint(found.entry.text));
+            } else {
+                values.remove(&name);
+            }
         }
     }
     Ok(())

@@ -264,6 +264,21 @@ async fn instance_mode_says_how_rows_are_named() {
 }
 
 #[tokio::test]
+async fn lightweight_notifications_name_rows_as_the_inform_does() {
+    let mut bench = Bench::new();
+    bench.set(&[("Device.Hosts.Host.2.Alias", "printer")], "").await.unwrap();
+    bench.watch(&[(HOSTS[1], 5)]).await.unwrap();
+    by_alias(&bench);
+    bench.system.put(HOSTS[1], "changed", Access::ReadOnly);
+    assert!(bench.model.check_lightweight().await);
+    let reply = bench.acs(DataOp::Lightweight).await.unwrap();
+    let cwmp_core::io::DataReply::Lightweight { parameters } = reply else { panic!("{reply:?}") };
+    let told: Vec<_> = parameters.iter().map(|told| (told.name.as_str(), told.value.as_str())).collect();
+    assert_eq!(told, [("Device.Hosts.Host.[printer].HostName", "changed")]);
+    assert!(!bench.model.check_lightweight().await, "it counts as notified");
+}
+
+#[tokio::test]
 async fn a_name_never_becomes_longer_than_256_characters() {
     let mut bench = Bench::new();
     let mut path = "Device.IP.Interface.".to_owned();

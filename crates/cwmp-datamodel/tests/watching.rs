@@ -7,7 +7,7 @@ mod common;
 use common::{Bench, KEY};
 use cwmp_core::{
     event::EventCode,
-    io::DataOp,
+    io::{DataOp, DataReply},
     rpc::{ParameterKey, SetParameterAttributesStruct},
 };
 use cwmp_platform::source::{Access, ObjectKind};
@@ -67,13 +67,9 @@ async fn attributes_are_set_in_list_order_for_what_exists_now() {
 #[tokio::test]
 async fn attributes_are_set_as_a_whole_or_not_at_all() {
     let mut bench = Bench::new();
-    for (bad, code) in [
-        (("Device.Nothing", 1), 9005),
-        ((UP_TIME, 3), 9003),
-        ((UP_TIME, 7), 9003),
-        ((UP_TIME, -1), 9003),
-        ((VERSION, 0), 9009),
-    ] {
+    for (bad, code) in
+        [(("Device.Nothing", 1), 9005), ((UP_TIME, 7), 9003), ((UP_TIME, -1), 9003), ((VERSION, 0), 9009)]
+    {
         assert_eq!(bench.watch(&[(HOST, 1), bad]).await, Err(code), "{bad:?}");
     }
     let strangers = SetParameterAttributesStruct {
@@ -360,4 +356,71 @@ async fn rows_that_went_away_make_room_for_attributes() {
     bench.restart();
     bench.watch(&[("Device.Hosts.", 1)]).await.unwrap();
     assert_eq!(bench.shelf.saved.borrow().set.len(), 7);
+}
+
+/// A lightweight notification's parameters.
+async fn lightly(bench: &mut Bench) -> Vec<(String, String)> {
+    match bench.acs(DataOp::Lightweight).await.unwrap() {
+        DataReply::Lightweight { parameters } => {
+            parameters.into_iter().map(|parameter| (parameter.name, parameter.value)).collect()
+        }
+        other => panic!("{other:?}"),
+    }
+}
+
+#[tokio::test]
+async fn each_notification_value_reports_in_its_own_ways() {
+    // Value: in an Inform, opens a session, in a lightweight notification, sends one at once.
+    for (value, inform, active, light, active_light) in [
+        (0, false, false, false, false),
+        (1, true, false, false, false),
+        (2, true, true, false, false),
+        (3, false, false, true, false),
+        (4, true, false, true, false),
+        (5, false, false, true, true),
+        (6, true, false, true, true),
+    ] {
+        let mut bench = settled().await;
+        bench.watch(&[(HOST, value)]).await.unwrap();
+        assert_eq!(bench.attributes(&[HOST]).await.unwrap()[0].1, u8::try_from(value).unwrap());
+        assert!(!bench.model.check_watched().await && !bench.model.check_lightweight().await, "{value}");
+        bench.system.put(HOST, "changed", Access::ReadOnly);
+        assert_eq!(bench.model.check_watched().await, active, "{value}");
+        assert_eq!(bench.model.check_lightweight().await, active_light, "{value}");
+        let (parameters, value_change) = bench.inform(&[EventCode::Periodic]).await;
+        assert_eq!((names(&parameters).contains(&HOST), value_change), (inform, inform), "{value}");
+        let sent = lightly(&mut bench).await;
+        assert_eq!(
+            sent.first().map(|(name, text)| (name.as_str(), text.as_str())),
+            light.then_some((HOST, "changed"))
+        );
+        assert_eq!(lightly(&mut bench).await, [], "{value}: once");
+        bench.restart();
+        assert_eq!(lightly(&mut bench).await, [], "{value}: also after a restart");
+        assert!(!bench.model.check_lightweight().await, "{value}");
+    }
+}
+
+#[tokio::test]
+async fn passive_lightweight_changes_ride_along_with_active_ones() {
+    let mut bench = settled().await;
+    bench.watch(&[(HOST, 3), (UP_TIME, 5)]).await.unwrap();
+    bench.system.put(HOST, "changed", Access::ReadOnly);
+    assert!(!bench.model.check_lightweight().await, "passive alone");
+    bench.system.put(UP_TIME, "99", Access::ReadOnly);
+    assert!(bench.model.check_lightweight().await);
+    let mut sent = lightly(&mut bench).await;
+    sent.sort();
+    assert_eq!(sent, [(UP_TIME.to_owned(), "99".to_owned()), (HOST.to_owned(), "changed".to_owned())]);
+}
+
+#[tokio::test]
+async fn lightweight_notification_that_is_switched_off_is_forgotten() {
+    let mut bench = settled().await;
+    bench.watch(&[(HOST, 5)]).await.unwrap();
+    bench.system.put(HOST, "changed", Access::ReadOnly);
+    bench.watch(&[(HOST, 0)]).await.unwrap();
+    assert_eq!(lightly(&mut bench).await, []);
+    bench.watch(&[(HOST, 5)]).await.unwrap();
+    assert_eq!(lightly(&mut bench).await, [], "what it is now is no news");
 }

@@ -41,13 +41,17 @@ impl PostBody {
         }
     }
 
-    pub(crate) fn outgoing(&self, progress: &Rc<Progress>) -> Outgoing {
-        let chunks: Box<dyn Iterator<Item = Bytes>> = match self {
+    /// The chunks, from the beginning.
+    pub(crate) fn chunks(&self) -> Box<dyn Iterator<Item = Bytes>> {
+        match self {
             Self::Empty => Box::new(std::iter::empty()),
             Self::Bytes(bytes) => Box::new(std::iter::once(bytes.clone())),
             Self::Stream { make, .. } => make(),
-        };
-        Outgoing { chunks, left: self.length(), progress: Rc::clone(progress) }
+        }
+    }
+
+    pub(crate) fn outgoing(&self, progress: &Rc<Progress>) -> Outgoing {
+        Outgoing { chunks: self.chunks(), left: self.length(), progress: Rc::clone(progress) }
     }
 }
 

@@ -9,6 +9,7 @@ use std::{
 use cwmp_core::{
     io::{AcsTarget, NetError, Reply},
     limits::{CONNECT_TIMEOUT_MS, REPLY_TIMEOUT_MS},
+    settings::HttpCompression,
     time::Wall,
     url::{HttpUrl, Scheme},
 };
@@ -21,6 +22,7 @@ use hyper::{
 use crate::{
     auth::Authenticator,
     body::{Outgoing, PostBody, Progress},
+    compression::{self, Coding},
     connection::{Connection, ExchangeError, Origin, Received, place},
     cookie::CookieJar,
     limits,
@@ -61,6 +63,8 @@ pub struct AcsClient {
     config: ClientConfig,
     session: Option<Session>,
     jar: CookieJar,
+    /// The ACS that has refused a compressed message, and the setting that it was compressed with.
+    refused: Option<(HttpUrl, HttpCompression)>,
 }
 
 struct Session {
@@ -68,6 +72,10 @@ struct Session {
     url: HttpUrl,
     auth: Authenticator,
     connection: Option<Connection>,
+    /// What was asked for by the target.
+    asked: (HttpUrl, HttpCompression),
+    /// How messages are compressed; `None` also for an ACS that refuses it.
+    coding: Option<Coding>,
 }
 
 /// What a reply asks for.
@@ -81,7 +89,7 @@ impl AcsClient {
     /// A client without a session.
     #[must_use]
     pub fn new(config: ClientConfig) -> Self {
-        Self { config, session: None, jar: CookieJar::default() }
+        Self { config, session: None, jar: CookieJar::default(), refused: None }
     }
 
     /// Begins a session: connects to the ACS. A session that is still open is closed first. Cookies of the session before
@@ -94,16 +102,23 @@ impl AcsClient {
         if !target.keep_cookies {
             self.jar.clear();
         }
+        let asked = (target.url.clone(), target.compression);
+        self.refused = self.refused.take().filter(|refused| *refused == asked);
         let connection = Connection::open(&target.url, &self.config).await?;
         self.session = Some(Session {
             url: target.url.clone(),
             auth: Authenticator::new(&target.username, &target.password.0),
             connection: Some(connection),
+            coding: Coding::of(target.compression).filter(|_| self.refused.is_none()),
+            asked,
         });
         Ok(())
     }
 
     /// Posts and awaits the reply: the first one that is neither a redirect nor a challenge, whatever its status.
+    ///
+    /// A message is compressed as the target says, until the ACS answers 415 to one: then no longer towards this ACS, until
+    /// the target names another coding or the program starts again (TR-069a6 3.4.7). The reply 415 itself is handed out.
     ///
     /// After an error the session is over. When the future is dropped, its connection is closed.
     ///
@@ -113,11 +128,21 @@ impl AcsClient {
     pub async fn post(&mut self, body: PostBody) -> Result<Reply, NetError> {
         let no_session = || NetError::Broken("there is no open session".into());
         let mut session = self.session.take().ok_or_else(no_session)?;
+        let coding = session.coding.filter(|_| !matches!(body, PostBody::Empty));
+        let body = match coding {
+            Some(coding) => compression::compress(body, coding).await,
+            None => body,
+        };
         let (mut attempts, mut redirects) = (0, 0);
         loop {
-            let received = self.exchange(&mut session, &body).await?;
+            let received = self.exchange(&mut session, &body, coding).await?;
             match self.digest_reply(&mut session, received)? {
                 Next::Done(reply) => {
+                    if reply.status == 415 && coding.is_some() {
+                        let place = place(&session.url);
+                        tracing::warn!("{place} refuses compressed messages: the next session is without");
+                        self.refused = Some(session.asked.clone());
+                    }
                     self.session = Some(session);
                     return Ok(reply);
                 }
@@ -154,10 +179,15 @@ impl AcsClient {
     }
 
     /// Sends the message on the session's connection, or on a new one when that has ended.
-    async fn exchange(&mut self, session: &mut Session, body: &PostBody) -> Result<Received, NetError> {
+    async fn exchange(
+        &mut self,
+        session: &mut Session,
+        body: &PostBody,
+        coding: Option<Coding>,
+    ) -> Result<Received, NetError> {
         for _ in 0..limits::RECONNECTS {
             let mut connection = self.connection(session).await?;
-            let request = self.request(session, body, &connection.progress)?;
+            let request = self.request(session, body, coding, &connection.progress)?;
             match connection.exchange(request, &self.config).await {
                 Ok(received) => {
                     // Seen here as well as by hyper, which would first send the rest of a request that was answered early.
@@ -188,6 +218,7 @@ impl AcsClient {
         &self,
         session: &mut Session,
         body: &PostBody,
+        coding: Option<Coding>,
         progress: &Rc<Progress>,
     ) -> Result<Request<Outgoing>, NetError> {
         let url = &session.url;
@@ -202,6 +233,12 @@ impl AcsClient {
         if !matches!(body, PostBody::Empty) {
             headers.insert(header::CONTENT_TYPE, HeaderValue::from_static(CONTENT_TYPE));
             headers.insert(HeaderName::from_static("soapaction"), HeaderValue::from_static(""));
+        }
+        if session.coding.is_some() {
+            headers.insert(header::ACCEPT_ENCODING, HeaderValue::from_static(compression::ACCEPTED));
+        }
+        if let Some(coding) = coding {
+            headers.insert(header::CONTENT_ENCODING, HeaderValue::from_static(coding.token()));
         }
         headers.insert(header::CONTENT_LENGTH, HeaderValue::from(body.length()));
         if let Some(cookies) = self.jar.header(url, Instant::now()) {
@@ -232,7 +269,12 @@ impl AcsClient {
                 }
             }
             301 | 302 | 307 | 308 => redirect(&session.url, headers).map(Next::Redirect),
-            status => Ok(Next::Done(Reply { status, retry_after: retry_after(headers), body })),
+            status => {
+                // The page of a failure is of no use; it need not be decodable.
+                let body =
+                    if (200..300).contains(&status) { compression::decode(headers, body)? } else { body };
+                Ok(Next::Done(Reply { status, retry_after: retry_after(headers), body }))
+            }
         }
     }
 

@@ -4,6 +4,7 @@
 //! Where to look:
 //! * [`client`]: [`AcsClient`], one session at a time over one connection: authentication, redirects, cookies;
 //! * [`body`]: what is posted, in one piece or produced while it is sent;
+//! * `compression`: HTTP compression of both directions, behind the feature of that name;
 //! * [`cookie`]: the cookies of a session;
 //! * [`listener`]: [`ConnectionRequestListener`], the one open door of the box;
 //! * [`local`]: which address of the box the ACS sees;
@@ -15,6 +16,8 @@
 mod auth;
 pub mod body;
 pub mod client;
+#[cfg_attr(not(feature = "compression"), path = "uncompressed.rs")]
+mod compression;
 mod connection;
 pub mod cookie;
 pub mod limits;

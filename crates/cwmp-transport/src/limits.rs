@@ -14,6 +14,8 @@ pub const AUTHENTICATION_ATTEMPTS: u32 = 3;
 pub const REDIRECTS: u32 = 5;
 /// Times that one message is sent anew because a kept connection was found closed before anything was written.
 pub const RECONNECTS: u32 = 3;
+/// Most bytes of a compressed message that are kept to be sent; a longer one is compressed again while it is sent.
+pub const COMPRESSED_BYTES: usize = 64 * 1024;
 
 /// Most cookies kept; at the limit the oldest gives way.
 pub const COOKIES: usize = 32;

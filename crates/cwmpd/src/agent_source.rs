@@ -224,6 +224,9 @@ impl ParameterSource for AgentSource {
             show(STORED.iter().chain(Some(&DELAY_REBOOT)), &self.load(), out);
             let url = self.connection_request_url.borrow();
             let made_up: [(&str, &dyn fmt::Display); READ_ONLY.len()] = [
+                #[cfg(feature = "compression")]
+                ("HTTPCompressionSupported", &"GZIP,Deflate"),
+                ("LightweightNotificationProtocolsSupported", &"UDP"),
                 ("ConnectionRequestURL", &*url),
                 ("SupportedConnReqMethods", &"HTTP"),
                 ("AliasBasedAddressing", &true),
@@ -317,7 +320,10 @@ fn internal(error: impl fmt::Display) -> CwmpFault {
 }
 
 /// Parameters that the program makes up.
-const READ_ONLY: [&str; 5] = [
+const READ_ONLY: &[&str] = &[
+    #[cfg(feature = "compression")]
+    "HTTPCompressionSupported",
+    "LightweightNotificationProtocolsSupported",
     "ConnectionRequestURL",
     "SupportedConnReqMethods",
     "AliasBasedAddressing",

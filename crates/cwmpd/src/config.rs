@@ -196,7 +196,7 @@ fn url_path(text: &str) -> Option<String> {
 }
 
 /// `Some(None)` for the empty text: none is configured, whatever the lower layers say.
-fn host(text: &str) -> Option<Option<String>> {
+pub(crate) fn host(text: &str) -> Option<Option<String>> {
     if text.is_empty() {
         return Some(None);
     }

@@ -124,6 +124,9 @@ async fn watch(tree: &mut Tree, inputs: &mpsc::UnboundedSender<Input>) {
     if tree.model.check_watched().await {
         inputs.send(Input::WatchedChanged).ok();
     }
+    if tree.model.check_lightweight().await {
+        inputs.send(Input::LightweightChanged).ok();
+    }
 }
 
 fn refusal(fault: &CwmpFault) -> Answer {

@@ -24,6 +24,7 @@ use crate::{
     config::{Config, SharedLayers},
     control::{Answer, Asked, Request},
     data_task::{self, Question, Tree},
+    datagram,
     listener::Listener,
     restart::{self, Departure},
     snapshots::Snapshots,
@@ -203,6 +204,9 @@ impl Driver {
             }
             Effect::OpenSession(target) => self.step(Step::Open(target)),
             Effect::Post(body) => self.post(body),
+            Effect::SendDatagram(datagram) => {
+                tokio::task::spawn_local(datagram::send(datagram));
+            }
             Effect::CloseSession => self.step(Step::Close),
             Effect::Data(id, op) => self.ask_data(Question::Agent(id, op)),
             Effect::ReleaseSnapshot(id) => self.snapshots.release(id),

@@ -17,6 +17,7 @@ mod clock;
 mod config;
 mod control;
 mod data_task;
+mod datagram;
 mod driver;
 mod listener;
 mod log;

@@ -9,7 +9,8 @@ use cwmp_core::{
     io::RebootCause,
     rpc::{
         CommandKey, CpeRequest, CpeResponse, DeviceId, GetParameterValues, ParameterKey,
-        ParameterValueStruct, Reboot, ScheduleInform, SetParameterValues, Status,
+        ParameterValueStruct, Reboot, ScheduleInform, SetParameterAttributes, SetParameterAttributesStruct,
+        SetParameterValues, Status,
     },
 };
 use cwmp_platform::{
@@ -336,6 +337,57 @@ fn a_restart_of_the_program_alone_opens_no_session() {
         assert!(status.bootstrapped && status.events.is_empty());
         assert_eq!(agent.ask(Request::Inform).await, Answer::Done);
         assert_eq!(events(&session(&acs).await), ["2 PERIODIC"]);
+        agent.stop().await;
+    });
+}
+
+#[test]
+fn a_change_on_the_box_is_notified_in_one_datagram() {
+    scenario(async {
+        let folder = tempfile::tempdir().unwrap();
+        let acs = acs(folder.path()).await;
+        let receiver = tokio::net::UdpSocket::bind("127.0.0.1:0").await.unwrap();
+        let ini = format!(
+            "[ManagementServer]\nUsername=cpe\nPassword=secret\nLightweightNotificationProtocolsUsed=UDP\n\
+             UDPLightweightNotificationHost=127.0.0.1\nUDPLightweightNotificationPort={}\n",
+            receiver.local_addr().unwrap().port(),
+        );
+        std::fs::write(folder.path().join("ISP.def"), ini).unwrap();
+        let agent = Running::start(folder.path(), mock("boot-1")).await;
+        session(&acs).await;
+        let watch = SetParameterAttributesStruct {
+            name: INTERVAL.into(),
+            notification_change: true,
+            notification: 5,
+            access_list_change: false,
+            access_list: Vec::new(),
+        };
+        let call = CpeRequest::SetParameterAttributes(SetParameterAttributes { entries: vec![watch] });
+        acs.call_now(CPE, call).await.unwrap();
+        session(&acs).await;
+
+        let values = vec![(INTERVAL.to_owned(), "4321".to_owned())];
+        assert_eq!(agent.ask(Request::Set { values }).await, Answer::Done);
+        let mut bytes = [0; 4096];
+        let received = tokio::time::timeout(PATIENCE, receiver.recv(&mut bytes)).await.unwrap().unwrap();
+        let text = String::from_utf8(bytes[..received].to_vec()).unwrap();
+        assert!(text.starts_with("POST / HTTP/1.1\r\nHost: 127.0.0.1:"), "{text}");
+        assert!(
+            text.contains(&format!(
+                "<Param><Name>{INTERVAL}</Name><Value xsi:type=\"xsd:unsignedInt\">4321</Value></Param>"
+            )),
+            "{text}"
+        );
+        assert!(
+            text.contains("<UN>cpe</UN>") && text.contains("\r\nSignature: ") && !text.contains("secret")
+        );
+
+        assert_eq!(agent.ask(Request::Inform).await, Answer::Done);
+        assert_eq!(
+            events(&session(&acs).await),
+            ["2 PERIODIC"],
+            "no session of its own, and no value change"
+        );
         agent.stop().await;
     });
 }

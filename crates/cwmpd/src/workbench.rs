@@ -103,6 +103,8 @@ impl Workbench {
     pub async fn forget(&mut self) -> Result<(), String> {
         self.layers.delete_user().map_err(|error| error.to_string())?;
         self.data.forget_attributes().await.map_err(|error| error.to_string())?;
-        self.state_file.delete().map_err(|error| error.to_string())
+        let rest = Stored { boot_id: self.start.state.boot_id.clone(), ..Stored::default() };
+        let forgotten = self.state_file.delete().and_then(|()| self.state_file.save(&rest));
+        forgotten.map(|_| ()).map_err(|error| error.to_string())
     }
 }

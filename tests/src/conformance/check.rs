@@ -1,6 +1,7 @@
 //! `cpe …`: whether what the agent has sent is what the case expects.
 
 use cwmp_core::{
+    io::Datagram,
     rpc::{AcsRequest, CpeResponse, Envelope, Fault, Inform, ToAcs},
     soap,
 };
@@ -48,6 +49,30 @@ pub fn post(words: &[String], post: &Post) -> Result<Option<String>, String> {
     }
     message(&envelope.message, &rest).map_err(|what| format!("{name}: {what}"))?;
     Ok(id.filter(|_| matches!(envelope.message, ToAcs::Request(_))))
+}
+
+/// Holds a datagram of the agent against the words after `cpe datagram`.
+///
+/// # Errors
+/// What is different.
+pub fn datagram(words: &[String], datagram: &Datagram) -> Result<(), String> {
+    let text = String::from_utf8_lossy(&datagram.bytes);
+    for word in words {
+        match word.split_once('=') {
+            Some(("to", wanted)) => {
+                equal("address", wanted, &format!("{}:{}", datagram.host, datagram.port))?
+            }
+            Some(("contains", part)) if !text.contains(part) => {
+                return Err(format!("expected `{part}` in the datagram, seen {text}"));
+            }
+            Some(("lacks", part)) if text.contains(part) => {
+                return Err(format!("`{part}` must not be in the datagram, seen {text}"));
+            }
+            Some(("contains" | "lacks", _)) => {}
+            _ => return Err(format!("`{word}` is not understood of a datagram")),
+        }
+    }
+    Ok(())
 }
 
 /// A line of the head, such as `SOAPAction:` with nothing behind it; not judged where there is no head.

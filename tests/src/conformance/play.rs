@@ -112,6 +112,9 @@ async fn cpe(words: &[String], stage: &mut impl Stage, memory: &mut Memory) -> R
             Err(format!("expected {expected}, seen {}", shown(&seen)))
         };
     }
+    if let ("datagram", Seen::Datagram(datagram)) = (expected, &seen) {
+        return check::datagram(words.get(1..).unwrap_or_default(), datagram);
+    }
     let Seen::Post(post) = seen else { return Err(format!("expected {expected}, seen {}", shown(&seen))) };
     if expected == "same" {
         let same = post.body == memory.last;
@@ -262,6 +265,10 @@ pub fn shown(seen: &Seen) -> String {
     match seen {
         Seen::Connect => "a connection".to_owned(),
         Seen::Post(post) => text(post),
+        Seen::Datagram(datagram) => {
+            let text = String::from_utf8_lossy(&datagram.bytes);
+            format!("a datagram to {} port {}: {text}", datagram.host, datagram.port)
+        }
         Seen::Close => "the end of the session".to_owned(),
         Seen::Restart => "a restart".to_owned(),
         Seen::FactoryReset => "a factory reset".to_owned(),

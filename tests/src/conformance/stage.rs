@@ -2,6 +2,8 @@
 
 use std::time::Duration;
 
+use cwmp_core::io::Datagram;
+
 /// What the agent has done.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Seen {
@@ -9,6 +11,8 @@ pub enum Seen {
     Connect,
     /// A POST.
     Post(Post),
+    /// A lightweight notification; in memory only.
+    Datagram(Datagram),
     /// It has left the session and closed the connection.
     Close,
     /// It has the box restarted.

@@ -156,6 +156,7 @@ impl World {
                 };
                 self.seen.push_back(Seen::Post(Post { head: None, body }));
             }
+            Effect::SendDatagram(datagram) => self.seen.push_back(Seen::Datagram(datagram)),
             Effect::CloseSession => self.seen.push_back(Seen::Close),
             Effect::Data(id, op) => {
                 let answer = self.bench.data.execute(op, Origin::Acs).await;
@@ -182,6 +183,9 @@ impl World {
     async fn watch(&mut self) {
         if self.bench.data.check_watched().await {
             self.agent.handle(Input::WatchedChanged, self.now);
+        }
+        if self.bench.data.check_lightweight().await {
+            self.agent.handle(Input::LightweightChanged, self.now);
         }
     }
 

@@ -248,8 +248,12 @@ impl Check {
                 self.present.events.connection_request = Need::Must;
                 self.impulse();
             }
-            // No world has a vendor's events.
-            Input::Persisted(_) | Input::DataDone(_, _) | Input::ClockStepped | Input::VendorEvent(_) => {}
+            // No world has a vendor's events or lightweight notifications.
+            Input::Persisted(_)
+            | Input::DataDone(_, _)
+            | Input::ClockStepped
+            | Input::LightweightChanged
+            | Input::VendorEvent(_) => {}
             Input::WatchedChanged => self.impulse(),
             Input::SettingsChanged(settings) => self.pending_settings = Some((**settings).clone()),
             Input::RestartFailed(_) => {
@@ -420,6 +424,9 @@ impl Check {
             },
             Effect::CloseSession => self.close(),
             Effect::Data(_, cwmp_core::io::DataOp::Inform { .. }) => self.attempt(),
+            Effect::SendDatagram(_) => {
+                Err("a lightweight notification, which nobody has switched on".to_owned())
+            }
             Effect::Data(..) | Effect::ReleaseSnapshot(_) | Effect::Listen(_) | Effect::Trace(_) => Ok(()),
             Effect::Reboot(cause) => {
                 let asked = match cause {

@@ -89,6 +89,7 @@ impl Data {
                 done.gathered = Some(Some(value_change));
                 DataReply::Inform { parameters: Vec::new(), value_change }
             }
+            DataOp::Lightweight => DataReply::Lightweight { parameters: Vec::new() },
             DataOp::InformDelivered => {
                 self.known = self.carried;
                 DataReply::Done

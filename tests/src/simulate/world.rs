@@ -381,7 +381,7 @@ impl World {
                     self.found(format!("snapshot {} is released twice", id.0));
                 }
             }
-            Effect::Listen(_) | Effect::Trace(_) => {}
+            Effect::SendDatagram(_) | Effect::Listen(_) | Effect::Trace(_) => {}
             Effect::Reboot(_) => {
                 let after = self.dice.between(1, 5_000);
                 if !self.calm && self.dice.permille(50) {

@@ -20,7 +20,8 @@ enum Layer {
 }
 
 /// Everything that the protocol may build on, none of it with I/O.
-const CORE_DEPENDENCIES: &[&str] = &["data-encoding", "md-5", "quick-xml", "serde", "sha2", "thiserror"];
+const CORE_DEPENDENCIES: &[&str] =
+    &["data-encoding", "md-5", "quick-xml", "serde", "sha1", "sha2", "thiserror"];
 
 /// The development ACS serves tests and the demo; nothing that ships may pull it in.
 const NOT_SHIPPED: &str = "cwmp-acs";

@@ -214,6 +214,9 @@ impl Agent {
 
     /// The data model has answered.
     pub(super) fn data_done(&mut self, op: OpId, result: Result<DataReply, CwmpFault>, now: Now) {
+        if self.lightweight.awaits(op) {
+            return self.send_lightly(result, now);
+        }
         if let Stage::Gathering { op: awaited, .. } = &self.stage
             && *awaited == op
         {

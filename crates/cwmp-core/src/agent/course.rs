@@ -61,6 +61,7 @@ impl Agent {
             url,
             username: self.settings.username.clone(),
             password: self.settings.password.clone(),
+            compression: self.settings.http_compression,
             keep_cookies: self.interrupted,
         }));
     }

@@ -10,6 +10,7 @@
 mod calls;
 mod course;
 mod first_session;
+mod lightweight;
 mod queue;
 mod reboot;
 mod schedule;
@@ -26,6 +27,7 @@ use std::collections::VecDeque;
 
 use self::{
     first_session::Hold,
+    lightweight::Lightweight,
     queue::EventQueue,
     reboot::ScheduledReboot,
     session::{Failure, Session},
@@ -91,6 +93,7 @@ pub struct Agent {
     schedules_await_clock: bool,
     /// Promises to the ACS that the store is writing.
     promises: Vec<(Ticket, calls::Promise)>,
+    lightweight: Lightweight,
     listening: Option<ConnectionRequestSettings>,
     random: Random,
     restart: Option<Restart>,
@@ -183,6 +186,7 @@ impl Agent {
             clock_known: false,
             schedules_await_clock: false,
             promises: Vec::new(),
+            lightweight: Lightweight::default(),
             listening: None,
             random: Random::new(0),
             restart: None,
@@ -209,6 +213,7 @@ impl Agent {
             Input::WatchedChanged => self.watched_changed(now),
             Input::SettingsChanged(settings) => self.settings_changed(settings, now),
             Input::ClockStepped => self.clock_stepped(now),
+            Input::LightweightChanged => self.notify_lightly(now),
             Input::VendorEvent(event) => self.vendor_event(event),
             Input::RestartFailed(reason) => self.restart_failed(&reason),
             Input::Command(command) => self.command(command),

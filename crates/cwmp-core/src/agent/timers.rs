@@ -1,4 +1,5 @@
-//! The timers of the agent and what they set off: `2 PERIODIC`, `14 HEARTBEAT`, scheduled Informs and restarts.
+//! The timers of the agent and what they set off: `2 PERIODIC`, `14 HEARTBEAT`, lightweight notifications, scheduled
+//! Informs and restarts.
 //!
 //! All of them are moments on the monotonic clock. Those that follow dates are reckoned anew when the wall clock is set or
 //! becomes known.
@@ -23,6 +24,7 @@ impl Agent {
     pub(super) fn configure_timers(&mut self, now: Now) {
         self.periodic.configure(Rule::periodic_inform(&self.settings), now);
         self.heartbeat.configure(Rule::heartbeat(&self.settings), now);
+        self.lightweight.configure(&self.settings, now);
     }
 
     /// New settings count from the end of the session, but whether ScheduleReboot lies ahead is decided when it is set.
@@ -34,6 +36,7 @@ impl Agent {
     pub(super) fn clock_stepped(&mut self, now: Now) {
         self.periodic.clock_stepped(now);
         self.heartbeat.clock_stepped(now);
+        self.lightweight.timer.clock_stepped(now);
         self.scheduled_reboot.clock_stepped(now);
         self.schedules_meet_the_clock(now);
     }
@@ -52,13 +55,17 @@ impl Agent {
         if self.heartbeat.fire(now) && self.settings.enable_cwmp {
             self.event(EventCode::Heartbeat);
         }
+        if self.lightweight.timer.fire(now) {
+            self.notify_lightly(now);
+        }
         self.fire_schedules(now);
         self.fire_scheduled_reboot(now);
     }
 
     /// What calls for [`Agent::handle_time`] at any time.
     pub(super) fn timers(&self) -> impl Iterator<Item = Mono> {
-        let grids = self.periodic.due().into_iter().chain(self.heartbeat.due());
+        let grids =
+            self.periodic.due().into_iter().chain(self.heartbeat.due()).chain(self.lightweight.timer.due());
         grids.chain(self.next_schedule()).chain(self.scheduled_reboot.due())
     }
 

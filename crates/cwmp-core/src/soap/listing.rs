@@ -63,7 +63,7 @@ pub(super) fn value_entry(
 }
 
 /// A Value element.
-pub(super) fn typed(value_type: Option<ValueType>, text: &str, out: &mut dyn Sink) {
+pub(crate) fn typed(value_type: Option<ValueType>, text: &str, out: &mut dyn Sink) {
     out.push("<Value");
     if let Some(value_type) = value_type {
         // Some ACSes look for the literal prefix `xsd:` rather than for the namespace.

@@ -23,6 +23,7 @@ mod wire;
 mod writer;
 
 pub use fault::{must_understand_fault, version_mismatch_fault};
+pub(crate) use writer::leaf;
 pub use writer::{Count, Sink};
 
 use crate::{

@@ -96,7 +96,7 @@ pub(super) fn close(name: &str, out: &mut dyn Sink) {
 
 /// `<name>text</name>`
 #[inline(never)]
-pub(super) fn leaf(name: &str, text: &str, out: &mut dyn Sink) {
+pub(crate) fn leaf(name: &str, text: &str, out: &mut dyn Sink) {
     open(name, out);
     escape(text, out);
     close(name, out);

@@ -16,7 +16,7 @@ pub(super) struct Flags(pub(super) u8);
 impl Flags {
     const WRITABLE: u8 = 1;
     const MARKED: u8 = 1 << 1;
-    const SUBSCRIBER: u8 = 1 << 4;
+    const SUBSCRIBER: u8 = 1 << 5;
 
     pub(super) fn new(writable: bool) -> Self {
         Self(if writable { Self::WRITABLE } else { 0 } | Self::SUBSCRIBER)
@@ -31,7 +31,7 @@ impl Flags {
     }
 
     pub(super) fn notification(self) -> u8 {
-        self.0 >> 2 & 3
+        self.0 >> 2 & 7
     }
 
     pub(super) fn subscriber(self) -> bool {
@@ -41,7 +41,7 @@ impl Flags {
     /// Part of the listing, with these attributes.
     pub(super) fn mark(self, notification: u8, subscriber: bool) -> Self {
         let subscriber = if subscriber { Self::SUBSCRIBER } else { 0 };
-        Self(self.0 & Self::WRITABLE | Self::MARKED | (notification & 3) << 2 | subscriber)
+        Self(self.0 & Self::WRITABLE | Self::MARKED | (notification & 7) << 2 | subscriber)
     }
 }
 

@@ -4,7 +4,11 @@
 
 use std::net::SocketAddr;
 
-use cwmp_core::{io::AcsTarget, settings::Secret, url::HttpUrl};
+use cwmp_core::{
+    io::AcsTarget,
+    settings::{HttpCompression, Secret},
+    url::HttpUrl,
+};
 use tokio::{
     io::{AsyncReadExt, AsyncWriteExt},
     net::{TcpListener, TcpStream},
@@ -45,6 +49,7 @@ pub(crate) fn target(url: &str) -> AcsTarget {
         url: HttpUrl::parse(url).unwrap(),
         username: "cpe".into(),
         password: Secret("top secret".into()),
+        compression: HttpCompression::Disabled,
         keep_cookies: false,
     }
 }

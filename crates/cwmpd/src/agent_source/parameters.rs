@@ -4,7 +4,10 @@ use cwmp_core::{
     datetime::DateTime,
     limits,
     rpc::DeviceId,
-    settings::{AgentSettings, ConnectionRequestSettings, DelayReboot, HeartbeatPolicy, Secret},
+    settings::{
+        AgentSettings, ConnectionRequestSettings, DelayReboot, HeartbeatPolicy, HttpCompression,
+        LightweightSettings, Secret,
+    },
     url::HttpUrl,
 };
 use cwmp_datamodel::Addressing;
@@ -33,8 +36,10 @@ pub(super) enum Kind {
     Password,
     /// An http or https URL, or empty for none.
     Url,
-    /// [`INSTANCE_NUMBER`] or [`INSTANCE_ALIAS`].
-    InstanceMode,
+    /// One of these words.
+    OneOf(&'static [&'static str]),
+    /// A host name or address without a port, or empty for none.
+    Host,
 }
 
 const INSTANCE_NUMBER: &str = "InstanceNumber";
@@ -55,7 +60,7 @@ const fn writable(name: &'static str, kind: Kind, show: fn(&Loaded) -> String) -
 }
 
 /// What is stored of the object.
-pub(super) static STORED: [Stored; 17] = [
+pub(super) static STORED: &[Stored] = &[
     writable("EnableCWMP", Kind::Boolean, |now| now.settings.enable_cwmp.to_string()),
     writable("URL", Kind::Url, |now| now.url.clone()),
     writable("Username", Kind::Text(256), |now| now.settings.username.clone()),
@@ -81,6 +86,10 @@ pub(super) static STORED: [Stored; 17] = [
     writable("DefaultActiveNotificationThrottle", Kind::Unsigned(0, u32::MAX), |now| {
         now.settings.default_active_notification_throttle.to_string()
     }),
+    #[cfg(feature = "compression")]
+    writable("HTTPCompression", Kind::OneOf(&["Disabled", "GZIP", "Deflate"]), |now| {
+        now.settings.http_compression.as_str().to_owned()
+    }),
     writable("CWMPRetryMinimumWaitInterval", Kind::Unsigned(1, 65_535), |now| {
         now.settings.retry_minimum_wait_interval.to_string()
     }),
@@ -88,10 +97,23 @@ pub(super) static STORED: [Stored; 17] = [
         now.settings.retry_interval_multiplier.to_string()
     }),
     writable("ScheduleReboot", Kind::Time, |now| now.settings.schedule_reboot.to_string()),
-    writable("InstanceMode", Kind::InstanceMode, |now| {
+    writable("InstanceMode", Kind::OneOf(&[INSTANCE_NUMBER, INSTANCE_ALIAS]), |now| {
         if now.addressing.instance_alias { INSTANCE_ALIAS } else { INSTANCE_NUMBER }.to_owned()
     }),
     writable("AutoCreateInstances", Kind::Boolean, |now| now.addressing.auto_create.to_string()),
+    writable("LightweightNotificationProtocolsUsed", Kind::OneOf(&["", "UDP"]), |now| {
+        if now.settings.lightweight.udp { "UDP" } else { "" }.to_owned()
+    }),
+    writable("LightweightNotificationTriggerInterval", Kind::Unsigned(0, u32::MAX), |now| {
+        now.settings.lightweight.trigger_interval.to_string()
+    }),
+    writable("LightweightNotificationTriggerTime", Kind::Time, |now| {
+        now.settings.lightweight.trigger_time.to_string()
+    }),
+    writable("UDPLightweightNotificationHost", Kind::Host, |now| now.settings.lightweight.host.clone()),
+    writable("UDPLightweightNotificationPort", Kind::Unsigned(1, 65_535), |now| {
+        now.settings.lightweight.port.to_string()
+    }),
 ];
 
 /// What is stored of its object HeartbeatPolicy.
@@ -123,8 +145,9 @@ impl Kind {
             Kind::Time => DateTime::parse(text).is_ok(),
             Kind::Text(most) => at_most(most),
             Kind::Password => at_most(PASSWORD_CHARS),
+            Kind::OneOf(choices) => choices.contains(&text),
+            Kind::Host => at_most(256) && config::host(text).is_some(),
             Kind::Url => text.is_empty() || (at_most(URL_CHARS) && HttpUrl::parse(text).is_ok()),
-            Kind::InstanceMode => [INSTANCE_NUMBER, INSTANCE_ALIAS].contains(&text),
         }
     }
 
@@ -137,7 +160,8 @@ impl Kind {
             Kind::Time => "a dateTime such as 2026-01-31T12:00:00Z".into(),
             Kind::Text(most) => format!("at most {most} characters"),
             Kind::Password => format!("at most {PASSWORD_CHARS} characters"),
-            Kind::InstanceMode => format!("{INSTANCE_NUMBER} or {INSTANCE_ALIAS}"),
+            Kind::OneOf(choices) => format!("one of `{}`", choices.join("`, `")),
+            Kind::Host => "a host name or an IP address without a port, or empty".into(),
             Kind::Url => format!(
                 "an http or https URL of at most {URL_CHARS} characters without user information, or empty"
             ),
@@ -162,7 +186,7 @@ pub(super) fn load(
     default_username: &str,
     delay_reboot: DelayReboot,
 ) -> (Loaded, Vec<Problem>) {
-    let own = Values::read(layers, SECTION, &STORED);
+    let own = Values::read(layers, SECTION, STORED);
     let policy = Values::read(layers, HEARTBEAT_SECTION, &HEARTBEAT);
     let text = |name: &str| own.text(name);
     let owned = |name: &str| text(name).unwrap_or_default().to_owned();
@@ -187,6 +211,7 @@ pub(super) fn load(
             "DefaultActiveNotificationThrottle",
             default.default_active_notification_throttle,
         ),
+        http_compression: text("HTTPCompression").and_then(HttpCompression::parse).unwrap_or_default(),
         delay_reboot,
         schedule_reboot: own.time("ScheduleReboot", default.schedule_reboot),
         heartbeat_policy: HeartbeatPolicy {
@@ -202,6 +227,15 @@ pub(super) fn load(
             http_enable: flag("HTTPConnectionRequestEnable", true),
             username: owned("ConnectionRequestUsername"),
             password: Secret(owned("ConnectionRequestPassword")),
+        },
+        lightweight: LightweightSettings {
+            udp: text("LightweightNotificationProtocolsUsed") == Some("UDP"),
+            trigger_interval: number("LightweightNotificationTriggerInterval", 0),
+            trigger_time: own.time("LightweightNotificationTriggerTime", default.lightweight.trigger_time),
+            host: text("UDPLightweightNotificationHost").and_then(config::host).flatten().unwrap_or_default(),
+            port: text("UDPLightweightNotificationPort")
+                .and_then(|text| text.parse().ok())
+                .unwrap_or(default.lightweight.port),
         },
     };
     let addressing = Addressing {

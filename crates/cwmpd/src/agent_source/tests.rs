@@ -5,7 +5,11 @@ use std::{
     task::{Context, Poll, Waker},
 };
 
-use cwmp_core::{datetime::DateTime, settings::Secret, value::ValueType};
+use cwmp_core::{
+    datetime::DateTime,
+    settings::{HttpCompression, LightweightSettings, Secret},
+    value::ValueType,
+};
 use cwmp_store::durable::RealFiles;
 use tempfile::TempDir;
 
@@ -147,12 +151,20 @@ Device.ManagementServer.ConnectionRequestUsername rw
 Device.ManagementServer.ConnectionRequestPassword rw 
 Device.ManagementServer.HTTPConnectionRequestEnable rw true
 Device.ManagementServer.DefaultActiveNotificationThrottle rw 0
+Device.ManagementServer.HTTPCompression rw Disabled
 Device.ManagementServer.CWMPRetryMinimumWaitInterval rw 5
 Device.ManagementServer.CWMPRetryIntervalMultiplier rw 2000
 Device.ManagementServer.ScheduleReboot rw 0001-01-01T00:00:00Z
 Device.ManagementServer.InstanceMode rw InstanceNumber
 Device.ManagementServer.AutoCreateInstances rw false
+Device.ManagementServer.LightweightNotificationProtocolsUsed rw 
+Device.ManagementServer.LightweightNotificationTriggerInterval rw 0
+Device.ManagementServer.LightweightNotificationTriggerTime rw 0001-01-01T00:00:00Z
+Device.ManagementServer.UDPLightweightNotificationHost rw 
+Device.ManagementServer.UDPLightweightNotificationPort rw 7547
 Device.ManagementServer.DelayReboot rw -1
+Device.ManagementServer.HTTPCompressionSupported ro GZIP,Deflate
+Device.ManagementServer.LightweightNotificationProtocolsSupported ro UDP
 Device.ManagementServer.ConnectionRequestURL ro 
 Device.ManagementServer.SupportedConnReqMethods ro HTTP
 Device.ManagementServer.AliasBasedAddressing ro true
@@ -163,7 +175,26 @@ Device.ManagementServer.HeartbeatPolicy.Enable rw false
 Device.ManagementServer.HeartbeatPolicy.ReportingInterval rw 86400
 Device.ManagementServer.HeartbeatPolicy.InitiationTime rw 0001-01-01T00:00:00Z
 Device.ManagementServer.InformParameter. Table { addable: true }";
-    assert_eq!(lines.join("\n"), expected);
+    let compresses = cfg!(feature = "compression");
+    let offered = |line: &&str| compresses || !line.contains("HTTPCompression");
+    assert_eq!(lines, expected.lines().filter(offered).collect::<Vec<_>>());
+}
+
+#[test]
+#[cfg(feature = "compression")]
+fn only_supported_compression_is_taken() {
+    let there = fresh();
+    assert_eq!(there.set(&[("HTTPCompression", "Deflate")]), []);
+    assert_eq!(there.source.settings().http_compression, HttpCompression::Deflate);
+    for refused in ["Compress", "gzip", "", "GZIP,Deflate"] {
+        assert_eq!(there.set(&[("HTTPCompression", refused)]), [("HTTPCompression".to_owned(), 9007)]);
+    }
+    assert_eq!(
+        there.set(&[("HTTPCompressionSupported", "GZIP")]),
+        [("HTTPCompressionSupported".to_owned(), 9008)]
+    );
+    assert_eq!(there.set(&[("HTTPCompression", "Disabled")]), []);
+    assert_eq!(there.source.settings().http_compression, HttpCompression::Disabled);
 }
 
 #[test]
@@ -198,11 +229,18 @@ fn what_the_acs_sets_is_kept_over_a_restart() {
         ("ConnectionRequestPassword", "secret"),
         ("HTTPConnectionRequestEnable", "false"),
         ("DefaultActiveNotificationThrottle", "30"),
+        #[cfg(feature = "compression")]
+        ("HTTPCompression", "GZIP"),
         ("CWMPRetryMinimumWaitInterval", "65535"),
         ("CWMPRetryIntervalMultiplier", "1000"),
         ("ScheduleReboot", "2030-01-01T00:00:00Z"),
         ("InstanceMode", "InstanceAlias"),
         ("AutoCreateInstances", "true"),
+        ("LightweightNotificationProtocolsUsed", "UDP"),
+        ("LightweightNotificationTriggerInterval", "60"),
+        ("LightweightNotificationTriggerTime", "2026-01-31T12:00:00Z"),
+        ("UDPLightweightNotificationHost", "light.example"),
+        ("UDPLightweightNotificationPort", "65535"),
     ];
     assert!(values.iter().map(|(name, _)| *name).eq(STORED.iter().map(|stored| stored.name)));
     let there = fresh();
@@ -230,14 +268,50 @@ fn what_the_acs_sets_is_kept_over_a_restart() {
         retry_interval_multiplier: 1000,
         default_active_notification_throttle: 30,
         schedule_reboot: DateTime::parse("2030-01-01T00:00:00Z").unwrap(),
+        http_compression: if cfg!(feature = "compression") {
+            HttpCompression::Gzip
+        } else {
+            HttpCompression::Disabled
+        },
         connection_request: cwmp_core::settings::ConnectionRequestSettings {
             http_enable: false,
             username: "cr".into(),
             password: Secret("secret".into()),
         },
+        lightweight: LightweightSettings {
+            udp: true,
+            trigger_interval: 60,
+            trigger_time: DateTime::parse("2026-01-31T12:00:00Z").unwrap(),
+            host: "light.example".into(),
+            port: 65_535,
+        },
         ..AgentSettings::default()
     };
     assert_eq!(there.source.settings(), expected);
+}
+
+#[test]
+fn what_does_not_fit_lightweight_notifications_is_refused() {
+    let there = fresh();
+    for (name, value) in [
+        ("LightweightNotificationProtocolsUsed", "TCP"),
+        ("LightweightNotificationTriggerInterval", "-1"),
+        ("LightweightNotificationTriggerTime", "noon"),
+        ("UDPLightweightNotificationHost", "a b"),
+        ("UDPLightweightNotificationHost", "host\r\nX: y"),
+        ("UDPLightweightNotificationHost", "host:7547"),
+        ("UDPLightweightNotificationPort", "0"),
+        ("UDPLightweightNotificationPort", "65536"),
+    ] {
+        assert_eq!(there.set(&[(name, value)]), [(name.to_owned(), 9007)], "{value}");
+    }
+    assert_eq!(there.set(&[("UDPLightweightNotificationHost", "[2001:db8::1]")]), []);
+    assert_eq!(there.source.settings().lightweight.host, "2001:db8::1");
+    assert_eq!(
+        there.set(&[("UDPLightweightNotificationHost", ""), ("LightweightNotificationProtocolsUsed", "")]),
+        []
+    );
+    assert_eq!(there.source.settings().lightweight, LightweightSettings::default());
 }
 
 #[test]

@@ -5,12 +5,12 @@ use crate::{
     event::EventCode,
     fault::{CwmpFault, FaultCode},
     io::{
-        Abilities, AcsTarget, Body, BootCause, DataOp, DataReply, Effect, Input, NetError, RebootCause,
-        Reply, SnapshotId, Start, Ticket, Via,
+        Abilities, AcsTarget, Body, BootCause, DataOp, DataReply, Datagram, Effect, Input, NetError,
+        RebootCause, Reply, SnapshotId, Start, Ticket, Via,
     },
     rpc::{
         AcsRequest, AcsResponse, CpeRequest, CpeResponse, CwmpVersion, DeviceId, Envelope, Fault, Header,
-        Inform, InformResponse, Status, ToAcs, ToCpe,
+        Inform, InformResponse, ParameterValueStruct, Status, ToAcs, ToCpe,
     },
     settings::{AgentSettings, Secret},
     soap,
@@ -25,6 +25,7 @@ pub(super) enum Seen {
     Open(AcsTarget),
     Post(Body),
     Close,
+    Datagram(Datagram),
     Restart(RebootCause),
     FactoryReset,
 }
@@ -42,6 +43,8 @@ pub(super) struct Bench {
     unwritten: Option<Stored>,
     pub(super) reachable: bool,
     pub(super) value_change: bool,
+    /// What the next lightweight notification is to carry.
+    pub(super) lightweight: Vec<ParameterValueStruct>,
     pub(super) listening: Option<bool>,
     pub(super) snapshots: i32,
     last_id: Option<String>,
@@ -82,6 +85,7 @@ impl Bench {
             unwritten: None,
             reachable: true,
             value_change: false,
+            lightweight: Vec::new(),
             listening: None,
             snapshots: 0,
             last_id: None,
@@ -179,6 +183,7 @@ impl Bench {
                     self.agent.handle(input, self.now);
                 }
                 Effect::Post(body) => self.seen.push(Seen::Post(body)),
+                Effect::SendDatagram(datagram) => self.seen.push(Seen::Datagram(datagram)),
                 Effect::CloseSession => self.seen.push(Seen::Close),
                 Effect::Data(op, question) => {
                     let answer = self.data(question);
@@ -213,6 +218,9 @@ impl Bench {
         match question {
             DataOp::Inform { .. } => {
                 Ok(DataReply::Inform { parameters: Vec::new(), value_change: self.value_change })
+            }
+            DataOp::Lightweight => {
+                Ok(DataReply::Lightweight { parameters: std::mem::take(&mut self.lightweight) })
             }
             DataOp::InformDelivered => {
                 self.value_change = false;

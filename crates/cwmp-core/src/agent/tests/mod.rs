@@ -3,6 +3,7 @@
 mod bench;
 mod first_session;
 mod heartbeat;
+mod lightweight;
 mod order;
 mod reboot;
 mod restarts;

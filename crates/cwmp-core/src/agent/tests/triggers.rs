@@ -5,7 +5,7 @@ use crate::{
     datetime::DateTime,
     io::{BootCause, Input, LocalCommand},
     rpc::{CommandKey, CpeRequest, DeviceId, GetParameterValues},
-    settings::AgentSettings,
+    settings::{AgentSettings, HttpCompression},
     stored::Stored,
     time::Wall,
     url::HttpUrl,
@@ -399,4 +399,14 @@ fn connection_requests_before_their_session_begins_are_one_session() {
     // Those that came during the session make one more, not four.
     assert_eq!(events(&bench.whole_session()), ["6 CONNECTION REQUEST"]);
     bench.expect_nothing();
+}
+
+#[test]
+fn a_new_choice_of_compression_holds_from_the_next_session_on() {
+    let mut bench = Bench::fresh();
+    bench.whole_session();
+    let chosen = AgentSettings { http_compression: HttpCompression::Gzip, ..settings() };
+    bench.input(Input::SettingsChanged(Box::new(chosen)));
+    bench.connection_request();
+    assert_eq!(bench.expect_open().compression, HttpCompression::Gzip);
 }

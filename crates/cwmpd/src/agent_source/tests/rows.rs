@@ -1,4 +1,4 @@
-//! The table InformParameter.
+//! The rows of InformParameter.
 
 use super::*;
 
