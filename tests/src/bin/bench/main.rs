@@ -32,10 +32,10 @@ mod limits {
     pub(crate) const IDLE_KIB: u64 = 8 * 1024;
 }
 
-/// Rows of [`TABLE`] that make a box large: three parameters each.
-const ROWS: u32 = 333;
-/// What is read of the large box: 333 rows of three, and one more.
-const THOUSAND: [&str; 2] = [TABLE, "Device.ManagementServer.PeriodicInformInterval"];
+/// Rows of [`TABLE`] that make a box large: four parameters each.
+const ROWS: u32 = 250;
+/// What is read of the large box: 250 rows of four.
+const THOUSAND: [&str; 1] = [TABLE];
 
 const PEERS: &str = "\
 Other agents, for orientation: measured on ANOTHER DAY on an x86_64 machine of 2 busy cores, plain HTTP, C with -Os,
