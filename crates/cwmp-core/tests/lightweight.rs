@@ -58,6 +58,7 @@ fn split(message: &[u8]) -> (&str, &str) {
     std::str::from_utf8(message).unwrap().split_once("\r\n\r\n").unwrap()
 }
 
+/// Conformance: 5.21
 #[test]
 fn a_message_byte_for_byte() {
     let parameters = [

@@ -104,6 +104,7 @@ async fn answered_with(head: &str, body: &[u8]) -> Result<Reply, NetError> {
     join!(ask, serve).0
 }
 
+/// Conformance: 1.21
 #[tokio::test]
 async fn envelopes_are_compressed_as_set_and_empty_posts_are_not() {
     let text = "<Inform>".to_owned() + &"<Name>Device.DeviceInfo.</Name>".repeat(100) + "</Inform>";
@@ -217,6 +218,7 @@ async fn damaged_and_unknown_codings_end_the_session_with_the_reason() {
     assert_eq!(failure.status, 503);
 }
 
+/// Conformance: 1.22
 #[tokio::test]
 async fn after_a_415_the_acs_gets_plain_messages_until_the_setting_changes() {
     let server = Server::start().await;

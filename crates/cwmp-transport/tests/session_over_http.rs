@@ -285,6 +285,7 @@ async fn assert_nobody_connects(server: &Server) {
     assert_eq!(accepted.stream.peer_addr().unwrap(), probe.stream.local_addr().unwrap());
 }
 
+/// Conformance: 1.46
 #[tokio::test]
 async fn https_is_refused_before_anything_is_sent() {
     let server = Server::start().await;
