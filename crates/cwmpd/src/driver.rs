@@ -212,8 +212,9 @@ impl Driver {
             Effect::ReleaseSnapshot(id) => self.snapshots.release(id),
             Effect::Listen(settings) => self.listener.listen(settings),
             Effect::Reboot(cause) => {
-                let (platform, departures) = (Rc::clone(&self.platform), self.departures.clone());
-                tokio::task::spawn_local(restart::reboot(platform, cause, self.inputs.clone(), departures));
+                let (platform, store) = (Rc::clone(&self.platform), self.orders.clone());
+                let (inputs, departures) = (self.inputs.clone(), self.departures.clone());
+                tokio::task::spawn_local(restart::reboot(platform, cause, store, inputs, departures));
             }
             Effect::FactoryReset => {
                 let reset = restart::FactoryReset {

@@ -1,6 +1,6 @@
 //! Reboot and factory reset, and how the program comes back.
 
-use std::{os::unix::process::CommandExt, process::Command, rc::Rc};
+use std::{os::unix::process::CommandExt, process::Command, rc::Rc, time::Duration};
 
 use cwmp_core::{
     io::{Input, RebootCause},
@@ -20,13 +20,26 @@ pub(crate) enum Departure {
     StartAgain,
 }
 
-/// Restarts the box. Where it goes down, the program is stopped by the system and nothing is left to do here.
+/// How long a restart waits for the store to write what is under way.
+const LAST_WRITES: Duration = Duration::from_secs(10);
+
+/// Restarts the box, once the store has written what it was given before. Where the box goes down, the program is stopped by the system and nothing is left to do here.
 pub(crate) async fn reboot(
     platform: Rc<dyn Platform>,
     cause: RebootCause,
+    store: mpsc::UnboundedSender<Order>,
     inputs: mpsc::UnboundedSender<Input>,
     departures: mpsc::UnboundedSender<Departure>,
 ) {
+    let (done, settled) = oneshot::channel();
+    store.send(Order::Settle(done)).ok();
+    if tokio::time::timeout(LAST_WRITES, settled).await.is_err() {
+        tracing::error!(
+            "the box restarts although the store has not answered within {} s",
+            LAST_WRITES.as_secs()
+        );
+    }
+    drop(store);
     match platform.reboot(cause).await {
         Ok(Restart::Imminent) => tracing::info!("the box is going down"),
         Ok(Restart::Process) => {

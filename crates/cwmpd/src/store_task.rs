@@ -11,6 +11,8 @@ use tokio::sync::{mpsc, oneshot};
 pub(crate) enum Order {
     /// Keep this state, then answer for the ticket.
     Write(Ticket, Box<Stored>),
+    /// Say when everything ordered before is done.
+    Settle(oneshot::Sender<()>),
     /// Delete the state, then keep this one (factory reset).
     Forget(Box<Stored>, oneshot::Sender<Result<(), String>>),
 }
@@ -26,6 +28,11 @@ pub(crate) async fn run(
     while let Some(order) = next.take() {
         let (mut tickets, mut latest) = match order {
             Order::Write(ticket, state) => (vec![ticket], state),
+            Order::Settle(done) => {
+                done.send(()).ok();
+                next = orders.recv().await;
+                continue;
+            }
             Order::Forget(rest, done) => {
                 let result = file.delete().and_then(|()| file.save(&rest));
                 done.send(result.map(|_| ()).map_err(|error| error.to_string())).ok();
@@ -62,5 +69,38 @@ pub(crate) async fn run(
         if next.is_none() {
             next = orders.recv().await;
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use cwmp_store::durable::RealFiles;
+
+    use super::*;
+
+    #[tokio::test(flavor = "current_thread")]
+    async fn who_waits_for_the_store_to_settle_finds_everything_written() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("state.json");
+        let (file, ..) = StateFile::<Stored>::open(RealFiles::shared(), &path).unwrap();
+        let (orders, to_store) = mpsc::unbounded_channel();
+        let (inputs, mut answers) = mpsc::unbounded_channel();
+        for retry_count in 1..=3 {
+            let state = Stored { retry_count, ..Stored::default() };
+            orders.send(Order::Write(Ticket(retry_count), Box::new(state))).ok().unwrap();
+        }
+        let (done, settled) = oneshot::channel();
+        orders.send(Order::Settle(done)).ok().unwrap();
+        let task = run(file, to_store, inputs);
+        tokio::pin!(task);
+        tokio::select! {
+            () = &mut task => panic!("the store ended"),
+            settled = settled => settled.unwrap(),
+        }
+        for ticket in 1..=3 {
+            assert_eq!(answers.try_recv(), Ok(Input::Persisted(Ticket(ticket))));
+        }
+        let (_, state, _) = StateFile::<Stored>::open(RealFiles::shared(), &path).unwrap();
+        assert_eq!(state.unwrap().retry_count, 3);
     }
 }

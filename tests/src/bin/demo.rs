@@ -213,9 +213,7 @@ async fn steps(demo: &Demo) -> Result<(), String> {
         answer?;
     }
 
-    say(
-        "5. Periodic sessions, every 2 seconds for now: the router comes by itself, and the Inform has the uptime.",
-    );
+    say("5. Periodic sessions, every 2 seconds: the router comes by itself, and the Inform has the uptime.");
     demo.session(EventCode::Periodic).await?;
     let has_uptime = demo
         .acs
