@@ -2,6 +2,7 @@
 
 use std::path::PathBuf;
 
+use cwmp_core::event::EventCode;
 use lexopt::{Arg, Parser, ValueExt};
 
 /// Where the configuration lies unless told otherwise.
@@ -19,6 +20,7 @@ usage: cwmpd run [--config FOLDER]          run the agent in the foreground
        cwmpd status                         what the agent does and waits for
        cwmpd inform                         hold a session with the ACS now
        cwmpd acs-methods                    hold a session and ask the ACS for its methods
+       cwmpd event CODE                     report a vendor's event, such as 'X 00D09E Backup done'
        cwmpd reboot                         restart the box
        cwmpd factory-reset                  put the box back into its factory state
 
@@ -84,6 +86,11 @@ fn request(verb: &str, rest: Vec<String>) -> Result<crate::control::Request, Str
         "set" => Err("set needs PATH=VALUE".to_owned()),
         "status" => lone(Request::Status),
         "inform" => lone(Request::Inform),
+        "event" => match <[String; 1]>::try_from(rest) {
+            Ok([code]) if EventCode::parse(&code).is_vendor() => Ok(Request::Event { code }),
+            Ok([code]) => Err(format!("`{code}` is no event of a vendor, such as 'X 00D09E Backup done'")),
+            Err(_) => Err("event needs one code, such as 'X 00D09E Backup done'".to_owned()),
+        },
         "acs-methods" => lone(Request::AcsMethods),
         "reboot" => lone(Request::Reboot),
         "factory-reset" => lone(Request::FactoryReset),
@@ -114,6 +121,8 @@ mod tests {
         assert_eq!(read(&["dance"]), Err("`dance` is no command: try `cwmpd --help`".into()));
         assert_eq!(read(&["set", "Device.A"]), Err("`Device.A` is not PATH=VALUE".into()));
         assert_eq!(read(&["run", "now"]), Err("run takes no arguments".into()));
+        assert!(read(&["event", "1 BOOT"]).unwrap_err().starts_with("`1 BOOT` is no event of a vendor"));
+        assert!(read(&["event"]).unwrap_err().starts_with("event needs one code"));
         assert!(read(&["--loud"]).unwrap_err().contains("--loud"));
     }
 }

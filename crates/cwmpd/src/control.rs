@@ -41,6 +41,8 @@ pub(crate) enum Request {
     Inform,
     /// Hold a session now and ask the ACS for its methods.
     AcsMethods,
+    /// Report a vendor's event to the ACS.
+    Event { code: String },
     /// Restart the box.
     Reboot,
     /// Factory reset.

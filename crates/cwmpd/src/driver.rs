@@ -7,6 +7,7 @@ use std::{rc::Rc, time::Duration};
 
 use cwmp_core::{
     agent::Agent,
+    event::{EventCode, EventStruct},
     io::{Body, Effect, Input, Level, LocalCommand, Record, Start},
     stored::Stored,
     time::Now,
@@ -268,6 +269,12 @@ impl Driver {
             Request::Status => {
                 let status = Box::new(self.agent.status(self.now()));
                 answer.send(Answer::Status { status }).ok();
+                return;
+            }
+            Request::Event { code } => {
+                answer.send(Answer::Done).ok();
+                // The agent takes a vendor's codes alone.
+                self.handle(Input::VendorEvent(EventStruct::new(EventCode::parse(&code))));
                 return;
             }
             Request::Inform => LocalCommand::Inform,

@@ -337,6 +337,9 @@ fn a_restart_of_the_program_alone_opens_no_session() {
         assert!(status.bootstrapped && status.events.is_empty());
         assert_eq!(agent.ask(Request::Inform).await, Answer::Done);
         assert_eq!(events(&session(&acs).await), ["2 PERIODIC"]);
+        let code = "X 00D09E Backup done".to_owned();
+        assert_eq!(agent.ask(Request::Event { code: code.clone() }).await, Answer::Done);
+        assert_eq!(events(&session(&acs).await), [code.as_str()], "a vendor's event is told at once");
         agent.stop().await;
     });
 }
