@@ -52,7 +52,8 @@ async fn a_field_trace_replays_exactly_and_holds_no_secret() {
     let entries =
         replay(&trace, |entry| replies += u32::from(matches!(entry.input.as_deref(), Some(Input::Reply(_)))));
     assert!(entries.unwrap() > 10);
-    assert!(replies >= 6, "{replies} replies");
+    // The last 204 may still be on its way when the agent is stopped.
+    assert!(replies >= 5, "{replies} replies");
 
     // A trace that does not fit the agent is noticed.
     let gap: String =
