@@ -7,6 +7,7 @@ use serde::{Deserialize, Serialize};
 use crate::{
     event::{EventCode, EventStruct},
     fault::CwmpFault,
+    job::{Diagnostic, DownloadType, Job, JobDone, JobError, JobId, TransferId, UploadType},
     rpc::{
         AddObjectResponse, CwmpVersion, DeviceId, Header, ParameterKey, ParameterValueStruct,
         SetParameterAttributesStruct, Status,
@@ -53,6 +54,21 @@ pub enum Input {
     LightweightChanged,
     /// The agent's own settings are now these, whoever changed them.
     SettingsChanged(Box<AgentSettings>),
+    /// How an [`Effect::StartJob`] ended. Nothing comes of a job that was cancelled.
+    JobDone(JobId, Result<JobDone, JobError>),
+    /// DiagnosticsState was set to Requested, also while the diagnostic runs (it then begins anew), or `by_acs` is false
+    /// and somebody on the box wants it.
+    DiagnosticRequested {
+        /// Which.
+        diagnostic: Diagnostic,
+        /// The ACS has set it: the end is reported as `8 DIAGNOSTICS COMPLETE`.
+        by_acs: bool,
+    },
+    /// A diagnostic was cancelled, or its inputs were changed: it is neither started nor reported, and stopped where it runs.
+    DiagnosticWithdrawn(Diagnostic),
+    /// Whether the box has little to do, for downloads that are to run `3 When Idle`. Told again and again while
+    /// [`crate::agent::Agent::waits_for_idle`].
+    BoxIdle(bool),
     /// The wall clock has been set; timers that follow dates are to be reckoned anew.
     ClockStepped,
     /// [`Effect::Reboot`] or [`Effect::FactoryReset`] could not be carried out; the box goes on running.
@@ -78,6 +94,10 @@ pub struct Start {
     pub seed: u64,
     /// What the platform can do.
     pub abilities: Abilities,
+    /// The mark of the firmware that runs: a text of the platform that differs after an upgrade (version, slot, build).
+    /// Whether an upgrade has succeeded is decided by it.
+    #[serde(default)]
+    pub image: String,
 }
 
 /// Why the program starts.
@@ -90,12 +110,21 @@ pub enum BootCause {
 }
 
 /// What the platform can do; methods that it can't are refused with 9000 and not listed by GetRPCMethods.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Abilities {
     /// Reboot.
     pub reboot: bool,
     /// FactoryReset.
     pub factory_reset: bool,
+    /// Whether https URLs work; a build without TLS refuses them with 9013.
+    #[serde(default)]
+    pub https: bool,
+    /// File types that Download takes; without any, the method is not offered.
+    #[serde(default)]
+    pub downloads: Vec<DownloadType>,
+    /// File types that Upload takes, without their rows; without any, the method is not offered.
+    #[serde(default)]
+    pub uploads: Vec<UploadType>,
 }
 
 /// An answer of the ACS, after redirects and authentication were dealt with.
@@ -200,6 +229,12 @@ pub enum Effect {
     ReleaseSnapshot(SnapshotId),
     /// Listen for connection requests as set, or stop listening (`None`).
     Listen(Option<ConnectionRequestSettings>),
+    /// Do this; then [`Input::JobDone`].
+    StartJob(JobId, Box<Job>),
+    /// Stop this job; what it has fetched so far stays.
+    CancelJob(JobId),
+    /// Remove what was fetched for a transfer that is over.
+    DiscardFile(TransferId),
     /// Send this over UDP. Nothing comes back of it: no reply is expected, and a failure is for the log alone.
     SendDatagram(Datagram),
     /// Restart the box.
@@ -371,6 +406,8 @@ pub enum RebootCause {
     Acs,
     /// Anything else: somebody on the box asked, DelayReboot, ScheduleReboot. Not reported as `M Reboot`.
     Local,
+    /// A transfer takes effect with it: new firmware, a new configuration. Not reported as `M Reboot`.
+    Transfer,
 }
 
 /// A line for the log.
@@ -413,7 +450,8 @@ mod tests {
                 state: state.clone(),
                 cause: BootCause::Boot,
                 seed: u64::MAX,
-                abilities: Abilities { reboot: true, factory_reset: false },
+                abilities: Abilities { reboot: true, ..Abilities::default() },
+                image: "1.0".into(),
             })),
             Input::Reply(Reply { status: 200, retry_after: Some(3), body: vec![0, 255] }),
             Input::SessionLost(NetError::Timeout(60)),

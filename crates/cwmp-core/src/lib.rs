@@ -8,6 +8,7 @@
 //! * [`rpc`]: the methods of both directions as types; [`soap`]: how they look on the wire;
 //! * [`io`]: inputs and effects, the border to everything else;
 //! * [`agent`]: when sessions start and what follows them; `agent::session`: one session;
+//! * [`job`]: long work outside of sessions;
 //! * `event`, `retry`, `periodic`: the rules that live longer than one session;
 //! * [`lightweight`]: notifications over UDP;
 //! * [`limits`]: every bound, by name.
@@ -18,6 +19,7 @@ pub mod digest;
 pub mod event;
 pub mod fault;
 pub mod io;
+pub mod job;
 pub mod lightweight;
 pub mod limits;
 pub mod path;

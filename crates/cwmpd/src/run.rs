@@ -102,7 +102,8 @@ pub(crate) async fn assemble(
     sources.push(Rc::clone(&source) as _);
     let data = DataModel::new(sources, Rc::new(attributes)).with_addressing(source.addressing());
 
-    let abilities = Abilities { reboot: true, factory_reset: platform.can_factory_reset() };
+    let factory_reset = platform.can_factory_reset();
+    let abilities = Abilities { reboot: true, factory_reset, ..Abilities::default() };
     let start = Start {
         device: facts.id,
         settings: source.settings(),
@@ -110,6 +111,7 @@ pub(crate) async fn assemble(
         cause,
         seed: u64::from_ne_bytes(random()?),
         abilities,
+        image: facts.software_version,
     };
     tracing::info!("cwmpd {} on {}", env!("CARGO_PKG_VERSION"), platform.name());
     Ok(Parts { config, layers, platform, source, data, state_file, start: Box::new(start), asked })

@@ -172,6 +172,8 @@ impl World {
                 self.bench.set_connection_request_url(door.to_owned());
                 self.watch().await;
             }
+            Effect::StartJob(_, job) => return Err(format!("no case has jobs yet: {}", job.name())),
+            Effect::CancelJob(_) | Effect::DiscardFile(_) => {}
             Effect::Reboot(_) => self.seen.push_back(Seen::Restart),
             Effect::FactoryReset => self.seen.push_back(Seen::FactoryReset),
             Effect::Trace(_) => {}

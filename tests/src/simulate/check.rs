@@ -248,8 +248,12 @@ impl Check {
                 self.present.events.connection_request = Need::Must;
                 self.impulse();
             }
-            // No world has a vendor's events or lightweight notifications.
-            Input::Persisted(_)
+            // No world has a vendor's events, lightweight notifications or jobs.
+            Input::JobDone(..)
+            | Input::DiagnosticRequested { .. }
+            | Input::DiagnosticWithdrawn(_)
+            | Input::BoxIdle(_)
+            | Input::Persisted(_)
             | Input::DataDone(_, _)
             | Input::ClockStepped
             | Input::LightweightChanged
@@ -428,10 +432,14 @@ impl Check {
                 Err("a lightweight notification, which nobody has switched on".to_owned())
             }
             Effect::Data(..) | Effect::ReleaseSnapshot(_) | Effect::Listen(_) | Effect::Trace(_) => Ok(()),
+            Effect::StartJob(..) | Effect::CancelJob(_) | Effect::DiscardFile(_) => {
+                Err("a job, which nobody has asked for".to_owned())
+            }
             Effect::Reboot(cause) => {
                 let asked = match cause {
                     RebootCause::Acs => !self.present.reboots.is_empty(),
                     RebootCause::Local => self.local_restart,
+                    RebootCause::Transfer => false,
                 };
                 self.restart(asked)
             }

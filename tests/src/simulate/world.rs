@@ -382,6 +382,7 @@ impl World {
                 }
             }
             Effect::SendDatagram(_) | Effect::Listen(_) | Effect::Trace(_) => {}
+            Effect::StartJob(..) | Effect::CancelJob(_) | Effect::DiscardFile(_) => {}
             Effect::Reboot(_) => {
                 let after = self.dice.between(1, 5_000);
                 if !self.calm && self.dice.permille(50) {
@@ -507,7 +508,8 @@ impl World {
             state,
             cause,
             seed: self.dice.next(),
-            abilities: Abilities { reboot: true, factory_reset: true },
+            abilities: Abilities { reboot: true, factory_reset: true, ..Abilities::default() },
+            image: String::new(),
         };
         self.feed(Input::Started(Box::new(start)), None);
     }

@@ -162,7 +162,7 @@ impl Agent {
     pub fn new() -> Self {
         Self {
             device: DeviceId::default(),
-            abilities: Abilities { reboot: false, factory_reset: false },
+            abilities: Abilities::default(),
             settings: AgentSettings::default(),
             new_settings: None,
             state: Stored::default(),
@@ -217,6 +217,10 @@ impl Agent {
             Input::VendorEvent(event) => self.vendor_event(event),
             Input::RestartFailed(reason) => self.restart_failed(&reason),
             Input::Command(command) => self.command(command),
+            Input::JobDone(..)
+            | Input::DiagnosticRequested { .. }
+            | Input::DiagnosticWithdrawn(_)
+            | Input::BoxIdle(_) => {}
         }
         self.advance(now);
     }
@@ -243,7 +247,7 @@ impl Agent {
     }
 
     fn start(&mut self, start: Start, now: Now) {
-        let Start { device, settings, mut state, cause, seed, abilities } = start;
+        let Start { device, settings, mut state, cause, seed, abilities, image: _ } = start;
         self.random = Random::new(seed);
         let owner = format!("{}-{}-{}", device.oui, device.product_class, device.serial_number);
         if !state.owner.is_empty() && state.owner != owner {

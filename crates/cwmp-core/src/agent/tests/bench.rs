@@ -8,6 +8,7 @@ use crate::{
         Abilities, AcsTarget, Body, BootCause, DataOp, DataReply, Datagram, Effect, Input, NetError,
         RebootCause, Reply, SnapshotId, Start, Ticket, Via,
     },
+    job::{Job, JobId, TransferId},
     rpc::{
         AcsRequest, AcsResponse, CpeRequest, CpeResponse, CwmpVersion, DeviceId, Envelope, Fault, Header,
         Inform, InformResponse, ParameterValueStruct, Status, ToAcs, ToCpe,
@@ -28,6 +29,9 @@ pub(super) enum Seen {
     Datagram(Datagram),
     Restart(RebootCause),
     FactoryReset,
+    Start(JobId, Job),
+    Cancel(JobId),
+    Discard(TransferId),
 }
 
 pub(super) struct Bench {
@@ -90,7 +94,7 @@ impl Bench {
             snapshots: 0,
             last_id: None,
         };
-        let abilities = Abilities { reboot: true, factory_reset: true };
+        let abilities = Abilities { reboot: true, factory_reset: true, ..Abilities::default() };
         bench.input(Input::Started(Box::new(Start {
             device: device(),
             settings,
@@ -98,6 +102,7 @@ impl Bench {
             cause,
             seed: 42,
             abilities,
+            image: String::new(),
         })));
         bench
     }
@@ -191,6 +196,9 @@ impl Bench {
                 }
                 Effect::ReleaseSnapshot(_) => self.snapshots -= 1,
                 Effect::Listen(settings) => self.listening = Some(settings.is_some()),
+                Effect::StartJob(id, job) => self.seen.push(Seen::Start(id, *job)),
+                Effect::CancelJob(id) => self.seen.push(Seen::Cancel(id)),
+                Effect::DiscardFile(transfer) => self.seen.push(Seen::Discard(transfer)),
                 Effect::Reboot(cause) => self.seen.push(Seen::Restart(cause)),
                 Effect::FactoryReset => self.seen.push(Seen::FactoryReset),
                 Effect::Trace(_) => {}

@@ -52,7 +52,8 @@ fn waits_differ_from_box_to_box() {
             state: Stored::default(),
             cause: BootCause::Boot,
             seed,
-            abilities: crate::io::Abilities { reboot: true, factory_reset: true },
+            abilities: crate::io::Abilities { reboot: true, factory_reset: true, ..Default::default() },
+            image: String::new(),
         };
         bench.agent = crate::agent::Agent::new();
         bench.reachable = false;
