@@ -29,6 +29,28 @@ impl FaultCode {
     pub const NOT_WRITABLE: Self = Self(9008);
     /// Notification request rejected.
     pub const NOTIFICATION_REJECTED: Self = Self(9009);
+    /// Transfer failed, for no reason that has a code of its own.
+    pub const TRANSFER_FAILURE: Self = Self(9010);
+    /// Upload failed.
+    pub const UPLOAD_FAILURE: Self = Self(9011);
+    /// The file server refuses the credentials.
+    pub const SERVER_AUTHENTICATION: Self = Self(9012);
+    /// The protocol of the URL is not supported.
+    pub const PROTOCOL_NOT_SUPPORTED: Self = Self(9013);
+    /// The file server cannot be reached.
+    pub const SERVER_UNREACHABLE: Self = Self(9015);
+    /// The file server does not give the file.
+    pub const FILE_INACCESSIBLE: Self = Self(9016);
+    /// The transfer broke off.
+    pub const TRANSFER_INCOMPLETE: Self = Self(9017);
+    /// The file is damaged, or not for this box.
+    pub const FILE_CORRUPTED: Self = Self(9018);
+    /// The file is not signed by whom it should be.
+    pub const FILE_NOT_AUTHENTIC: Self = Self(9019);
+    /// The transfer could not be completed within its time windows.
+    pub const OUTSIDE_WINDOWS: Self = Self(9020);
+    /// The transfer cannot be cancelled any more.
+    pub const NOT_CANCELLABLE: Self = Self(9021);
     /// ACS: method not supported.
     pub const ACS_METHOD_NOT_SUPPORTED: Self = Self(8000);
     /// ACS: request denied.

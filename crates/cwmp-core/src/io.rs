@@ -5,12 +5,13 @@
 use serde::{Deserialize, Serialize};
 
 use crate::{
+    agent::LocalTransfer,
     event::{EventCode, EventStruct},
     fault::CwmpFault,
     job::{Diagnostic, DownloadType, Job, JobDone, JobError, JobId, TransferId, UploadType},
     rpc::{
-        AddObjectResponse, CwmpVersion, DeviceId, Header, ParameterKey, ParameterValueStruct,
-        SetParameterAttributesStruct, Status,
+        AddObjectResponse, CommandKey, CwmpVersion, DeviceId, Header, ParameterKey, ParameterValueStruct,
+        RequestDownload, SetParameterAttributesStruct, Status,
     },
     settings::{AgentSettings, ConnectionRequestSettings, HttpCompression, Secret},
     stored::Stored,
@@ -199,7 +200,7 @@ pub enum Via {
 }
 
 /// What somebody on the box asks of the agent.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub enum LocalCommand {
     /// Hold a session now (`cwmpd inform`), reported as `2 PERIODIC`.
     Inform,
@@ -209,6 +210,12 @@ pub enum LocalCommand {
     Reboot,
     /// Reset to factory state.
     FactoryReset,
+    /// Transfer a file, as [`crate::agent::Agent::judge_local_transfer`] allows.
+    Transfer(Box<LocalTransfer>),
+    /// Agree to the scheduled downloads with this CommandKey that need it (WindowMode `4 Confirmation Needed`).
+    ConfirmDownload(CommandKey),
+    /// Ask the ACS for a download (RequestDownload), where it takes that.
+    RequestDownload(Box<RequestDownload>),
 }
 
 /// What the agent wants done.

@@ -32,5 +32,7 @@ pub mod soap;
 pub mod stored;
 pub mod time;
 pub mod trace;
+pub mod transfer;
 pub mod url;
 pub mod value;
+pub mod wait;

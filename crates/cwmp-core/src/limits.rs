@@ -42,6 +42,18 @@ pub const VENDOR_EVENTS: usize = 32;
 /// Most calls whose answers wait for the store, those of interrupted sessions included; beyond it 9004.
 pub const STORING_PROMISES: usize = 8;
 
+/// Most transfers that are queued, running or not yet reported; beyond it the call is refused with 9004. TR-069a6 A.4.1.1 asks
+/// for a list of at most 16.
+pub const TRANSFERS: usize = 16;
+/// Tries after the first one in a time window whose MaxRetries leaves the number to the CPE.
+pub const TRANSFER_RETRIES: u32 = 3;
+/// Wait before a scheduled download is tried again in its window, in milliseconds.
+pub const TRANSFER_RETRY_MS: u64 = 60_000;
+/// Most RequestDownload calls that wait until it is known whether the ACS takes them.
+pub const WANTED_DOWNLOADS: usize = 8;
+/// How long a box that restarts by itself after an upgrade may take to go down, in milliseconds; then the upgrade has failed.
+pub const RESTART_MS: u64 = 900_000;
+
 /// Shortest time before a missing reply counts as a failure, in milliseconds (TR-069a6 3.4.2: at least 30 s).
 pub const REPLY_TIMEOUT_MS: u64 = 60_000;
 /// Longest wait for a TCP connection to the ACS, in milliseconds.

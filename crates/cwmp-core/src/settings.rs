@@ -59,6 +59,12 @@ pub struct AgentSettings {
     /// Lightweight notifications.
     #[serde(default)]
     pub lightweight: LightweightSettings,
+    /// AutonomousTransferCompletePolicy.
+    #[serde(default)]
+    pub autonomous_transfers: TransferPolicy,
+    /// UpgradesManaged: the ACS alone upgrades the box.
+    #[serde(default)]
+    pub upgrades_managed: bool,
 }
 
 impl Default for AgentSettings {
@@ -82,6 +88,8 @@ impl Default for AgentSettings {
             http_compression: HttpCompression::Disabled,
             connection_request: ConnectionRequestSettings::default(),
             lightweight: LightweightSettings::default(),
+            autonomous_transfers: TransferPolicy::default(),
+            upgrades_managed: false,
         }
     }
 }
@@ -181,5 +189,30 @@ impl Default for LightweightSettings {
             host: String::new(),
             port: 7547,
         }
+    }
+}
+
+/// Which transfers that it has not asked for the ACS is told of (TR-181
+/// `Device.ManagementServer.AutonomousTransferCompletePolicy.`).
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct TransferPolicy {
+    /// Enable.
+    pub enable: bool,
+    /// TransferTypeFilter: `Some(true)` for downloads alone, `Some(false)` for uploads alone, `None` for both.
+    pub downloads: Option<bool>,
+    /// ResultTypeFilter: `Some(true)` for successes alone, `Some(false)` for failures alone, `None` for both.
+    pub successes: Option<bool>,
+    /// FileTypeFilter: file types as on the wire; empty for none at all.
+    pub file_types: Vec<String>,
+}
+
+impl TransferPolicy {
+    /// Whether the ACS is to be told of such a transfer.
+    #[must_use]
+    pub fn wants(&self, download: bool, success: bool, file_type: &str) -> bool {
+        self.enable
+            && self.downloads.is_none_or(|wanted| wanted == download)
+            && self.successes.is_none_or(|wanted| wanted == success)
+            && self.file_types.iter().any(|wanted| wanted == file_type)
     }
 }

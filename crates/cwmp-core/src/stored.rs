@@ -6,6 +6,8 @@ use crate::{
     event::EventStruct,
     rpc::CommandKey,
     time::{Mono, Wall},
+    transfer::Transfer,
+    wait::Wait,
 };
 
 /// What the agent asks to be kept. Small and written as a whole; the store makes each write atomic.
@@ -35,21 +37,17 @@ pub struct Stored {
     /// The ScheduleReboot that was carried out last. It is not carried out again where the clock of the box comes up in
     /// the past.
     pub reboot_done: Option<Wall>,
+    /// Transfers that were promised and are not yet reported, in the order of their arrival.
+    pub transfers: Vec<Transfer>,
+    /// Number of the next transfer.
+    pub next_transfer: u32,
 }
 
 /// A ScheduleInform call that waits (TR-069a6 A.4.1.2).
-///
-/// While the box is up, `due` counts alone: no jump of the wall clock moves it. After a boot that clock is gone; then the date
-/// counts where the box knows the date, but never makes the wait longer than `remaining_ms`. Without a clock, what was left at
-/// the last orderly restart is waited for again, or all of it after a power cut: late rather than lost.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct ScheduledInform {
     /// CommandKey, reported with `M ScheduleInform`.
     pub command_key: CommandKey,
-    /// When it is due, on the clock of the present uptime.
-    pub due: Mono,
-    /// When it is due as a date, where the clock was known.
-    pub due_wall: Option<Wall>,
-    /// Milliseconds that were left at the call or at the last orderly restart.
-    pub remaining_ms: u64,
+    /// When it is due.
+    pub wait: Wait,
 }

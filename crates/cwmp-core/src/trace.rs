@@ -5,7 +5,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::{
     agent::Agent,
-    io::{Body, DataOp, Effect, Input, Reply},
+    io::{Body, DataOp, Effect, Input, LocalCommand, Reply},
     rpc::{CpeRequest, Envelope, OperationStruct, ToCpe},
     settings::{AgentSettings, Secret},
     soap,
@@ -44,12 +44,20 @@ impl Blanker {
             Input::Started(start) => {
                 let mut start = start.clone();
                 self.blank_settings(&mut start.settings);
+                for transfer in &mut start.state.transfers {
+                    blank(&mut transfer.password.0);
+                }
                 Input::Started(start)
             }
             Input::SettingsChanged(settings) => {
                 let mut settings = settings.clone();
                 self.blank_settings(&mut settings);
                 Input::SettingsChanged(settings)
+            }
+            Input::Command(LocalCommand::Transfer(order)) => {
+                let mut order = order.clone();
+                blank(&mut order.password);
+                Input::Command(LocalCommand::Transfer(order))
             }
             Input::Reply(reply) if !reply.body.is_empty() => {
                 let body = match soap::decode_to_cpe(&reply.body) {
@@ -77,12 +85,14 @@ impl Blanker {
     }
 }
 
+/// That there is none stays visible.
+fn blank(text: &mut String) {
+    if !text.is_empty() {
+        BLANK.clone_into(text);
+    }
+}
+
 fn blank_envelope(mut envelope: Envelope<ToCpe>) -> Envelope<ToCpe> {
-    let blank = |text: &mut String| {
-        if !text.is_empty() {
-            BLANK.clone_into(text);
-        }
-    };
     if let ToCpe::Request(request) = &mut envelope.message {
         match request {
             CpeRequest::SetParameterValues(call) => {

@@ -4,10 +4,12 @@ use super::{Agent, OpenSession, Restart, Stage, schedule::is_same_call, session:
 use crate::{
     fault::{CwmpFault, FaultCode},
     io::{DataOp, DataReply, Effect, ListingKind, OpId, RebootCause, Ticket},
+    job::TransferId,
     limits,
     rpc::{CommandKey, CpeRequest, CpeResponse},
     stored::ScheduledInform,
     time::Now,
+    transfer::Transfer,
 };
 
 /// What the session waits for, beside the ACS: most often somebody who executes a call.
@@ -37,6 +39,10 @@ pub(super) enum Promise {
     Reboot(CommandKey),
     FactoryReset,
     ScheduleInform(ScheduledInform),
+    /// A transfer is queued.
+    Transfer(TransferId),
+    /// These transfers are dropped.
+    Cancel(Vec<Transfer>),
 }
 
 impl Agent {
@@ -55,7 +61,8 @@ impl Agent {
         ];
         let reboot = self.abilities.reboot.then_some("Reboot");
         let factory_reset = self.abilities.factory_reset.then_some("FactoryReset");
-        always.into_iter().chain(reboot).chain(factory_reset).map(str::to_owned).collect()
+        let transfers = self.transfer_methods();
+        always.into_iter().chain(reboot).chain(factory_reset).chain(transfers).map(str::to_owned).collect()
     }
 
     /// Executes a call of the ACS, or has it executed.
@@ -99,6 +106,18 @@ impl Agent {
                 self.store_then_answer(Promise::FactoryReset);
             }
             CpeRequest::ScheduleInform(call) => self.promise_inform(call, now),
+            CpeRequest::Download(call) if !self.abilities.downloads.is_empty() => {
+                self.promise_download(call, now);
+            }
+            CpeRequest::ScheduleDownload(call) if !self.abilities.downloads.is_empty() => {
+                self.promise_scheduled_download(call, now);
+            }
+            CpeRequest::Upload(call) if !self.abilities.uploads.is_empty() => self.promise_upload(call, now),
+            CpeRequest::CancelTransfer(call) if self.can_transfer() => self.promise_cancel(call),
+            CpeRequest::GetQueuedTransfers if self.can_transfer() => self.answer(self.queued_transfers()),
+            CpeRequest::GetAllQueuedTransfers if self.can_transfer() => {
+                self.answer(self.all_queued_transfers())
+            }
             other => self.not_supported(other.method()),
         }
     }
@@ -153,6 +172,7 @@ impl Agent {
             .into_iter()
             .partition::<Vec<_>, _>(|(awaited, _)| *awaited <= ticket);
         self.promises = open;
+        self.transfers_stored(ticket, stored);
         for (awaited, promise) in answered {
             let answer = if stored {
                 Answer::Response(self.keep(promise))
@@ -187,6 +207,11 @@ impl Agent {
                 CpeResponse::FactoryReset
             }
             Promise::ScheduleInform(_) => CpeResponse::ScheduleInform,
+            Promise::Transfer(id) => self.transfer_response(id),
+            Promise::Cancel(dropped) => {
+                self.keep_cancelled(&dropped);
+                CpeResponse::CancelTransfer
+            }
         }
     }
 
@@ -203,6 +228,8 @@ impl Agent {
                 let wanted = self.promises.iter().any(|(_, promise)| *promise == Promise::FactoryReset);
                 self.state.factory_reset = wanted || self.restart == Some(Restart::FactoryReset);
             }
+            Promise::Transfer(id) => self.withdraw_transfer(id),
+            Promise::Cancel(dropped) => self.withdraw_cancel(dropped),
             Promise::ScheduleInform(call) => {
                 if let Some(last) = self.state.schedules.iter().rposition(|known| is_same_call(known, &call))
                 {
@@ -261,7 +288,7 @@ impl Agent {
         self.answer(Answer::Fault(CwmpFault::new(code, text)));
     }
 
-    fn answer(&mut self, answer: Answer) {
+    pub(super) fn answer(&mut self, answer: Answer) {
         if let Some(open) = self.open() {
             open.session.answer(answer);
         }

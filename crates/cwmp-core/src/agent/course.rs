@@ -5,6 +5,7 @@ use super::{
     Agent, OpenSession, Stage,
     calls::Call,
     session::{Action, Failure, Session},
+    transfers::without_transfers,
 };
 use crate::{
     datetime::DateTime,
@@ -19,7 +20,7 @@ use crate::{
 impl Agent {
     pub(super) fn open_session(&mut self) {
         self.retry_at = None;
-        let events = self.events.take_for_inform();
+        let events = self.events_for_inform();
         let codes: Vec<EventCode> = events.iter().map(|event| event.code.clone()).collect();
         let op = self.data(DataOp::Inform { events: codes });
         self.stage = Stage::Gathering { op, events };
@@ -34,14 +35,15 @@ impl Agent {
         now: Now,
     ) {
         let Some(url) = self.settings.url.clone() else {
-            self.events.put_back(events);
+            self.events.put_back(without_transfers(events));
             return;
         };
         events.retain(|event| event.code != EventCode::ValueChange);
         if change {
             self.notify_at = None;
             let surplus = events.split_off(events.len().min(limits::INFORM_EVENTS - 1));
-            self.events.put_back_surplus(surplus);
+            // Those of transfers are listed again while they are owed.
+            self.events.put_back_surplus(without_transfers(surplus));
             events.push(EventStruct::new(EventCode::ValueChange));
             events.sort_by_key(|event| event.code.rank());
         } else if events.is_empty() && self.state.retry_count == 0 {
@@ -71,8 +73,9 @@ impl Agent {
             Stage::Connecting { inform } => {
                 let events = inform.events.clone();
                 let mut session = Session::begin(*inform, self.version.current());
-                for request in &self.requests {
-                    session.ask(request.clone());
+                let reports = self.transfer_requests();
+                for request in reports.into_iter().chain(self.requests.iter().cloned()) {
+                    session.ask(request);
                 }
                 self.stage =
                     Stage::Open(Box::new(OpenSession { session, events, call: None, snapshot: None }));
@@ -152,7 +155,7 @@ impl Agent {
             self.version.older();
         }
         let undelivered = self.close();
-        self.events.put_back(undelivered);
+        self.events.put_back(without_transfers(undelivered));
         self.interrupted = true;
         self.failed = Some(failure);
     }

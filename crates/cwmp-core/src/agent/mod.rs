@@ -9,6 +9,7 @@
 
 mod calls;
 mod course;
+mod diagnostics;
 mod first_session;
 mod lightweight;
 mod queue;
@@ -17,11 +18,13 @@ mod schedule;
 mod session;
 mod status;
 mod timers;
+mod transfers;
 
 #[cfg(test)]
 mod tests;
 
-pub use status::{AgentStatus, SessionPhase};
+pub use status::{AgentStatus, SessionPhase, TransferStatus};
+pub use transfers::LocalTransfer;
 
 use std::collections::VecDeque;
 
@@ -31,6 +34,7 @@ use self::{
     queue::EventQueue,
     reboot::ScheduledReboot,
     session::{Failure, Session},
+    transfers::{Transfers, is_of_transfer},
 };
 use crate::{
     event::{Delivery, EventCode, EventStruct},
@@ -38,9 +42,11 @@ use crate::{
         Abilities, BootCause, DataOp, Effect, Input, Level, LocalCommand, OpId, RebootCause, Record,
         SnapshotId, Start, Ticket,
     },
+    job::{JobDone, JobError, JobId},
+    limits,
     periodic::Periodic,
     random::Random,
-    rpc::{AcsRequest, AcsResponse, CwmpVersion, DeviceId, Fault, Inform},
+    rpc::{AcsRequest, AcsResponse, CwmpVersion, DeviceId, Fault, Inform, RequestDownload},
     settings::{AgentSettings, ConnectionRequestSettings},
     stored::Stored,
     time::{Mono, Now},
@@ -89,8 +95,17 @@ pub struct Agent {
     hold: Option<Hold>,
     /// Whether the date was known when time last passed.
     clock_known: bool,
-    /// The schedules of an earlier uptime have not yet met a clock that knows the date.
-    schedules_await_clock: bool,
+    /// The waits of an earlier uptime have not yet met a clock that knows the date.
+    waits_await_clock: bool,
+    /// The mark of the firmware that runs.
+    image: String,
+    transfers: Transfers,
+    diagnostics: Vec<diagnostics::Requested>,
+    /// What is to be downloaded on demand, once it is known whether the ACS takes RequestDownload.
+    wanted_downloads: Vec<RequestDownload>,
+    next_job: u32,
+    /// When it was last seen to what may start while no session is on.
+    last_look: Mono,
     /// Promises to the ACS that the store is writing.
     promises: Vec<(Ticket, calls::Promise)>,
     lightweight: Lightweight,
@@ -184,7 +199,13 @@ impl Agent {
             scheduled_reboot: ScheduledReboot::default(),
             hold: None,
             clock_known: false,
-            schedules_await_clock: false,
+            waits_await_clock: false,
+            image: String::new(),
+            transfers: Transfers::default(),
+            diagnostics: Vec::new(),
+            wanted_downloads: Vec::new(),
+            next_job: 0,
+            last_look: Mono(0),
             promises: Vec::new(),
             lightweight: Lightweight::default(),
             listening: None,
@@ -216,11 +237,13 @@ impl Agent {
             Input::LightweightChanged => self.notify_lightly(now),
             Input::VendorEvent(event) => self.vendor_event(event),
             Input::RestartFailed(reason) => self.restart_failed(&reason),
-            Input::Command(command) => self.command(command),
-            Input::JobDone(..)
-            | Input::DiagnosticRequested { .. }
-            | Input::DiagnosticWithdrawn(_)
-            | Input::BoxIdle(_) => {}
+            Input::Command(command) => self.command(command, now),
+            Input::JobDone(job, result) => self.job_done(job, &result, now),
+            Input::DiagnosticRequested { diagnostic, by_acs } => {
+                self.diagnostic_requested(diagnostic, by_acs)
+            }
+            Input::DiagnosticWithdrawn(diagnostic) => self.diagnostic_withdrawn(diagnostic),
+            Input::BoxIdle(idle) => self.box_is_idle(idle),
         }
         self.advance(now);
     }
@@ -247,7 +270,7 @@ impl Agent {
     }
 
     fn start(&mut self, start: Start, now: Now) {
-        let Start { device, settings, mut state, cause, seed, abilities, image: _ } = start;
+        let Start { device, settings, mut state, cause, seed, abilities, image } = start;
         self.random = Random::new(seed);
         let owner = format!("{}-{}-{}", device.oui, device.product_class, device.serial_number);
         if !state.owner.is_empty() && state.owner != owner {
@@ -261,6 +284,7 @@ impl Agent {
         state.owner = owner;
         self.device = device;
         self.abilities = abilities;
+        self.image = image;
         self.settings = settings;
         self.stage = Stage::Idle;
         for event in std::mem::take(&mut state.events) {
@@ -278,6 +302,7 @@ impl Agent {
             BootCause::AgentRestart => {}
         }
         self.acs_may_be_new();
+        self.resume_transfers(cause, now);
         self.start_timers(now);
         self.listen();
         // Once a boot the state is written in any case: it names the boot, and what it holds was reckoned anew.
@@ -290,7 +315,7 @@ impl Agent {
     fn booted(&mut self, now: Now) {
         self.hold = Hold::begin(&self.settings, &mut self.random, now);
         self.state.delayed_reboot = None;
-        self.carry_schedules_over_a_boot(now);
+        self.carry_waits_over_a_boot(now);
         self.events.raise(EventStruct::new(EventCode::Boot));
         for key in std::mem::take(&mut self.state.reboots) {
             self.events.raise(EventStruct::with_key(EventCode::MReboot, key));
@@ -304,6 +329,9 @@ impl Agent {
         if self.state.bootstrapped.as_ref() == Some(&url) {
             return;
         }
+        if !self.events.waiting().iter().any(|event| event.code == EventCode::Bootstrap) {
+            self.forget_reports();
+        }
         let booted = self.events.waiting().iter().any(|event| event.code == EventCode::Boot);
         self.state.bootstrapped = None;
         self.events.raise(EventStruct::new(EventCode::Bootstrap));
@@ -312,13 +340,16 @@ impl Agent {
         }
     }
 
-    fn command(&mut self, command: LocalCommand) {
+    fn command(&mut self, command: LocalCommand, now: Now) {
         match command {
             LocalCommand::Inform => {
                 self.hold = None;
                 self.event(EventCode::Periodic);
             }
             LocalCommand::AcsMethods => self.ask_acs(AcsRequest::GetRPCMethods),
+            LocalCommand::Transfer(order) => self.local_transfer(*order, now),
+            LocalCommand::ConfirmDownload(key) => self.confirm_downloads(&key, now),
+            LocalCommand::RequestDownload(wanted) => self.request_download(*wanted),
             LocalCommand::Reboot => {
                 self.restart.get_or_insert(Restart::Reboot(RebootCause::Local));
             }
@@ -349,13 +380,58 @@ impl Agent {
         match answer {
             Ok(AcsResponse::GetRPCMethods(methods)) => {
                 self.trace(Level::Info, format!("the ACS offers {}", methods.join(", ")));
-                self.acs_methods = Some(methods);
+                self.acs_methods_known(methods);
             }
             Ok(_) => {}
             Err(fault) => {
                 let text = fault.cwmp.map_or(fault.faultstring, |cwmp| cwmp.to_string());
                 self.trace(Level::Warning, format!("the ACS refused {}: {text}", request.method()));
+                if *request == AcsRequest::GetRPCMethods {
+                    self.acs_methods_known(Vec::new());
+                    // It may be asked again.
+                    self.acs_methods = None;
+                }
             }
+        }
+        self.transfer_reported(request);
+    }
+
+    fn acs_methods_known(&mut self, methods: Vec<String>) {
+        self.acs_methods = Some(methods);
+        self.report_autonomous();
+        for wanted in std::mem::take(&mut self.wanted_downloads) {
+            self.request_download(wanted);
+        }
+    }
+
+    /// Whether the ACS offers a method; `None` until it was asked.
+    fn acs_offers(&self, method: &str) -> Option<bool> {
+        self.acs_methods.as_ref().map(|methods| methods.iter().any(|name| name == method))
+    }
+
+    /// Somebody on the box wants a download of the ACS (TR-069a6 A.4.2.2). Only an ACS that lists the method is asked: one
+    /// that does not know it may do worse than refuse.
+    fn request_download(&mut self, wanted: RequestDownload) {
+        match self.acs_offers("RequestDownload") {
+            Some(true) => {
+                self.hold = None;
+                self.event(EventCode::RequestDownload);
+                self.requests.push(AcsRequest::RequestDownload(wanted));
+            }
+            Some(false) => {
+                self.trace(Level::Warning, "the ACS does not take RequestDownload".to_owned());
+            }
+            None if self.wanted_downloads.len() < limits::WANTED_DOWNLOADS => {
+                self.wanted_downloads.push(wanted);
+                self.ask_acs(AcsRequest::GetRPCMethods);
+            }
+            None => self.trace(Level::Warning, "too many downloads wait for the ACS".to_owned()),
+        }
+    }
+
+    fn job_done(&mut self, job: JobId, result: &Result<JobDone, JobError>, now: Now) {
+        if !self.transfer_job_done(job, result, now) {
+            self.diagnostic_done(job, result);
         }
     }
 
@@ -388,6 +464,7 @@ impl Agent {
             self.promises.clear();
             self.state.reboots.clear();
             self.state.factory_reset = false;
+            self.transfer_restart_failed(reason);
             self.persist_changes();
         }
     }
@@ -414,12 +491,21 @@ impl Agent {
         self.fire_delayed_reboot(now);
         let held = self.held(now);
         match self.restart {
-            Some(restart) => {
+            Some(restart) if !self.transfer_has_the_box() => {
+                self.stop_transfers();
+                self.stop_diagnostics();
                 self.note_what_remains(now);
                 self.carry_out(restart);
             }
-            None if self.may_start() && !held && self.session_is_due(now) => self.open_session(),
-            None => {}
+            Some(_) => {}
+            None => {
+                self.run_transfers(now);
+                self.run_diagnostics();
+                let free = !self.transfer_has_the_box() && !self.outcome_is_being_stored();
+                if free && self.may_start() && !held && self.session_is_due(now) {
+                    self.open_session();
+                }
+            }
         }
     }
 
@@ -438,6 +524,7 @@ impl Agent {
             self.retry_at = None;
             self.interrupted = false;
             self.version = VersionChoice::default();
+            self.acs_methods = None;
             self.acs_may_be_new();
             self.persist_changes();
         }
@@ -460,7 +547,7 @@ impl Agent {
     fn session_is_due(&self, now: Now) -> bool {
         match self.retry_at {
             Some(at) => at <= now.mono,
-            None => !self.events.is_empty(),
+            None => !self.events.is_empty() || self.has_reports(),
         }
     }
 
@@ -508,7 +595,8 @@ impl Agent {
         Stored { events: self.undelivered().filter(keep).cloned().collect(), ..self.state.clone() }
     }
 
-    /// The events of an Inform that is not yet answered, then those that wait.
+    /// The events of an Inform that is not yet answered, then those that wait; without those of transfers, which are kept
+    /// with the transfers.
     fn undelivered(&self) -> impl Iterator<Item = &EventStruct> {
         let in_flight = match &self.stage {
             Stage::Gathering { events, .. } => events.as_slice(),
@@ -516,7 +604,7 @@ impl Agent {
             Stage::Open(open) => &open.events,
             Stage::Unborn | Stage::Idle | Stage::Restarting => &[],
         };
-        in_flight.iter().chain(self.events.waiting())
+        in_flight.iter().filter(|event| !is_of_transfer(&event.code)).chain(self.events.waiting())
     }
 
     fn trace(&mut self, level: Level, text: String) {

@@ -41,9 +41,9 @@ impl EventQueue {
         self.waiting.len() + events <= limits::QUEUED_EVENTS
     }
 
-    /// Takes out what the next Inform lists: at most 64.
-    pub(super) fn take_for_inform(&mut self) -> Vec<EventStruct> {
-        let count = self.waiting.len().min(limits::INFORM_EVENTS);
+    /// Takes out what the next Inform lists: at most so many.
+    pub(super) fn take_for_inform(&mut self, room: usize) -> Vec<EventStruct> {
+        let count = self.waiting.len().min(room);
         let taken = self.waiting.drain(..count).collect();
         self.pair_scheduled();
         taken
@@ -144,7 +144,7 @@ mod tests {
 
         let mut queue = EventQueue::default();
         queue.raise(event(EventCode::Periodic));
-        let in_flight = queue.take_for_inform();
+        let in_flight = queue.take_for_inform(limits::INFORM_EVENTS);
         queue.raise(event(EventCode::Bootstrap));
         queue.put_back(in_flight);
         assert_eq!(codes(&queue), ["0 BOOTSTRAP"]);
@@ -156,7 +156,7 @@ mod tests {
         let mut queue = EventQueue::default();
         queue.raise(event(EventCode::ConnectionRequest));
         queue.raise(event(EventCode::Periodic));
-        let in_flight = queue.take_for_inform();
+        let in_flight = queue.take_for_inform(limits::INFORM_EVENTS);
         queue.raise(event(EventCode::Periodic));
         queue.put_back(in_flight);
         assert_eq!(codes(&queue), ["2 PERIODIC"]);
@@ -169,7 +169,7 @@ mod tests {
         for n in 0..70 {
             queue.raise(reboot(&n.to_string()));
         }
-        assert_eq!(queue.take_for_inform().len(), 64);
+        assert_eq!(queue.take_for_inform(limits::INFORM_EVENTS).len(), 64);
         assert_eq!(queue.waiting().len(), 6);
     }
 
@@ -181,7 +181,7 @@ mod tests {
         }
         assert_eq!(queue.waiting().len(), limits::QUEUED_EVENTS);
         // Nothing that was listed is lost when the queue fills during a session that fails.
-        let in_flight = queue.take_for_inform();
+        let in_flight = queue.take_for_inform(limits::INFORM_EVENTS);
         for n in 0..10_000 {
             queue.raise(reboot(&format!("new {n}")));
         }

@@ -7,11 +7,10 @@ use crate::{
     limits,
     rpc::ScheduleInform,
     stored::ScheduledInform,
-    time::{Mono, Now, Wall},
+    time::{Mono, Now},
+    transfer::Transfer,
+    wait::Wait,
 };
-
-/// A date of a schedule is written anew when the clock has been set by more than this, in milliseconds.
-const RENOTE_MS: u64 = 60_000;
 
 impl Agent {
     /// Takes the call; the delay counts from here.
@@ -25,14 +24,8 @@ impl Agent {
             let text = format!("{} calls of ScheduleInform are not yet reported", limits::SCHEDULED_INFORMS);
             return self.refuse(FaultCode::RESOURCES_EXCEEDED, text);
         }
-        let remaining_ms = u64::from(call.delay_seconds) * 1000;
-        let due = now.mono.after_ms(remaining_ms);
-        let scheduled = ScheduledInform {
-            command_key: call.command_key,
-            due,
-            due_wall: now.wall.map(|wall| date_of(due, now.mono, wall)),
-            remaining_ms,
-        };
+        let wait = Wait::new(u64::from(call.delay_seconds) * 1000, now);
+        let scheduled = ScheduledInform { command_key: call.command_key, wait };
         self.state.schedules.push(scheduled.clone());
         self.store_then_answer(Promise::ScheduleInform(scheduled));
     }
@@ -44,8 +37,8 @@ impl Agent {
     /// them.
     pub(super) fn fire_schedules(&mut self, now: Now) {
         let mut due: Vec<ScheduledInform> =
-            self.state.schedules.iter().filter(|call| call.due <= now.mono).cloned().collect();
-        due.sort_by_key(|call| call.due);
+            self.state.schedules.iter().filter(|call| call.wait.is_over(now)).cloned().collect();
+        due.sort_by_key(|call| call.wait.due);
         for call in due {
             if self.is_being_stored(&call) || !self.events.has_room(2) {
                 continue;
@@ -61,7 +54,7 @@ impl Agent {
     /// When the next one is due that can fire.
     pub(super) fn next_schedule(&self) -> Option<Mono> {
         let can_fire = |call: &&ScheduledInform| !self.is_being_stored(call);
-        let next = self.state.schedules.iter().filter(can_fire).map(|call| call.due).min();
+        let next = self.state.schedules.iter().filter(can_fire).map(|call| call.wait.due).min();
         next.filter(|_| self.events.has_room(2))
     }
 
@@ -72,60 +65,38 @@ impl Agent {
         )
     }
 
-    /// The monotonic clock has begun anew: reckons what is due from the date, or from what remained.
-    pub(super) fn carry_schedules_over_a_boot(&mut self, now: Now) {
-        self.schedules_await_clock = now.wall.is_none();
-        for call in &mut self.state.schedules {
-            call.due = now.mono.after_ms(wait_after_boot(call, now));
-        }
+    /// What waits once more after a boot.
+    pub(super) fn carry_waits_over_a_boot(&mut self, now: Now) {
+        self.waits_await_clock = now.wall.is_none();
+        self.waits().for_each(|wait| wait.boot(now));
     }
 
-    /// The clock has been set, or knows the date for the first time. The dates of calls of this uptime are written anew;
-    /// those of an earlier one say how much of the wait has passed while the box was off.
-    pub(super) fn schedules_meet_the_clock(&mut self, now: Now) {
-        let Some(wall) = now.wall else { return };
-        let of_earlier_uptime = std::mem::take(&mut self.schedules_await_clock);
-        let mut changed = false;
-        for call in &mut self.state.schedules {
-            if of_earlier_uptime && call.due_wall.is_some() {
-                call.due = call.due.min(now.mono.after_ms(wait_after_boot(call, now)));
-            }
-            let date = date_of(call.due, now.mono, wall);
-            if call.due_wall.is_none_or(|noted| noted.0.abs_diff(date.0) > RENOTE_MS) {
-                call.due_wall = Some(date);
-                changed = true;
-            }
+    /// The clock has been set, or knows the date for the first time.
+    pub(super) fn waits_meet_the_clock(&mut self, now: Now) {
+        if now.wall.is_none() {
+            return;
         }
-        if changed {
+        let of_earlier_uptime = std::mem::take(&mut self.waits_await_clock);
+        let changed = self.waits().filter_map(|wait| wait.meet_clock(of_earlier_uptime, now).then_some(()));
+        if changed.count() > 0 {
             self.persist_changes();
         }
     }
 
-    /// Before an orderly restart: a box without a clock has nothing but this to go by.
+    /// Before an orderly restart.
     pub(super) fn note_what_remains(&mut self, now: Now) {
-        for call in &mut self.state.schedules {
-            call.remaining_ms = call.due.since(now.mono);
-        }
+        self.waits().for_each(|wait| wait.note_what_remains(now));
+    }
+
+    /// All waits that outlive a boot.
+    fn waits(&mut self) -> impl Iterator<Item = &mut Wait> {
+        let schedules = self.state.schedules.iter_mut().map(|call| &mut call.wait);
+        schedules.chain(self.state.transfers.iter_mut().flat_map(Transfer::waits))
     }
 }
 
 /// Whether both stand for the same call of this uptime. The date is left out: it is written anew when the clock is set, also
 /// while the call is being stored.
 pub(super) fn is_same_call(one: &ScheduledInform, other: &ScheduledInform) -> bool {
-    (&one.command_key, one.due) == (&other.command_key, other.due)
-}
-
-/// Milliseconds that a call of an earlier uptime still waits.
-fn wait_after_boot(call: &ScheduledInform, now: Now) -> u64 {
-    match (call.due_wall, now.wall) {
-        (Some(due), Some(wall)) => {
-            u64::try_from(due.0.saturating_sub(wall.0)).unwrap_or(0).min(call.remaining_ms)
-        }
-        _ => call.remaining_ms,
-    }
-}
-
-/// The date of a moment ahead.
-fn date_of(due: Mono, now: Mono, wall: Wall) -> Wall {
-    Wall(wall.0.saturating_add(i64::try_from(due.since(now)).unwrap_or(i64::MAX)))
+    (&one.command_key, one.wait.due) == (&other.command_key, other.wait.due)
 }

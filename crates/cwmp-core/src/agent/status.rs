@@ -3,7 +3,11 @@
 use serde::{Deserialize, Serialize};
 
 use super::{Agent, Stage};
-use crate::time::Now;
+use crate::{
+    rpc::TransferState,
+    time::Now,
+    transfer::{Transfer, When},
+};
 
 /// Where the agent is with its session.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -38,6 +42,24 @@ pub struct AgentStatus {
     pub acs_methods: Option<Vec<String>>,
     /// Event codes that wait for delivery.
     pub events: Vec<String>,
+    /// Transfers that are queued, under way or not yet reported.
+    #[serde(default)]
+    pub transfers: Vec<TransferStatus>,
+}
+
+/// A transfer, for people.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct TransferStatus {
+    /// CommandKey; empty for one that was asked for on the box.
+    pub command_key: String,
+    /// FileType.
+    pub file_type: String,
+    /// Where from or where to.
+    pub url: String,
+    /// `waiting`, `running`, `over` or `failed: ...`.
+    pub state: String,
+    /// What whoever is to confirm it should know (UserMessage), while it waits for that.
+    pub asks: Option<String>,
 }
 
 impl Agent {
@@ -59,7 +81,41 @@ impl Agent {
             retry_in_ms: self.retry_at.map(|at| at.since(now.mono)),
             periodic_in_ms: self.periodic.due().map(|due| due.since(now.mono)),
             acs_methods: self.acs_methods.clone(),
-            events: self.undelivered().map(|event| event.code.as_str().to_owned()).collect(),
+            events: self.waiting_codes(),
+            transfers: self
+                .state
+                .transfers
+                .iter()
+                .map(|transfer| self.transfer_status(transfer, now))
+                .collect(),
+        }
+    }
+
+    fn waiting_codes(&self) -> Vec<String> {
+        let of_transfers = self.transfer_events();
+        let all = self.undelivered().chain(&of_transfers);
+        all.map(|event| event.code.as_str().to_owned()).collect()
+    }
+
+    fn transfer_status(&self, transfer: &Transfer, now: Now) -> TransferStatus {
+        let state = match transfer.outcome() {
+            Some(outcome) if outcome.is_success() => "over".to_owned(),
+            Some(outcome) => format!("failed: {}: {}", outcome.fault.code, outcome.fault.text),
+            None => match self.state_of(transfer) {
+                TransferState::NotYetStarted => "waiting".to_owned(),
+                TransferState::InProgress | TransferState::Completed => "running".to_owned(),
+            },
+        };
+        let asks = match &transfer.when {
+            When::Within(windows) => windows.asks(now).map(str::to_owned),
+            When::After(_) => None,
+        };
+        TransferStatus {
+            command_key: transfer.command_key.as_str().to_owned(),
+            file_type: transfer.file_type().to_owned(),
+            url: transfer.url.to_string(),
+            state,
+            asks,
         }
     }
 }

@@ -38,7 +38,7 @@ impl Agent {
         self.heartbeat.clock_stepped(now);
         self.lightweight.timer.clock_stepped(now);
         self.scheduled_reboot.clock_stepped(now);
-        self.schedules_meet_the_clock(now);
+        self.waits_meet_the_clock(now);
     }
 
     /// Does what is due, whether a session is on or not.
@@ -76,7 +76,7 @@ impl Agent {
             Some(hold) => Some(hold.next()),
             None => self.retry_at.into_iter().chain(self.notify_at).min(),
         };
-        session.into_iter().chain(self.state.delayed_reboot)
+        session.into_iter().chain(self.state.delayed_reboot).chain(self.transfer_moments())
     }
 
     /// An event of a vendor: kept like those of the standard, but few of them.

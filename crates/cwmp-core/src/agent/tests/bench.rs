@@ -8,7 +8,7 @@ use crate::{
         Abilities, AcsTarget, Body, BootCause, DataOp, DataReply, Datagram, Effect, Input, NetError,
         RebootCause, Reply, SnapshotId, Start, Ticket, Via,
     },
-    job::{Job, JobId, TransferId},
+    job::{DownloadType, Job, JobId, TransferId, UploadType},
     rpc::{
         AcsRequest, AcsResponse, CpeRequest, CpeResponse, CwmpVersion, DeviceId, Envelope, Fault, Header,
         Inform, InformResponse, ParameterValueStruct, Status, ToAcs, ToCpe,
@@ -21,7 +21,7 @@ use crate::{
 };
 
 /// What the agent has done that the test has not looked at yet.
-#[derive(Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) enum Seen {
     Open(AcsTarget),
     Post(Body),
@@ -61,6 +61,17 @@ pub(super) fn settings() -> AgentSettings {
     }
 }
 
+/// What the box can do, if nothing else is said: all but https.
+pub(super) fn abilities() -> Abilities {
+    Abilities {
+        reboot: true,
+        factory_reset: true,
+        https: false,
+        downloads: vec![DownloadType::Firmware, DownloadType::Configuration],
+        uploads: vec![UploadType::Configuration(None), UploadType::Log(None)],
+    }
+}
+
 pub(super) fn device() -> DeviceId {
     DeviceId {
         manufacturer: "Example".into(),
@@ -78,6 +89,18 @@ impl Bench {
     }
 
     pub(super) fn start_at(now: Now, settings: AgentSettings, state: Stored, cause: BootCause) -> Self {
+        Self::start_with(now, settings, state, cause, abilities(), "1.0", false)
+    }
+
+    fn start_with(
+        now: Now,
+        settings: AgentSettings,
+        state: Stored,
+        cause: BootCause,
+        abilities: Abilities,
+        image: &str,
+        value_change: bool,
+    ) -> Self {
         let mut bench = Self {
             agent: Agent::new(),
             now,
@@ -88,13 +111,12 @@ impl Bench {
             waiting_tickets: Vec::new(),
             unwritten: None,
             reachable: true,
-            value_change: false,
+            value_change,
             lightweight: Vec::new(),
             listening: None,
             snapshots: 0,
             last_id: None,
         };
-        let abilities = Abilities { reboot: true, factory_reset: true, ..Abilities::default() };
         bench.input(Input::Started(Box::new(Start {
             device: device(),
             settings,
@@ -102,7 +124,7 @@ impl Bench {
             cause,
             seed: 42,
             abilities,
-            image: String::new(),
+            image: image.to_owned(),
         })));
         bench
     }
@@ -110,6 +132,27 @@ impl Bench {
     /// A new box.
     pub(super) fn fresh() -> Self {
         Self::start(settings(), Stored::default(), BootCause::Boot)
+    }
+
+    /// A new box that can do this.
+    pub(super) fn fresh_with(abilities: Abilities) -> Self {
+        let now = Now { mono: Mono(1_000_000), wall: Some(Wall::from_seconds(1_700_000_000)) };
+        Self::start_with(now, settings(), Stored::default(), BootCause::Boot, abilities, "1.0", false)
+    }
+
+    /// The same box when it boots again and this image runs.
+    pub(super) fn boot_with(&self, image: &str, off_ms: i64) -> Self {
+        self.boot_image(image, off_ms, false)
+    }
+
+    /// The same, with a watched value that has changed.
+    pub(super) fn boot_with_change(&self, image: &str, off_ms: i64) -> Self {
+        self.boot_image(image, off_ms, true)
+    }
+
+    fn boot_image(&self, image: &str, off_ms: i64, change: bool) -> Self {
+        let now = Now { mono: Mono(20_000), wall: self.now.wall.map(|wall| Wall(wall.0 + off_ms)) };
+        Self::start_with(now, settings(), self.stored.clone(), BootCause::Boot, abilities(), image, change)
     }
 
     /// A box that its ACS knows, some time after its boot session.

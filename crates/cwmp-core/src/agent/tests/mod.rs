@@ -1,6 +1,7 @@
 //! The agent against an ACS that the tests play, in virtual time.
 
 mod bench;
+mod diagnostics;
 mod first_session;
 mod heartbeat;
 mod lightweight;
@@ -11,5 +12,6 @@ mod retries;
 mod schedule;
 mod sessions;
 mod silence;
+mod transfers;
 mod triggers;
 mod vendor;

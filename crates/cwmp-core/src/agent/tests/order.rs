@@ -4,7 +4,10 @@ use super::bench::{Bench, Seen, events, settings};
 use crate::{
     fault::FaultCode,
     io::{Body, BootCause, Input, LocalCommand},
-    rpc::{AcsRequest, AcsResponse, CpeRequest, CpeResponse, Header, InformResponse, Reboot, ToAcs, ToCpe},
+    rpc::{
+        AcsRequest, AcsResponse, CpeRequest, CpeResponse, GetOptions, Header, InformResponse, Reboot, ToAcs,
+        ToCpe,
+    },
     settings::AgentSettings,
     stored::Stored,
 };
@@ -141,7 +144,8 @@ fn the_fault_of_a_call_has_its_id_too() {
     bench.establish();
     for id in [Some("<&>"), Some(" 1"), None] {
         let header = Header { id: id.map(str::to_owned), ..Header::default() };
-        bench.reply(header, ToCpe::Request(CpeRequest::GetQueuedTransfers));
+        bench
+            .reply(header, ToCpe::Request(CpeRequest::GetOptions(GetOptions { option_name: String::new() })));
         let message = bench.expect_message();
         assert!(matches!(message.message, ToAcs::Fault(_)));
         assert_eq!(message.header.id.as_deref(), id);

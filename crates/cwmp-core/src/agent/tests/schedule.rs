@@ -51,7 +51,7 @@ fn a_delay_of_0_is_refused_and_the_longest_is_taken() {
     assert_eq!(bench.stored.schedules, []);
     bench.call(schedule(u32::MAX, "k"));
     assert_eq!(bench.expect_response(), CpeResponse::ScheduleInform);
-    assert_eq!(bench.stored.schedules[0].remaining_ms, u64::from(u32::MAX) * 1000);
+    assert_eq!(bench.stored.schedules[0].wait.remaining_ms, u64::from(u32::MAX) * 1000);
 }
 
 /// Conformance: 4.14
@@ -224,7 +224,7 @@ fn a_box_without_a_clock_waits_for_what_was_left_at_the_last_orderly_restart() {
     promise(&mut bench, &[(3600, "k")]);
     bench.advance(600_000);
     let cut = bench.boot_without_clock(settings());
-    assert_eq!(cut.stored.schedules[0].remaining_ms, 3_600_000, "a power cut: all of it again");
+    assert_eq!(cut.stored.schedules[0].wait.remaining_ms, 3_600_000, "a power cut: all of it again");
 
     bench.input(Input::Command(crate::io::LocalCommand::Reboot));
     bench.seen.clear();

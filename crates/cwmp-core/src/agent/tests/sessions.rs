@@ -5,7 +5,7 @@ use crate::{
     fault::FaultCode,
     io::{Body, Input, ListingKind, LocalCommand, Reply},
     rpc::{
-        AcsRequest, AcsResponse, AddObject, CpeRequest, CpeResponse, CwmpVersion, Envelope,
+        AcsRequest, AcsResponse, AddObject, CpeRequest, CpeResponse, CwmpVersion, Envelope, GetOptions,
         GetParameterValues, Header, InformResponse, SetParameterValues, Status, ToAcs, ToCpe,
     },
     soap,
@@ -65,8 +65,8 @@ fn what_get_rpc_methods_lists_works_and_the_rest_is_refused() {
     bench.call(CpeRequest::GetRPCMethods);
     let CpeResponse::GetRPCMethods(methods) = bench.expect_response() else { panic!("another response") };
     assert!(methods.iter().any(|method| method == "Reboot"));
-    assert!(!methods.iter().any(|method| method == "GetQueuedTransfers"));
-    bench.call(CpeRequest::GetQueuedTransfers);
+    assert!(!methods.iter().any(|method| method == "GetOptions"));
+    bench.call(CpeRequest::GetOptions(GetOptions { option_name: String::new() }));
     let fault = bench.expect_fault();
     assert_eq!(
         (fault.faultcode.as_str(), fault.cwmp.unwrap().code),
@@ -189,13 +189,13 @@ fn a_method_that_does_not_work_here_is_refused_as_such_whatever_its_arguments() 
     let mut bench = Bench::fresh();
     bench.establish();
     for (method, code) in
-        [("Download", FaultCode::METHOD_NOT_SUPPORTED), ("Reboot", FaultCode::INVALID_ARGUMENTS)]
+        [("SetVouchers", FaultCode::METHOD_NOT_SUPPORTED), ("Reboot", FaultCode::INVALID_ARGUMENTS)]
     {
         let call = ToCpe::Request(CpeRequest::GetRPCMethods);
         let envelope = Envelope { version: CwmpVersion::V1_2, header: header("9"), message: call };
         let text = String::from_utf8(soap::encode_to_cpe(&envelope)).unwrap();
         bench.reply_http(200, text.replace("GetRPCMethods", method).into_bytes());
-        assert_eq!(bench.expect_fault().cwmp.unwrap().code, code, "{method} without a CommandKey");
+        assert_eq!(bench.expect_fault().cwmp.unwrap().code, code, "{method} without its arguments");
     }
 }
 
@@ -356,7 +356,7 @@ fn an_acs_that_refuses_the_version_is_tried_with_older_ones() {
 #[test]
 fn a_method_that_is_not_offered_is_refused_as_such_even_if_its_arguments_are_wrong() {
     for (body, code) in [
-        ("<c:Upload/>", FaultCode::METHOD_NOT_SUPPORTED),
+        ("<c:ChangeDUState/>", FaultCode::METHOD_NOT_SUPPORTED),
         ("<c:GetParameterNames/>", FaultCode::INVALID_ARGUMENTS),
         ("<c:Foo><A/></c:Foo>", FaultCode::METHOD_NOT_SUPPORTED),
     ] {
