@@ -1,5 +1,4 @@
-//! The agent's own object, `Device.ManagementServer.`, with its object HeartbeatPolicy and its table InformParameter, kept in
-//! the layers.
+//! The agent's own object, `Device.ManagementServer.`, with its policies and its table InformParameter, kept in the layers.
 
 use std::{
     cell::{Cell, RefCell},
@@ -20,7 +19,7 @@ use cwmp_platform::source::{
 use cwmp_store::{Layers, Problem, StoreError};
 use tokio::sync::watch;
 
-use self::parameters::{DELAY_REBOOT, HEARTBEAT, Kind, Loaded, STORED};
+use self::parameters::{DELAY_REBOOT, Kind, Loaded, POLICIES, STORED};
 use crate::config::{SharedLayers, reader::boolean};
 
 mod inform_parameter;
@@ -30,7 +29,6 @@ mod parameters;
 mod tests;
 
 const OBJECT: &str = "Device.ManagementServer.";
-const POLICY: &str = "Device.ManagementServer.HeartbeatPolicy.";
 const TABLE: &str = "Device.ManagementServer.InformParameter.";
 const ROW: &str = "Device.ManagementServer.InformParameter.{i}.";
 
@@ -139,8 +137,9 @@ impl AgentSource {
                 .contains(&key)
                 .then_some(Target::Row(number, key));
         }
-        let (mut known, name) = match name.strip_prefix(POLICY) {
-            Some(name) => (HEARTBEAT.iter().chain(None), name),
+        let policy = POLICIES.iter().find_map(|policy| Some((policy, name.strip_prefix(policy.object)?)));
+        let (mut known, name) = match policy {
+            Some((policy, name)) => (policy.stored.iter().chain(None), name),
             None => (STORED.iter().chain(Some(&DELAY_REBOOT)), name.strip_prefix(OBJECT)?),
         };
         known.find(|known| known.name == name).map(|known| Target::Own(known.kind))
@@ -213,7 +212,7 @@ impl ParameterSource for AgentSource {
     }
 
     fn objects(&self) -> &[&'static str] {
-        &[OBJECT, POLICY, ROW]
+        const { &[OBJECT, ROW, POLICIES[0].object, POLICIES[1].object] }
     }
 
     async fn read(&self, wanted: &Wanted<'_>, out: &mut dyn ParameterSink) -> Result<(), SourceError> {
@@ -237,9 +236,9 @@ impl ParameterSource for AgentSource {
                 out.parameter(name, value, Access::ReadOnly);
             }
         }
-        if wanted.touches(POLICY) {
-            out.object(POLICY, ObjectKind::Single);
-            show(HEARTBEAT.iter(), &self.load(), out);
+        for policy in POLICIES.iter().filter(|policy| wanted.touches(policy.object)) {
+            out.object(policy.object, ObjectKind::Single);
+            show(policy.stored.iter(), &self.load(), out);
         }
         if wanted.touches(ROW) {
             out.object(TABLE, ObjectKind::Table { addable: true });

@@ -2,7 +2,7 @@
 
 use std::path::PathBuf;
 
-use cwmp_core::event::EventCode;
+use cwmp_core::{agent::LocalTransfer, event::EventCode};
 use lexopt::{Arg, Parser, ValueExt};
 
 /// Where the configuration lies unless told otherwise.
@@ -21,11 +21,20 @@ usage: cwmpd run [--config FOLDER]          run the agent in the foreground
        cwmpd inform                         hold a session with the ACS now
        cwmpd acs-methods                    hold a session and ask the ACS for its methods
        cwmpd event CODE                     report a vendor's event, such as 'X 00D09E Backup done'
+       cwmpd download URL --type TYPE       fetch a file and use it, as Download of the ACS would
+       cwmpd upload URL --type TYPE         send a file, as Upload of the ACS would
+       cwmpd confirm KEY                    agree to a scheduled download that asks for it (see status)
+       cwmpd request-download TYPE [NAME=VALUE...]
+                                            ask the ACS for a download
        cwmpd reboot                         restart the box
        cwmpd factory-reset                  put the box back into its factory state
 
 options: --config FOLDER   folder of factory.ini, ISP.def and user.ini (default: /etc/cwmpd)
          --control SOCKET  socket of the running agent (default: /var/run/cwmpd.sock)
+         --type TYPE       file type, such as '3 Vendor Configuration File'
+         --name NAME       name that the file gets on the box, where its type leaves one
+         --username NAME, --password-file FILE
+                           credentials for the file server
          --help, --version
 ";
 
@@ -44,13 +53,22 @@ pub(crate) enum Command {
 /// A sentence that says what is wrong and how it should be.
 pub(crate) fn parse(mut parser: Parser) -> Result<Command, String> {
     let (mut config, mut socket) = (PathBuf::from(CONFIG_FOLDER), PathBuf::from(CONTROL_SOCKET));
-    let mut words = Vec::new();
+    let (mut words, mut file) = (Vec::new(), FileOptions::default());
     while let Some(argument) = parser.next().map_err(|error| error.to_string())? {
         match argument {
             Arg::Long("help") | Arg::Short('h') => return Ok(Command::Help),
             Arg::Long("version") | Arg::Short('V') => return Ok(Command::Version),
             Arg::Long("config") => config = parser.value().map_err(|error| error.to_string())?.into(),
             Arg::Long("control") => socket = parser.value().map_err(|error| error.to_string())?.into(),
+            Arg::Long("type") => file.file_type = Some(text(&mut parser)?),
+            Arg::Long("name") => file.name = text(&mut parser)?,
+            Arg::Long("username") => file.username = text(&mut parser)?,
+            Arg::Long("password-file") => {
+                let path = PathBuf::from(parser.value().map_err(|error| error.to_string())?);
+                file.password = std::fs::read_to_string(&path)
+                    .map(|text| text.trim_end_matches(['\r', '\n']).to_owned())
+                    .map_err(|error| format!("{}: {error}", path.display()))?;
+            }
             Arg::Value(word) => words.push(word.string().map_err(|error| error.to_string())?),
             other => return Err(other.unexpected().to_string()),
         }
@@ -65,7 +83,44 @@ pub(crate) fn parse(mut parser: Parser) -> Result<Command, String> {
             Err("run takes no arguments".to_owned())
         };
     }
-    Ok(Command::Ask { socket, request: request(&verb, rest)? })
+    let request = match verb.as_str() {
+        "download" | "upload" => transfer(&verb, rest, file)?,
+        _ => request(&verb, rest)?,
+    };
+    Ok(Command::Ask { socket, request })
+}
+
+/// What belongs to a transfer.
+#[derive(Default)]
+struct FileOptions {
+    file_type: Option<String>,
+    name: String,
+    username: String,
+    password: String,
+}
+
+fn text(parser: &mut Parser) -> Result<String, String> {
+    parser.value().and_then(|value| value.string()).map_err(|error| error.to_string())
+}
+
+fn transfer(verb: &str, rest: Vec<String>, file: FileOptions) -> Result<crate::control::Request, String> {
+    let Ok([url]) = <[String; 1]>::try_from(rest) else { return Err(format!("{verb} needs one URL")) };
+    let file_type = file
+        .file_type
+        .ok_or_else(|| format!("{verb} needs --type, such as '3 Vendor Configuration File'"))?;
+    let FileOptions { name: target_file_name, username, password, .. } = file;
+    let order =
+        LocalTransfer { download: verb == "download", file_type, url, username, password, target_file_name };
+    Ok(crate::control::Request::Transfer { order: Box::new(order) })
+}
+
+/// `PATH=VALUE` in its parts.
+fn pairs(words: &[String]) -> Result<Vec<(String, String)>, String> {
+    let pair = |word: &String| {
+        let (name, value) = word.split_once('=').ok_or_else(|| format!("`{word}` is not PATH=VALUE"))?;
+        Ok((name.to_owned(), value.to_owned()))
+    };
+    words.iter().map(pair).collect()
 }
 
 fn request(verb: &str, rest: Vec<String>) -> Result<crate::control::Request, String> {
@@ -75,14 +130,7 @@ fn request(verb: &str, rest: Vec<String>) -> Result<crate::control::Request, Str
     match verb {
         "get" if !rest.is_empty() => Ok(Request::Get { paths: rest }),
         "get" => Err("get needs a path, such as Device.DeviceInfo.".to_owned()),
-        "set" if !rest.is_empty() => {
-            let pairs = rest.iter().map(|pair| {
-                let (path, value) =
-                    pair.split_once('=').ok_or_else(|| format!("`{pair}` is not PATH=VALUE"))?;
-                Ok((path.to_owned(), value.to_owned()))
-            });
-            Ok(Request::Set { values: pairs.collect::<Result<_, String>>()? })
-        }
+        "set" if !rest.is_empty() => Ok(Request::Set { values: pairs(&rest)? }),
         "set" => Err("set needs PATH=VALUE".to_owned()),
         "status" => lone(Request::Status),
         "inform" => lone(Request::Inform),
@@ -90,6 +138,16 @@ fn request(verb: &str, rest: Vec<String>) -> Result<crate::control::Request, Str
             Ok([code]) if EventCode::parse(&code).is_vendor() => Ok(Request::Event { code }),
             Ok([code]) => Err(format!("`{code}` is no event of a vendor, such as 'X 00D09E Backup done'")),
             Err(_) => Err("event needs one code, such as 'X 00D09E Backup done'".to_owned()),
+        },
+        "confirm" => match <[String; 1]>::try_from(rest) {
+            Ok([command_key]) => Ok(Request::Confirm { command_key }),
+            Err(_) => Err("confirm needs the key that status shows".to_owned()),
+        },
+        "request-download" => match rest.split_first() {
+            Some((file_type, args)) => {
+                Ok(Request::RequestDownload { file_type: file_type.clone(), args: pairs(args)? })
+            }
+            None => Err("request-download needs a file type".to_owned()),
         },
         "acs-methods" => lone(Request::AcsMethods),
         "reboot" => lone(Request::Reboot),
@@ -114,6 +172,22 @@ mod tests {
         let set = Request::Set { values: vec![("Device.A".into(), "b=c".into())] };
         assert_eq!(read(&["--control=/s", "set", "Device.A=b=c"]), Ok(Command::Ask { socket, request: set }));
         assert_eq!(read(&["-h"]), Ok(Command::Help));
+        let socket: PathBuf = CONTROL_SOCKET.into();
+        let order = LocalTransfer {
+            download: true,
+            file_type: "2 Web Content".into(),
+            url: "http://x/".into(),
+            username: "u".into(),
+            password: String::new(),
+            target_file_name: "n".into(),
+        };
+        let words = ["download", "http://x/", "--type", "2 Web Content", "--name", "n", "--username", "u"];
+        let request = Request::Transfer { order: Box::new(order) };
+        assert_eq!(read(&words), Ok(Command::Ask { socket: socket.clone(), request }));
+        let args = vec![("Version".to_owned(), "2".to_owned())];
+        let request = Request::RequestDownload { file_type: "1 Firmware Upgrade Image".into(), args };
+        let words = ["request-download", "1 Firmware Upgrade Image", "Version=2"];
+        assert_eq!(read(&words), Ok(Command::Ask { socket, request }));
     }
 
     #[test]
@@ -123,6 +197,11 @@ mod tests {
         assert_eq!(read(&["run", "now"]), Err("run takes no arguments".into()));
         assert!(read(&["event", "1 BOOT"]).unwrap_err().starts_with("`1 BOOT` is no event of a vendor"));
         assert!(read(&["event"]).unwrap_err().starts_with("event needs one code"));
+        assert!(read(&["download", "http://x/"]).unwrap_err().starts_with("download needs --type"));
+        assert_eq!(read(&["upload", "--type", "t"]), Err("upload needs one URL".into()));
+        assert!(
+            read(&["upload", "--password-file", "/no/such/file"]).unwrap_err().starts_with("/no/such/file: ")
+        );
         assert!(read(&["--loud"]).unwrap_err().contains("--loud"));
     }
 }

@@ -10,7 +10,7 @@ use std::{
     time::Duration,
 };
 
-use cwmp_core::agent::AgentStatus;
+use cwmp_core::agent::{AgentStatus, LocalTransfer};
 use serde::{Deserialize, Serialize};
 use tokio::{
     io::{AsyncBufReadExt, AsyncReadExt, AsyncWriteExt, BufReader as AsyncBufReader},
@@ -47,6 +47,12 @@ pub(crate) enum Request {
     Reboot,
     /// Factory reset.
     FactoryReset,
+    /// Transfer a file.
+    Transfer { order: Box<LocalTransfer> },
+    /// Agree to the scheduled downloads with this CommandKey.
+    Confirm { command_key: String },
+    /// Ask the ACS for a download.
+    RequestDownload { file_type: String, args: Vec<(String, String)> },
 }
 
 /// What a client is answered.
@@ -208,5 +214,11 @@ fn print_status(status: &AgentStatus) {
     );
     if let Some(methods) = &status.acs_methods {
         println!("ACS methods:  {}", methods.join(", "));
+    }
+    for transfer in &status.transfers {
+        println!("transfer:     {} {}: {}", transfer.file_type, transfer.url, transfer.state);
+        if let Some(message) = &transfer.asks {
+            println!("              waits for `cwmpd confirm {}`: {message}", transfer.command_key);
+        }
     }
 }

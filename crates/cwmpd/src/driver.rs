@@ -9,6 +9,7 @@ use cwmp_core::{
     agent::Agent,
     event::{EventCode, EventStruct},
     io::{Body, Effect, Input, Level, LocalCommand, Record, Start},
+    rpc::{ArgStruct, CommandKey, RequestDownload},
     stored::Stored,
     time::Now,
 };
@@ -278,13 +279,42 @@ impl Driver {
                 self.handle(Input::VendorEvent(EventStruct::new(EventCode::parse(&code))));
                 return;
             }
+            other => self.command(other),
+        };
+        match command {
+            Ok(command) => {
+                answer.send(Answer::Done).ok();
+                self.handle(Input::Command(command));
+            }
+            Err(error) => {
+                answer.send(Answer::error(error)).ok();
+            }
+        }
+    }
+
+    /// What the agent is to do, or why it won't.
+    fn command(&self, request: Request) -> Result<LocalCommand, String> {
+        Ok(match request {
+            Request::Transfer { order } => {
+                self.agent.judge_local_transfer(&order).map_err(|fault| fault.to_string())?;
+                LocalCommand::Transfer(order)
+            }
+            Request::Confirm { command_key } => {
+                let key = CommandKey::new(&command_key).map_err(|error| format!("{command_key}: {error}"))?;
+                LocalCommand::ConfirmDownload(key)
+            }
+            Request::RequestDownload { file_type, args } => {
+                let args = args.into_iter().map(|(name, value)| ArgStruct { name, value }).collect();
+                LocalCommand::RequestDownload(Box::new(RequestDownload { file_type, args }))
+            }
             Request::Inform => LocalCommand::Inform,
             Request::AcsMethods => LocalCommand::AcsMethods,
             Request::Reboot => LocalCommand::Reboot,
             Request::FactoryReset => LocalCommand::FactoryReset,
-        };
-        answer.send(Answer::Done).ok();
-        self.handle(Input::Command(command));
+            Request::Get { .. } | Request::Set { .. } | Request::Status | Request::Event { .. } => {
+                return Err("this is no command for the agent".to_owned());
+            }
+        })
     }
 }
 

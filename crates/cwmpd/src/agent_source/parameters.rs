@@ -6,7 +6,7 @@ use cwmp_core::{
     rpc::DeviceId,
     settings::{
         AgentSettings, ConnectionRequestSettings, DelayReboot, HeartbeatPolicy, HttpCompression,
-        LightweightSettings, Secret,
+        LightweightSettings, Secret, TransferPolicy,
     },
     url::HttpUrl,
 };
@@ -19,7 +19,6 @@ use crate::config::{
 };
 
 pub(super) const SECTION: &str = "ManagementServer";
-const HEARTBEAT_SECTION: &str = "ManagementServer.HeartbeatPolicy";
 
 /// What a parameter takes.
 #[derive(Clone, Copy)]
@@ -96,6 +95,7 @@ pub(super) static STORED: &[Stored] = &[
     writable("CWMPRetryIntervalMultiplier", Kind::Unsigned(1000, 65_535), |now| {
         now.settings.retry_interval_multiplier.to_string()
     }),
+    writable("UpgradesManaged", Kind::Boolean, |now| now.settings.upgrades_managed.to_string()),
     writable("ScheduleReboot", Kind::Time, |now| now.settings.schedule_reboot.to_string()),
     writable("InstanceMode", Kind::OneOf(&[INSTANCE_NUMBER, INSTANCE_ALIAS]), |now| {
         if now.addressing.instance_alias { INSTANCE_ALIAS } else { INSTANCE_NUMBER }.to_owned()
@@ -116,14 +116,56 @@ pub(super) static STORED: &[Stored] = &[
     }),
 ];
 
-/// What is stored of its object HeartbeatPolicy.
-pub(super) static HEARTBEAT: [Stored; 3] = [
+/// An object below with settings of its own.
+pub(super) struct Policy {
+    /// Its path.
+    pub(super) object: &'static str,
+    /// What is stored of it.
+    pub(super) stored: &'static [Stored],
+    /// Where in the layers.
+    section: &'static str,
+}
+
+/// All of them.
+pub(super) const POLICIES: [Policy; 2] = [
+    Policy {
+        object: "Device.ManagementServer.HeartbeatPolicy.",
+        stored: &HEARTBEAT,
+        section: "ManagementServer.HeartbeatPolicy",
+    },
+    Policy {
+        object: "Device.ManagementServer.AutonomousTransferCompletePolicy.",
+        stored: &AUTONOMOUS_TRANSFERS,
+        section: "ManagementServer.AutonomousTransferCompletePolicy",
+    },
+];
+
+static HEARTBEAT: [Stored; 3] = [
     writable("Enable", Kind::Boolean, |now| now.settings.heartbeat_policy.enable.to_string()),
     writable("ReportingInterval", Kind::Unsigned(30, u32::MAX), |now| {
         now.settings.heartbeat_policy.reporting_interval.to_string()
     }),
     writable("InitiationTime", Kind::Time, |now| now.settings.heartbeat_policy.initiation_time.to_string()),
 ];
+
+static AUTONOMOUS_TRANSFERS: [Stored; 4] = [
+    writable("Enable", Kind::Boolean, |now| now.settings.autonomous_transfers.enable.to_string()),
+    writable("TransferTypeFilter", Kind::OneOf(&["Upload", "Download", "Both"]), |now| {
+        filter(now.settings.autonomous_transfers.downloads, "Download", "Upload")
+    }),
+    writable("ResultTypeFilter", Kind::OneOf(&["Success", "Failure", "Both"]), |now| {
+        filter(now.settings.autonomous_transfers.successes, "Success", "Failure")
+    }),
+    // The forms of its items are checked with the facts of the model.
+    writable("FileTypeFilter", Kind::Text(1024), |now| {
+        now.settings.autonomous_transfers.file_types.join(",")
+    }),
+];
+
+/// A filter as a word.
+fn filter(wanted: Option<bool>, yes: &str, no: &str) -> String {
+    wanted.map_or("Both", |wanted| if wanted { yes } else { no }).to_owned()
+}
 
 /// It is not stored: with a reboot it returns to -1, which a program that starts anew begins with.
 pub(super) static DELAY_REBOOT: Stored = writable("DelayReboot", Kind::Delay, |now| {
@@ -187,7 +229,7 @@ pub(super) fn load(
     delay_reboot: DelayReboot,
 ) -> (Loaded, Vec<Problem>) {
     let own = Values::read(layers, SECTION, STORED);
-    let policy = Values::read(layers, HEARTBEAT_SECTION, &HEARTBEAT);
+    let [policy, transfers] = POLICIES.map(|policy| Values::read(layers, policy.section, policy.stored));
     let text = |name: &str| own.text(name);
     let owned = |name: &str| text(name).unwrap_or_default().to_owned();
     let flag = |name: &str, default: bool| own.flag(name, default);
@@ -237,13 +279,20 @@ pub(super) fn load(
                 .and_then(|text| text.parse().ok())
                 .unwrap_or(default.lightweight.port),
         },
+        autonomous_transfers: TransferPolicy {
+            enable: transfers.flag("Enable", false),
+            downloads: transfers.choice("TransferTypeFilter", "Download", "Upload"),
+            successes: transfers.choice("ResultTypeFilter", "Success", "Failure"),
+            file_types: transfers.list("FileTypeFilter"),
+        },
+        upgrades_managed: flag("UpgradesManaged", default.upgrades_managed),
     };
     let addressing = Addressing {
         instance_alias: text("InstanceMode") == Some(INSTANCE_ALIAS),
         auto_create: flag("AutoCreateInstances", false),
     };
     let loaded = Loaded { settings, addressing, url: owned("URL"), parameter_key: owned("ParameterKey") };
-    (loaded, own.problems.into_iter().chain(policy.problems).collect())
+    (loaded, own.problems.into_iter().chain(policy.problems).chain(transfers.problems).collect())
 }
 
 /// The values of one object, each of the topmost layer that has a right one.
@@ -273,6 +322,17 @@ impl<'a> Values<'a> {
 
     fn number(&self, name: &str, default: u32) -> u32 {
         self.text(name).and_then(|text| text.parse().ok()).unwrap_or(default)
+    }
+
+    /// `Some(true)` for one word, `Some(false)` for the other, `None` for anything else.
+    fn choice(&self, name: &str, yes: &str, no: &str) -> Option<bool> {
+        let text = self.text(name)?;
+        if text == yes { Some(true) } else { Some(false).filter(|_| text == no) }
+    }
+
+    fn list(&self, name: &str) -> Vec<String> {
+        let items = self.text(name).unwrap_or_default().split(',').map(str::trim);
+        items.filter(|item| !item.is_empty()).map(str::to_owned).collect()
     }
 
     fn time(&self, name: &str, default: DateTime) -> DateTime {

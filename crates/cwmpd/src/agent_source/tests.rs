@@ -154,6 +154,7 @@ Device.ManagementServer.DefaultActiveNotificationThrottle rw 0
 Device.ManagementServer.HTTPCompression rw Disabled
 Device.ManagementServer.CWMPRetryMinimumWaitInterval rw 5
 Device.ManagementServer.CWMPRetryIntervalMultiplier rw 2000
+Device.ManagementServer.UpgradesManaged rw false
 Device.ManagementServer.ScheduleReboot rw 0001-01-01T00:00:00Z
 Device.ManagementServer.InstanceMode rw InstanceNumber
 Device.ManagementServer.AutoCreateInstances rw false
@@ -174,6 +175,11 @@ Device.ManagementServer.HeartbeatPolicy. Single
 Device.ManagementServer.HeartbeatPolicy.Enable rw false
 Device.ManagementServer.HeartbeatPolicy.ReportingInterval rw 86400
 Device.ManagementServer.HeartbeatPolicy.InitiationTime rw 0001-01-01T00:00:00Z
+Device.ManagementServer.AutonomousTransferCompletePolicy. Single
+Device.ManagementServer.AutonomousTransferCompletePolicy.Enable rw false
+Device.ManagementServer.AutonomousTransferCompletePolicy.TransferTypeFilter rw Both
+Device.ManagementServer.AutonomousTransferCompletePolicy.ResultTypeFilter rw Both
+Device.ManagementServer.AutonomousTransferCompletePolicy.FileTypeFilter rw 
 Device.ManagementServer.InformParameter. Table { addable: true }";
     let compresses = cfg!(feature = "compression");
     let offered = |line: &&str| compresses || !line.contains("HTTPCompression");
@@ -233,6 +239,7 @@ fn what_the_acs_sets_is_kept_over_a_restart() {
         ("HTTPCompression", "GZIP"),
         ("CWMPRetryMinimumWaitInterval", "65535"),
         ("CWMPRetryIntervalMultiplier", "1000"),
+        ("UpgradesManaged", "true"),
         ("ScheduleReboot", "2030-01-01T00:00:00Z"),
         ("InstanceMode", "InstanceAlias"),
         ("AutoCreateInstances", "true"),
@@ -285,6 +292,7 @@ fn what_the_acs_sets_is_kept_over_a_restart() {
             host: "light.example".into(),
             port: 65_535,
         },
+        upgrades_managed: true,
         ..AgentSettings::default()
     };
     assert_eq!(there.source.settings(), expected);
@@ -531,8 +539,28 @@ fn only_what_is_wanted_is_read() {
         there.source.objects(),
         [
             "Device.ManagementServer.",
+            "Device.ManagementServer.InformParameter.{i}.",
             "Device.ManagementServer.HeartbeatPolicy.",
-            "Device.ManagementServer.InformParameter.{i}."
+            "Device.ManagementServer.AutonomousTransferCompletePolicy.",
         ]
     );
+}
+
+#[test]
+fn the_policy_for_autonomous_transfers_is_in_force_once_set() {
+    let there = fresh();
+    let set = [
+        ("AutonomousTransferCompletePolicy.Enable", "true"),
+        ("AutonomousTransferCompletePolicy.TransferTypeFilter", "Download"),
+        ("AutonomousTransferCompletePolicy.ResultTypeFilter", "Failure"),
+        ("AutonomousTransferCompletePolicy.FileTypeFilter", "1 Firmware Upgrade Image,X 00D09E Voice"),
+    ];
+    assert_eq!(there.set(&set), []);
+    let there = there.restarted();
+    let policy = there.source.settings().autonomous_transfers;
+    assert!(policy.wants(true, false, "X 00D09E Voice"));
+    assert!(!policy.wants(false, false, "X 00D09E Voice"), "an upload");
+    assert!(!policy.wants(true, true, "1 Firmware Upgrade Image"), "a success");
+    assert!(!policy.wants(true, false, "2 Web Content"));
+    assert_eq!(there.set(&[("AutonomousTransferCompletePolicy.ResultTypeFilter", "Any")]).len(), 1);
 }
