@@ -29,6 +29,28 @@ impl FaultCode {
     pub const NOT_WRITABLE: Self = Self(9008);
     /// Notification request rejected.
     pub const NOTIFICATION_REJECTED: Self = Self(9009);
+    /// Download failure: all that no other code names (TR-069a6 A.5.1, like the codes below).
+    pub const DOWNLOAD_FAILURE: Self = Self(9010);
+    /// Upload failure.
+    pub const UPLOAD_FAILURE: Self = Self(9011);
+    /// File transfer server authentication failure: credentials were asked for and refused, or there are none.
+    pub const TRANSFER_AUTHENTICATION_FAILURE: Self = Self(9012);
+    /// Unsupported protocol for file transfer. Only an answer to a call: TransferComplete has no such code.
+    pub const UNSUPPORTED_TRANSFER_PROTOCOL: Self = Self(9013);
+    /// Download failure: unable to join multicast group.
+    pub const MULTICAST_GROUP: Self = Self(9014);
+    /// File transfer failure: unable to contact the file server; its certificate counts as well.
+    pub const FILE_SERVER_UNREACHABLE: Self = Self(9015);
+    /// Download failure: unable to access the file.
+    pub const FILE_INACCESSIBLE: Self = Self(9016);
+    /// Download failure: unable to complete the download.
+    pub const DOWNLOAD_INCOMPLETE: Self = Self(9017);
+    /// Download failure: the file is corrupted.
+    pub const FILE_CORRUPTED: Self = Self(9018);
+    /// Download failure: the file's authentication (its signature) failed.
+    pub const FILE_AUTHENTICATION_FAILURE: Self = Self(9019);
+    /// Download failure: not complete within the time windows.
+    pub const OUTSIDE_TIME_WINDOWS: Self = Self(9020);
     /// ACS: method not supported.
     pub const ACS_METHOD_NOT_SUPPORTED: Self = Self(8000);
     /// ACS: request denied.

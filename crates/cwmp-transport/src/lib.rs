@@ -3,6 +3,8 @@
 //!
 //! Where to look:
 //! * [`client`]: [`AcsClient`], one session at a time over one connection: authentication, redirects, cookies;
+//! * `line`: what every client of ours does: keeps a connection, answers challenges, follows redirects;
+//! * `connector`, `connection`: from a URL to a connection, and HTTP on it;
 //! * [`body`]: what is posted, in one piece or produced while it is sent;
 //! * `compression`: HTTP compression of both directions, behind the feature of that name;
 //! * [`cookie`]: the cookies of a session;
@@ -19,8 +21,11 @@ pub mod client;
 #[cfg_attr(not(feature = "compression"), path = "uncompressed.rs")]
 mod compression;
 mod connection;
+mod connector;
 pub mod cookie;
+mod headers;
 pub mod limits;
+mod line;
 pub mod listener;
 pub mod local;
 mod patience;
