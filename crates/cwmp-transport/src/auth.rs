@@ -23,6 +23,11 @@ impl Authenticator {
         Self { username: username.to_owned(), password: password.to_owned(), scheme: None }
     }
 
+    /// Whether the server has asked for credentials that could be given.
+    pub(crate) fn is_challenged(&self) -> bool {
+        self.scheme.is_some()
+    }
+
     /// Forgets the challenge: another server must ask anew before it sees credentials.
     pub(crate) fn forget_challenge(&mut self) {
         self.scheme = None;

@@ -1,5 +1,5 @@
-//! What touches the network: the HTTP client that carries a session to the ACS, and the listener for connection
-//! requests.
+//! What touches the network: the HTTP client that carries a session to the ACS, the one for files, and the listener
+//! for connection requests.
 //!
 //! Where to look:
 //! * [`client`]: [`AcsClient`], one session at a time over one connection: authentication, redirects, cookies;
@@ -8,6 +8,7 @@
 //! * [`body`]: what is posted, in one piece or produced while it is sent;
 //! * `compression`: HTTP compression of both directions, behind the feature of that name;
 //! * [`cookie`]: the cookies of a session;
+//! * [`files`]: [`FileClient`], downloads and uploads;
 //! * [`listener`]: [`ConnectionRequestListener`], the one open door of the box;
 //! * [`local`]: which address of the box the ACS sees;
 //! * [`limits`]: every bound of this crate, by name.
@@ -23,6 +24,7 @@ mod compression;
 mod connection;
 mod connector;
 pub mod cookie;
+pub mod files;
 mod headers;
 pub mod limits;
 mod line;
@@ -33,5 +35,6 @@ mod random;
 
 pub use body::PostBody;
 pub use client::{AcsClient, ClientConfig};
+pub use files::{FileClient, FileConfig};
 pub use listener::{ConnectionRequestListener, ListenError, ListenerConfig};
 pub use local::local_address_towards;

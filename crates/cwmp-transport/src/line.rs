@@ -80,6 +80,11 @@ impl Line {
         Some(self.connection.as_ref()?.local)
     }
 
+    /// Whether the server sees credentials.
+    pub(crate) fn is_authenticated(&self) -> bool {
+        self.auth.is_challenged()
+    }
+
     /// A new message: challenges and redirects are counted from here.
     pub(crate) fn begin(&mut self) {
         (self.attempts, self.redirects) = (0, 0);
