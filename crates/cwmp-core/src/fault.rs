@@ -29,28 +29,30 @@ impl FaultCode {
     pub const NOT_WRITABLE: Self = Self(9008);
     /// Notification request rejected.
     pub const NOTIFICATION_REJECTED: Self = Self(9009);
-    /// Transfer failed, for no reason that has a code of its own.
-    pub const TRANSFER_FAILURE: Self = Self(9010);
-    /// Upload failed.
+    /// Download failure: all that no other code names (TR-069a6 A.5.1, like the codes below).
+    pub const DOWNLOAD_FAILURE: Self = Self(9010);
+    /// Upload failure.
     pub const UPLOAD_FAILURE: Self = Self(9011);
-    /// The file server refuses the credentials.
-    pub const SERVER_AUTHENTICATION: Self = Self(9012);
-    /// The protocol of the URL is not supported.
-    pub const PROTOCOL_NOT_SUPPORTED: Self = Self(9013);
-    /// The file server cannot be reached.
-    pub const SERVER_UNREACHABLE: Self = Self(9015);
-    /// The file server does not give the file.
+    /// File transfer server authentication failure: credentials were asked for and refused, or there are none.
+    pub const TRANSFER_AUTHENTICATION_FAILURE: Self = Self(9012);
+    /// Unsupported protocol for file transfer. Only an answer to a call: TransferComplete has no such code.
+    pub const UNSUPPORTED_TRANSFER_PROTOCOL: Self = Self(9013);
+    /// Download failure: unable to join multicast group.
+    pub const MULTICAST_GROUP: Self = Self(9014);
+    /// File transfer failure: unable to contact the file server; its certificate counts as well.
+    pub const FILE_SERVER_UNREACHABLE: Self = Self(9015);
+    /// Download failure: unable to access the file.
     pub const FILE_INACCESSIBLE: Self = Self(9016);
-    /// The transfer broke off.
-    pub const TRANSFER_INCOMPLETE: Self = Self(9017);
-    /// The file is damaged, or not for this box.
+    /// Download failure: unable to complete the download.
+    pub const DOWNLOAD_INCOMPLETE: Self = Self(9017);
+    /// Download failure: the file is corrupted.
     pub const FILE_CORRUPTED: Self = Self(9018);
-    /// The file is not signed by whom it should be.
-    pub const FILE_NOT_AUTHENTIC: Self = Self(9019);
-    /// The transfer could not be completed within its time windows.
-    pub const OUTSIDE_WINDOWS: Self = Self(9020);
-    /// The transfer cannot be cancelled any more.
-    pub const NOT_CANCELLABLE: Self = Self(9021);
+    /// Download failure: the file's authentication (its signature) failed.
+    pub const FILE_AUTHENTICATION_FAILURE: Self = Self(9019);
+    /// Download failure: not complete within the time windows.
+    pub const OUTSIDE_TIME_WINDOWS: Self = Self(9020);
+    /// The transfer cannot be cancelled any more: it is being applied, or is over.
+    pub const CANCELLATION_NOT_PERMITTED: Self = Self(9021);
     /// ACS: method not supported.
     pub const ACS_METHOD_NOT_SUPPORTED: Self = Self(8000);
     /// ACS: request denied.

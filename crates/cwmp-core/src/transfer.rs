@@ -133,7 +133,7 @@ impl Outcome {
     /// A failure. Nothing was completed, and where the server was never reached nothing was started either.
     #[must_use]
     pub fn failure(code: FaultCode, text: impl Into<String>, start: DateTime) -> Self {
-        let started = code != FaultCode::SERVER_UNREACHABLE && code != FaultCode::OUTSIDE_WINDOWS;
+        let started = code != FaultCode::FILE_SERVER_UNREACHABLE && code != FaultCode::OUTSIDE_TIME_WINDOWS;
         let start = if started { start } else { DateTime::Unknown };
         Self { fault: FaultStruct { code, text: text.into() }, start, complete: DateTime::Unknown }
     }
@@ -285,7 +285,7 @@ impl Transfer {
 /// # Errors
 /// The outcome to report: the old image still runs, or another one than expected.
 pub(crate) fn judge_upgrade(applying: &Applying, runs: &str) -> Result<(), Outcome> {
-    let failed = |text: String| Err(Outcome::failure(FaultCode::TRANSFER_FAILURE, text, applying.start));
+    let failed = |text: String| Err(Outcome::failure(FaultCode::DOWNLOAD_FAILURE, text, applying.start));
     match &applying.expects {
         Some(expected) if expected == runs => Ok(()),
         Some(expected) => failed(format!("after the upgrade the box runs {runs}, not {expected}")),

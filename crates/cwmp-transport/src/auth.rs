@@ -4,7 +4,7 @@ use cwmp_core::digest::{Challenge, Credentials, DigestChallenge, basic};
 
 use crate::random;
 
-/// What the ACS wants to see in the `Authorization` of every request.
+/// What the server wants to see in the `Authorization` of every request.
 enum Scheme {
     Basic,
     Digest { challenge: DigestChallenge, cnonce: String, nc: u32 },
@@ -21,6 +21,11 @@ pub(crate) struct Authenticator {
 impl Authenticator {
     pub(crate) fn new(username: &str, password: &str) -> Self {
         Self { username: username.to_owned(), password: password.to_owned(), scheme: None }
+    }
+
+    /// Whether the server has asked for credentials that could be given.
+    pub(crate) fn is_challenged(&self) -> bool {
+        self.scheme.is_some()
     }
 
     /// Forgets the challenge: another server must ask anew before it sees credentials.
@@ -68,15 +73,15 @@ impl Authenticator {
         Ok(again)
     }
 
-    /// The value of `Authorization` for a POST to `uri` (path and query); `None` while nothing was asked for. Counts the
-    /// use of the nonce.
-    pub(crate) fn authorization(&mut self, uri: &str) -> Option<String> {
+    /// The value of `Authorization` for a request with this method to `uri` (path and query); `None` while nothing was
+    /// asked for. Counts the use of the nonce.
+    pub(crate) fn authorization(&mut self, method: &str, uri: &str) -> Option<String> {
         let who = Credentials { username: &self.username, password: &self.password };
         match self.scheme.as_mut()? {
             Scheme::Basic => Some(basic(&who)),
             Scheme::Digest { challenge, cnonce, nc } => {
                 *nc = nc.saturating_add(1);
-                Some(challenge.answer(&who, "POST", uri, cnonce, *nc).to_string())
+                Some(challenge.answer(&who, method, uri, cnonce, *nc).to_string())
             }
         }
     }
@@ -93,7 +98,7 @@ mod tests {
     }
 
     fn digest(auth: &mut Authenticator) -> DigestAuthorization {
-        DigestAuthorization::parse(&auth.authorization("/x").unwrap()).unwrap()
+        DigestAuthorization::parse(&auth.authorization("POST", "/x").unwrap()).unwrap()
     }
 
     #[test]
@@ -104,7 +109,7 @@ mod tests {
             &["Digest nonce=0, algorithm=TOKEN", "Digest realm=d, nonce=1", "Digest realm=d, nonce=2"],
         ] {
             let mut auth = Authenticator::new("u", "p");
-            assert_eq!(auth.authorization("/x"), None);
+            assert_eq!(auth.authorization("POST", "/x"), None);
             assert!(challenge(&mut auth, headers, true));
             let answer = digest(&mut auth);
             assert_eq!(answer.nonce, "1");
@@ -140,9 +145,9 @@ mod tests {
     fn basic_is_tried_once_and_only_where_allowed() {
         let mut auth = Authenticator::new("u", "p:q");
         assert!(!challenge(&mut auth, &["Basic realm=b"], false));
-        assert_eq!(auth.authorization("/"), None);
+        assert_eq!(auth.authorization("POST", "/"), None);
         assert!(challenge(&mut auth, &["Basic realm=b"], true));
-        assert_eq!(parse_basic(&auth.authorization("/").unwrap()), Some(("u".into(), "p:q".into())));
+        assert_eq!(parse_basic(&auth.authorization("POST", "/").unwrap()), Some(("u".into(), "p:q".into())));
         assert!(!challenge(&mut auth, &["Basic realm=b"], true));
         assert!(!challenge(&mut auth, &["Negotiate"], true));
         assert!(!challenge(&mut auth, &[], true));

@@ -5,11 +5,13 @@ use std::{
     fmt, io,
     pin::Pin,
     rc::Rc,
-    task::{Context, Poll},
+    task::{Context, Poll, ready},
 };
 
 use bytes::Bytes;
 use hyper::body::{Body, Frame, SizeHint};
+
+use crate::files::upload::FileChunks;
 
 /// Makes the chunks of a streamed envelope, from the beginning, as often as asked.
 pub type ChunkSource = Rc<dyn Fn() -> Box<dyn Iterator<Item = Bytes>>>;
@@ -51,7 +53,7 @@ impl PostBody {
     }
 
     pub(crate) fn outgoing(&self, progress: &Rc<Progress>) -> Outgoing {
-        Outgoing { chunks: self.chunks(), left: self.length(), progress: Rc::clone(progress) }
+        Outgoing::new(Source::Chunks(self.chunks()), self.length(), progress)
     }
 }
 
@@ -69,33 +71,65 @@ pub(crate) struct Progress {
     pub(crate) sent: Cell<u64>,
     /// Goes up with every piece of the reply's body.
     pub(crate) received: Cell<u64>,
+    /// Whether the connection has taken all of the last request.
+    pub(crate) is_sent: Cell<bool>,
 }
 
 /// The body of one request on its way out.
 pub(crate) struct Outgoing {
-    chunks: Box<dyn Iterator<Item = Bytes>>,
+    source: Source,
     left: u64,
     progress: Rc<Progress>,
+}
+
+enum Source {
+    Chunks(Box<dyn Iterator<Item = Bytes>>),
+    File(FileChunks),
+}
+
+impl Source {
+    /// The next chunk; empty at the end.
+    fn poll_next(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<Bytes>> {
+        match self {
+            Self::Chunks(chunks) => {
+                Poll::Ready(Ok(chunks.find(|chunk| !chunk.is_empty()).unwrap_or_default()))
+            }
+            Self::File(file) => file.poll_next(cx),
+        }
+    }
+}
+
+impl Outgoing {
+    /// The content of a file, of which so many bytes are sent.
+    pub(crate) fn file(chunks: FileChunks, length: u64, progress: &Rc<Progress>) -> Self {
+        Self::new(Source::File(chunks), length, progress)
+    }
+
+    fn new(source: Source, left: u64, progress: &Rc<Progress>) -> Self {
+        progress.is_sent.set(left == 0);
+        Self { source, left, progress: Rc::clone(progress) }
+    }
 }
 
 impl Body for Outgoing {
     type Data = Bytes;
     type Error = io::Error;
 
-    fn poll_frame(self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<Option<io::Result<Frame<Bytes>>>> {
+    fn poll_frame(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<io::Result<Frame<Bytes>>>> {
         let this = self.get_mut();
         if this.left == 0 {
             return Poll::Ready(None);
         }
-        let chunk = this.chunks.find(|chunk| !chunk.is_empty());
-        let rest = chunk.as_ref().and_then(|chunk| this.left.checked_sub(chunk.len() as u64));
-        Poll::Ready(Some(match (chunk, rest) {
-            (Some(chunk), Some(rest)) => {
+        let chunk = ready!(this.source.poll_next(cx))?;
+        let rest = this.left.checked_sub(chunk.len() as u64).filter(|_| !chunk.is_empty());
+        Poll::Ready(Some(match rest {
+            Some(rest) => {
                 this.left = rest;
                 this.progress.sent.set(this.progress.sent.get().wrapping_add(1));
+                this.progress.is_sent.set(rest == 0);
                 Ok(Frame::data(chunk))
             }
-            _ => Err(io::Error::other("the message has another length than announced")),
+            None => Err(io::Error::other("the message has another length than announced")),
         }))
     }
 

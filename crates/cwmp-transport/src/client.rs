@@ -8,27 +8,31 @@ use std::{
 
 use cwmp_core::{
     io::{AcsTarget, NetError, Reply},
-    limits::{CONNECT_TIMEOUT_MS, REPLY_TIMEOUT_MS},
+    limits::{CONNECT_TIMEOUT_MS, ENVELOPE_BYTES, REPLY_TIMEOUT_MS},
     settings::HttpCompression,
     time::Wall,
-    url::{HttpUrl, Scheme},
+    url::HttpUrl,
 };
+use http_body_util::BodyExt;
 use hyper::{
-    HeaderMap, Request,
+    HeaderMap, Method, Request,
+    body::Incoming,
     header::{self, HeaderName, HeaderValue},
-    http::uri::PathAndQuery,
+    http::response::Parts,
 };
 
 use crate::{
     auth::Authenticator,
     body::{Outgoing, PostBody, Progress},
     compression::{self, Coding},
-    connection::{Connection, ExchangeError, Origin, Received, place},
+    connection::broken,
+    connector::{Connector, place},
     cookie::CookieJar,
-    limits,
+    headers, limits,
+    line::{Line, LineConfig, Next},
+    patience::Waits,
 };
 
-const USER_AGENT: &str = concat!("cwmpd/", env!("CARGO_PKG_VERSION"));
 const CONTENT_TYPE: &str = "text/xml; charset=\"utf-8\"";
 
 /// Settings of the client that do not come from the data model.
@@ -55,6 +59,16 @@ impl Default for ClientConfig {
     }
 }
 
+impl ClientConfig {
+    fn line(&self) -> LineConfig {
+        LineConfig {
+            connector: Connector { connect_timeout: self.connect_timeout },
+            waits: Waits { silence: self.reply_timeout, total: self.reply_total },
+            basic_without_tls: self.basic_without_tls,
+        }
+    }
+}
+
 /// Carries one session at a time: one connection, one request at a time (TR-069a6 3.4).
 ///
 /// Authentication, redirects, cookies and the change to a new connection after the ACS has closed the old one happen in
@@ -68,21 +82,11 @@ pub struct AcsClient {
 }
 
 struct Session {
-    /// ManagementServer.URL, or where a redirect has led.
-    url: HttpUrl,
-    auth: Authenticator,
-    connection: Option<Connection>,
+    line: Line,
     /// What was asked for by the target.
     asked: (HttpUrl, HttpCompression),
     /// How messages are compressed; `None` also for an ACS that refuses it.
     coding: Option<Coding>,
-}
-
-/// What a reply asks for.
-enum Next {
-    Done(Reply),
-    Authenticate,
-    Redirect(HttpUrl),
 }
 
 impl AcsClient {
@@ -104,11 +108,11 @@ impl AcsClient {
         }
         let asked = (target.url.clone(), target.compression);
         self.refused = self.refused.take().filter(|refused| *refused == asked);
-        let connection = Connection::open(&target.url, &self.config).await?;
+        let auth = Authenticator::new(&target.username, &target.password.0);
+        let mut line = Line::new(Method::POST, target.url.clone(), auth, self.config.line());
+        line.open().await?;
         self.session = Some(Session {
-            url: target.url.clone(),
-            auth: Authenticator::new(&target.username, &target.password.0),
-            connection: Some(connection),
+            line,
             coding: Coding::of(target.compression).filter(|_| self.refused.is_none()),
             asked,
         });
@@ -133,37 +137,26 @@ impl AcsClient {
             Some(coding) => compression::compress(body, coding).await,
             None => body,
         };
-        let (mut attempts, mut redirects) = (0, 0);
+        session.line.begin();
         loop {
-            let received = self.exchange(&mut session, &body, coding).await?;
-            match self.digest_reply(&mut session, received)? {
-                Next::Done(reply) => {
-                    if reply.status == 415 && coding.is_some() {
-                        let place = place(&session.url);
-                        tracing::warn!("{place} refuses compressed messages: the next session is without");
-                        self.refused = Some(session.asked.clone());
-                    }
-                    self.session = Some(session);
-                    return Ok(reply);
-                }
-                Next::Authenticate => {
-                    attempts += 1;
-                    if attempts > limits::AUTHENTICATION_ATTEMPTS {
-                        return Err(NetError::Unauthorized);
-                    }
-                }
-                Next::Redirect(url) => {
-                    redirects += 1;
-                    if redirects > limits::REDIRECTS {
-                        return Err(NetError::Redirect(format!("more than {} in a row", limits::REDIRECTS)));
-                    }
-                    if Origin::of(&url) != Origin::of(&session.url) {
-                        session.auth.forget_challenge();
-                        attempts = 0;
-                    }
-                    session.url = url;
-                }
+            let codings = (session.coding.is_some(), coding);
+            let make = |url: &HttpUrl, progress: &Rc<Progress>| self.request(url, &body, codings, progress);
+            let (head, received) = session.line.exchange(&make, &mut receive).await?;
+            self.store_cookies(&session.line.url, &head.headers);
+            if let Next::Again = session.line.after(&head)? {
+                continue;
             }
+            let status = head.status.as_u16();
+            if status == 415 && coding.is_some() {
+                let place = place(&session.line.url);
+                tracing::warn!("{place} refuses compressed messages: the next session is without");
+                self.refused = Some(session.asked.clone());
+            }
+            // The page of a failure is of no use; it need not be decodable.
+            let decode = head.status.is_success();
+            let body = if decode { compression::decode(&head.headers, received)? } else { received };
+            self.session = Some(session);
+            return Ok(Reply { status, retry_after: retry_after(&head.headers), body });
         }
     }
 
@@ -175,66 +168,23 @@ impl AcsClient {
     /// The box's address and port on the session's present connection: what the ACS sees unless there is NAT.
     #[must_use]
     pub fn local_addr(&self) -> Option<SocketAddr> {
-        Some(self.session.as_ref()?.connection.as_ref()?.local)
-    }
-
-    /// Sends the message on the session's connection, or on a new one when that has ended.
-    async fn exchange(
-        &mut self,
-        session: &mut Session,
-        body: &PostBody,
-        coding: Option<Coding>,
-    ) -> Result<Received, NetError> {
-        for _ in 0..limits::RECONNECTS {
-            let mut connection = self.connection(session).await?;
-            let request = self.request(session, body, coding, &connection.progress)?;
-            match connection.exchange(request, &self.config).await {
-                Ok(received) => {
-                    // Seen here as well as by hyper, which would first send the rest of a request that was answered early.
-                    if !says_close(&received.head.headers) {
-                        session.connection = Some(connection);
-                    }
-                    return Ok(received);
-                }
-                Err(ExchangeError::NotSent) => {}
-                Err(ExchangeError::Failed(error)) => return Err(error),
-            }
-        }
-        Err(NetError::Broken(format!("{} closes every connection unasked", place(&session.url))))
-    }
-
-    /// Takes the connection out of the session: if it is not put back, the next message has a new one.
-    async fn connection(&self, session: &mut Session) -> Result<Connection, NetError> {
-        if let Some(mut kept) = session.connection.take() {
-            if kept.origin == Origin::of(&session.url) && (!kept.used || kept.is_open().await) {
-                return Ok(kept);
-            }
-        }
-        session.auth.connection_changed().map_err(|error| NetError::Broken(error.to_string()))?;
-        Connection::open(&session.url, &self.config).await
+        self.session.as_ref()?.line.local_addr()
     }
 
     fn request(
         &self,
-        session: &mut Session,
+        url: &HttpUrl,
         body: &PostBody,
-        coding: Option<Coding>,
+        (accepts, coding): (bool, Option<Coding>),
         progress: &Rc<Progress>,
     ) -> Result<Request<Outgoing>, NetError> {
-        let url = &session.url;
-        let target = PathAndQuery::try_from(url.path_and_query.as_str())
-            .map_err(|_| NetError::Connect(format!("{}: the path of the URL is malformed", place(url))))?;
-        let mut request = Request::new(body.outgoing(progress));
-        *request.method_mut() = hyper::Method::POST;
-        *request.uri_mut() = target.into();
+        let mut request = headers::request(Method::POST, url, body.outgoing(progress))?;
         let headers = request.headers_mut();
-        set(headers, header::HOST, url.authority().as_bytes())?;
-        headers.insert(header::USER_AGENT, HeaderValue::from_static(USER_AGENT));
         if !matches!(body, PostBody::Empty) {
             headers.insert(header::CONTENT_TYPE, HeaderValue::from_static(CONTENT_TYPE));
             headers.insert(HeaderName::from_static("soapaction"), HeaderValue::from_static(""));
         }
-        if session.coding.is_some() {
+        if accepts {
             headers.insert(header::ACCEPT_ENCODING, HeaderValue::from_static(compression::ACCEPTED));
         }
         if let Some(coding) = coding {
@@ -242,40 +192,9 @@ impl AcsClient {
         }
         headers.insert(header::CONTENT_LENGTH, HeaderValue::from(body.length()));
         if let Some(cookies) = self.jar.header(url, Instant::now()) {
-            set(headers, header::COOKIE, &cookies)?;
-        }
-        if let Some(value) = session.auth.authorization(&url.path_and_query) {
-            // A username with a line break fits into no header.
-            let mut value = HeaderValue::try_from(value.into_bytes()).map_err(|_| NetError::Unauthorized)?;
-            value.set_sensitive(true);
-            headers.insert(header::AUTHORIZATION, value);
+            headers::set(headers, header::COOKIE, &cookies)?;
         }
         Ok(request)
-    }
-
-    /// Takes the cookies of a reply and finds out what it asks for.
-    fn digest_reply(&mut self, session: &mut Session, received: Received) -> Result<Next, NetError> {
-        let Received { head, body } = received;
-        let headers = &head.headers;
-        self.store_cookies(&session.url, headers);
-        match head.status.as_u16() {
-            401 => {
-                let allowed = session.url.scheme == Scheme::Https || self.config.basic_without_tls;
-                let challenges = headers.get_all(header::WWW_AUTHENTICATE).iter().map(HeaderValue::as_bytes);
-                match session.auth.challenged(challenges, allowed) {
-                    Ok(true) => Ok(Next::Authenticate),
-                    Ok(false) => Err(NetError::Unauthorized),
-                    Err(error) => Err(NetError::Broken(error.to_string())),
-                }
-            }
-            301 | 302 | 307 | 308 => redirect(&session.url, headers).map(Next::Redirect),
-            status => {
-                // The page of a failure is of no use; it need not be decodable.
-                let body =
-                    if (200..300).contains(&status) { compression::decode(headers, body)? } else { body };
-                Ok(Next::Done(Reply { status, retry_after: retry_after(headers), body }))
-            }
-        }
     }
 
     fn store_cookies(&mut self, url: &HttpUrl, headers: &HeaderMap) {
@@ -288,27 +207,23 @@ impl AcsClient {
     }
 }
 
-fn set(headers: &mut HeaderMap, name: HeaderName, value: &[u8]) -> Result<(), NetError> {
-    let broken = |_| NetError::Broken(format!("no {name} header can be made"));
-    let value = HeaderValue::from_bytes(value).map_err(broken)?;
-    headers.insert(name, value);
-    Ok(())
-}
-
-fn redirect(from: &HttpUrl, headers: &HeaderMap) -> Result<HttpUrl, NetError> {
-    let refused = |reason: &str| NetError::Redirect(format!("{}: {reason}", place(from)));
-    let location = headers.get(header::LOCATION).ok_or_else(|| refused("there is no Location"))?;
-    let location = location.to_str().map_err(|_| refused("the Location is no URL"))?;
-    let to = from.join(location.trim()).map_err(|error| refused(&error.to_string()))?;
-    if from.scheme == Scheme::Https && to.scheme == Scheme::Http {
-        return Err(refused("it leads from https to http"));
+/// Takes a reply as a whole.
+async fn receive(_: &Parts, mut incoming: Incoming, progress: &Progress) -> Result<Vec<u8>, NetError> {
+    let too_large = NetError::TooLarge(ENVELOPE_BYTES);
+    // An announced length is only compared, never allocated.
+    if hyper::body::Body::size_hint(&incoming).lower() > ENVELOPE_BYTES as u64 {
+        return Err(too_large);
     }
-    Ok(to)
-}
-
-fn says_close(headers: &HeaderMap) -> bool {
-    let options = headers.get_all(header::CONNECTION).iter().filter_map(|value| value.to_str().ok());
-    options.flat_map(|value| value.split(',')).any(|option| option.trim().eq_ignore_ascii_case("close"))
+    let mut body = Vec::new();
+    while let Some(frame) = incoming.frame().await {
+        progress.received.set(progress.received.get().wrapping_add(1));
+        let Ok(data) = frame.map_err(|error| broken(&error))?.into_data() else { continue };
+        if body.len() + data.len() > ENVELOPE_BYTES {
+            return Err(too_large);
+        }
+        body.extend_from_slice(&data);
+    }
+    Ok(body)
 }
 
 /// Seconds of Retry-After; its form as a date is not used, because the clock of a box may not be set.
@@ -335,28 +250,5 @@ mod tests {
         }
         assert_eq!(retry_after(&headers(header::RETRY_AFTER, "Wed, 21 Oct 2015 07:28:00 GMT")), None);
         assert_eq!(retry_after(&HeaderMap::new()), None);
-    }
-
-    #[test]
-    fn close_is_one_of_the_connection_options() {
-        for (value, close) in
-            [("close", true), ("Keep-Alive , CLOSE", true), ("keep-alive", false), ("closed", false)]
-        {
-            assert_eq!(says_close(&headers(header::CONNECTION, value)), close, "{value}");
-        }
-    }
-
-    #[test]
-    fn a_redirect_from_https_to_http_is_refused() {
-        let from = HttpUrl::parse("https://acs/a").unwrap();
-        let lead =
-            |location| redirect(&from, &headers(header::LOCATION, location)).map(|url| url.to_string());
-        assert_eq!(lead("/b").unwrap(), "https://acs/b");
-        assert_eq!(lead("https://other:1/").unwrap(), "https://other:1/");
-        for location in ["http://acs/a", "http://u:secret@acs/", "ftp://acs/"] {
-            let error = lead(location).unwrap_err();
-            assert!(matches!(&error, NetError::Redirect(text) if !text.contains("secret")), "{error}");
-        }
-        assert!(redirect(&from, &HeaderMap::new()).is_err());
     }
 }

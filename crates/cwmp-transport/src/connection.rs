@@ -1,36 +1,32 @@
-//! One TCP connection and HTTP/1.1 on it.
+//! One connection and HTTP/1.1 on it.
 //!
 //! The connection is driven from inside the calls that use it instead of by a task of its own: nothing has to be spawned,
 //! and nothing happens on it between two requests.
 
 use std::{
     future::{Future, poll_fn},
-    net::{IpAddr, SocketAddr},
+    net::SocketAddr,
     pin::{Pin, pin},
     rc::Rc,
     task::Poll,
-    time::Duration,
 };
 
 use cwmp_core::{
     io::NetError,
-    limits::ENVELOPE_BYTES,
     url::{HttpUrl, Scheme},
 };
-use http_body_util::BodyExt;
-use hyper::{Request, Response, body::Incoming, client::conn::http1};
+use hyper::{Request, body::Incoming, client::conn::http1, http::response::Parts};
 use hyper_util::rt::TokioIo;
 use tokio::{
-    net::{TcpSocket, TcpStream},
-    time::{Instant, sleep_until, timeout},
+    net::TcpStream,
+    time::{Instant, sleep_until},
 };
 
 use crate::{
     body::{Outgoing, Progress},
-    client::ClientConfig,
+    connector::{Connector, place},
     limits,
-    patience::Patience,
-    random,
+    patience::{Patience, Waits},
 };
 
 type Driver = http1::Connection<TokioIo<TcpStream>, Outgoing>;
@@ -64,49 +60,25 @@ pub(crate) struct Connection {
 }
 
 /// Why an exchange failed.
-pub(crate) enum ExchangeError {
+pub(crate) enum ExchangeError<E> {
     /// The connection had ended before anything of the request was written: another one may carry it.
     NotSent,
     /// All else.
-    Failed(NetError),
-}
-
-impl From<NetError> for ExchangeError {
-    fn from(error: NetError) -> Self {
-        Self::Failed(error)
-    }
-}
-
-/// A reply with its body.
-pub(crate) struct Received {
-    pub(crate) head: hyper::http::response::Parts,
-    pub(crate) body: Vec<u8>,
+    Failed(E),
 }
 
 impl Connection {
-    /// Connects to one of the addresses of the URL's host: a random one first, then the others in turn.
-    pub(crate) async fn open(url: &HttpUrl, config: &ClientConfig) -> Result<Self, NetError> {
+    /// Connects to the URL's host.
+    pub(crate) async fn open(url: &HttpUrl, connector: &Connector) -> Result<Self, NetError> {
+        let stream = connector.connect(url).await?;
         let place = place(url);
-        if url.scheme == Scheme::Https {
-            return Err(NetError::Connect(format!(
-                "{place}: the URL asks for https, and this build has no TLS; nothing was sent in clear text"
-            )));
-        }
-        let addresses = resolve(url, config.connect_timeout).await?;
-        match connect(addresses, config.connect_timeout).await {
-            Ok(stream) => Self::start(stream, Origin::of(url), &place).await,
-            Err(reason) => Err(NetError::Connect(format!("{place} ({reason})"))),
-        }
-    }
-
-    async fn start(stream: TcpStream, origin: Origin, place: &str) -> Result<Self, NetError> {
         let failed = |error: &dyn std::fmt::Display| NetError::Connect(format!("{place} ({error})"));
         let local = stream.local_addr().map_err(|e| failed(&e))?;
         let mut builder = http1::Builder::new();
         builder.title_case_headers(true).max_buf_size(limits::REPLY_HEAD_BYTES);
         let (sender, driver) = builder.handshake(TokioIo::new(stream)).await.map_err(|e| failed(&e))?;
         Ok(Self {
-            origin,
+            origin: Origin::of(url),
             local,
             sender,
             driver: Some(Box::pin(driver)),
@@ -130,24 +102,31 @@ impl Connection {
         self.driver.is_some() && !self.sender.is_closed()
     }
 
-    /// Sends a request and receives the reply, body included.
-    pub(crate) async fn exchange(
+    /// Sends a request and lets `receive` take the body of the reply.
+    pub(crate) async fn exchange<T, E: From<NetError>>(
         &mut self,
         request: Request<Outgoing>,
-        config: &ClientConfig,
-    ) -> Result<Received, ExchangeError> {
+        waits: &Waits,
+        receive: &mut impl AsyncFnMut(&Parts, Incoming, &Progress) -> Result<T, E>,
+    ) -> Result<(Parts, T), ExchangeError<E>> {
         let Self { sender, driver, used, progress, .. } = self;
         *used = true;
         let talk = async {
             sender.ready().await.map_err(|_| ExchangeError::NotSent)?;
             let response = sender.send_request(request).await.map_err(|error| {
-                if error.is_canceled() { ExchangeError::NotSent } else { broken(&error).into() }
+                if error.is_canceled() {
+                    ExchangeError::NotSent
+                } else {
+                    ExchangeError::Failed(broken(&error).into())
+                }
             })?;
-            Ok(receive(response, progress).await?)
+            let (head, body) = response.into_parts();
+            let received = receive(&head, body, progress).await.map_err(ExchangeError::Failed)?;
+            Ok((head, received))
         };
         let mut talk = pin!(with_driver(driver, talk));
         let counts = || (progress.sent.get(), progress.received.get());
-        let mut patience = Patience::new(config.reply_timeout, config.reply_total, counts(), Instant::now());
+        let mut patience = Patience::new(waits, counts(), Instant::now());
         loop {
             tokio::select! {
                 biased;
@@ -155,60 +134,11 @@ impl Connection {
                 () = sleep_until(patience.next_look(Instant::now())) => {}
             }
             if patience.is_over(counts(), Instant::now()) {
-                let seconds = config.reply_timeout.as_secs().max(1);
-                return Err(NetError::Timeout(u32::try_from(seconds).unwrap_or(u32::MAX)).into());
+                let seconds = u32::try_from(waits.silence.as_secs().max(1)).unwrap_or(u32::MAX);
+                return Err(ExchangeError::Failed(NetError::Timeout(seconds).into()));
             }
         }
     }
-}
-
-/// Host and port, for messages.
-pub(crate) fn place(url: &HttpUrl) -> String {
-    let brackets = if url.host.contains(':') { ("[", "]") } else { ("", "") };
-    format!("{}{}{}:{}", brackets.0, url.host, brackets.1, url.port)
-}
-
-async fn resolve(url: &HttpUrl, wait: Duration) -> Result<Vec<SocketAddr>, NetError> {
-    if let Ok(address) = url.host.parse::<IpAddr>() {
-        return Ok(vec![SocketAddr::new(address, url.port)]);
-    }
-    let failed = |reason: &str| NetError::Resolve(format!("{} ({reason})", place(url)));
-    let found = match timeout(wait, tokio::net::lookup_host((url.host.as_str(), url.port))).await {
-        Ok(Ok(found)) => found,
-        Ok(Err(error)) => return Err(failed(&error.to_string())),
-        Err(_) => return Err(failed("the name server does not answer")),
-    };
-    let mut addresses: Vec<_> = found.take(limits::ADDRESSES).collect();
-    if addresses.is_empty() {
-        return Err(failed("the name has no address"));
-    }
-    // Without a random source any order will do.
-    let [random] = random::bytes::<1>().unwrap_or_default();
-    let start = usize::from(random) % addresses.len();
-    addresses.rotate_left(start);
-    Ok(addresses)
-}
-
-/// A connection to the first of the addresses that takes one, or why the last has not. The time is shared out, so that a
-/// dead address does not use up that of the others.
-async fn connect(addresses: Vec<SocketAddr>, wait: Duration) -> Result<TcpStream, String> {
-    let share = wait / u32::try_from(addresses.len()).unwrap_or(1).max(1);
-    let mut reason = String::from("the name has no address");
-    for address in addresses {
-        let attempt = async {
-            let socket = if address.is_ipv4() { TcpSocket::new_v4() } else { TcpSocket::new_v6() }?;
-            socket.set_send_buffer_size(limits::SEND_BUFFER_BYTES)?;
-            // A request is written in one go; waiting for more would only delay it.
-            socket.set_nodelay(true)?;
-            socket.connect(address).await
-        };
-        match timeout(share, attempt).await {
-            Ok(Ok(stream)) => return Ok(stream),
-            Ok(Err(error)) => reason = format!("{}: {error}", address.ip()),
-            Err(_) => reason = format!("{}: no answer within {} s", address.ip(), share.as_secs()),
-        }
-    }
-    Err(reason)
 }
 
 /// Drives the connection while the future runs.
@@ -223,27 +153,8 @@ async fn with_driver<T>(driver: &mut Option<Pin<Box<Driver>>>, future: impl Futu
     .await
 }
 
-async fn receive(response: Response<Incoming>, progress: &Progress) -> Result<Received, NetError> {
-    let (head, mut incoming) = response.into_parts();
-    let too_large = NetError::TooLarge(ENVELOPE_BYTES);
-    // An announced length is only compared, never allocated.
-    if hyper::body::Body::size_hint(&incoming).lower() > ENVELOPE_BYTES as u64 {
-        return Err(too_large);
-    }
-    let mut body = Vec::new();
-    while let Some(frame) = incoming.frame().await {
-        progress.received.set(progress.received.get().wrapping_add(1));
-        let Ok(data) = frame.map_err(|error| broken(&error))?.into_data() else { continue };
-        if body.len() + data.len() > ENVELOPE_BYTES {
-            return Err(too_large);
-        }
-        body.extend_from_slice(&data);
-    }
-    Ok(Received { head, body })
-}
-
 /// The error with its causes. hyper's texts hold nothing of the messages.
-fn broken(error: &hyper::Error) -> NetError {
+pub(crate) fn broken(error: &hyper::Error) -> NetError {
     let mut text = error.to_string();
     let mut cause = std::error::Error::source(error);
     while let Some(error) = cause {
@@ -251,31 +162,4 @@ fn broken(error: &hyper::Error) -> NetError {
         cause = error.source();
     }
     NetError::Broken(text)
-}
-
-#[cfg(test)]
-mod tests {
-    use tokio::net::TcpListener;
-
-    use super::*;
-
-    #[tokio::test]
-    async fn a_dead_address_does_not_block_the_others() {
-        let alive = TcpListener::bind("127.0.0.1:0").await.unwrap();
-        let alive = (alive.local_addr().unwrap(), alive);
-        let dead = TcpListener::bind("127.0.0.1:0").await.unwrap().local_addr().unwrap();
-        let wait = Duration::from_secs(30);
-        let stream = connect(vec![dead, "[::1]:1".parse().unwrap(), alive.0], wait).await.unwrap();
-        assert_eq!(stream.peer_addr().unwrap(), alive.0);
-        assert!(stream.nodelay().unwrap());
-        let reason = connect(vec![dead], wait).await.unwrap_err();
-        assert!(reason.starts_with("127.0.0.1: "), "{reason}");
-    }
-
-    #[test]
-    fn places_name_host_and_port() {
-        let place = |url| place(&HttpUrl::parse(url).unwrap());
-        assert_eq!(place("http://acs.example/x"), "acs.example:80");
-        assert_eq!(place("http://[2001:db8::1]:7547/"), "[2001:db8::1]:7547");
-    }
 }

@@ -1,11 +1,14 @@
-//! What touches the network: the HTTP client that carries a session to the ACS, and the listener for connection
-//! requests.
+//! What touches the network: the HTTP client that carries a session to the ACS, the one for files, and the listener
+//! for connection requests.
 //!
 //! Where to look:
 //! * [`client`]: [`AcsClient`], one session at a time over one connection: authentication, redirects, cookies;
+//! * `line`: what every client of ours does: keeps a connection, answers challenges, follows redirects;
+//! * `connector`, `connection`: from a URL to a connection, and HTTP on it;
 //! * [`body`]: what is posted, in one piece or produced while it is sent;
 //! * `compression`: HTTP compression of both directions, behind the feature of that name;
 //! * [`cookie`]: the cookies of a session;
+//! * [`files`]: [`FileClient`], downloads and uploads;
 //! * [`listener`]: [`ConnectionRequestListener`], the one open door of the box;
 //! * [`local`]: which address of the box the ACS sees;
 //! * [`limits`]: every bound of this crate, by name.
@@ -19,8 +22,12 @@ pub mod client;
 #[cfg_attr(not(feature = "compression"), path = "uncompressed.rs")]
 mod compression;
 mod connection;
+mod connector;
 pub mod cookie;
+pub mod files;
+mod headers;
 pub mod limits;
+mod line;
 pub mod listener;
 pub mod local;
 mod patience;
@@ -28,5 +35,6 @@ mod random;
 
 pub use body::PostBody;
 pub use client::{AcsClient, ClientConfig};
+pub use files::{FileClient, FileConfig};
 pub use listener::{ConnectionRequestListener, ListenError, ListenerConfig};
 pub use local::local_address_towards;

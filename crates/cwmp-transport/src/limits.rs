@@ -44,3 +44,30 @@ pub const NONCE_MS: u64 = 120_000;
 pub const USED_NONCES: usize = 32;
 /// Wait after a failed `accept` (out of file descriptors, for one), in milliseconds.
 pub const ACCEPT_PAUSE_MS: u64 = 500;
+
+/// Longest transfer of a file, attempts and waits included, in milliseconds: six hours, for a slow line and a large image.
+pub const TRANSFER_MS: u64 = 6 * 3_600_000;
+/// Attempts to fetch a file within one job.
+pub const FETCH_ATTEMPTS: u32 = 5;
+/// Wait before the second attempt, in milliseconds; doubled before each further one.
+pub const FETCH_PAUSE_MS: u64 = 1_000;
+/// Largest file that is fetched unless the configuration says otherwise, in bytes.
+pub const FETCH_BYTES: u64 = 1024 * 1024 * 1024;
+/// Bytes that a fetched file leaves free in its file system unless the configuration says otherwise.
+pub const FETCH_RESERVE_BYTES: u64 = 1024 * 1024;
+/// Bytes that are collected before they are written to the file.
+pub const FETCH_CHUNK_BYTES: usize = 64 * 1024;
+/// Bytes after which a partial file is brought to stable storage: what a power cut costs at most.
+pub const FETCH_SYNC_BYTES: u64 = 1024 * 1024;
+/// Most bytes of a reply that is not the file (the page of an error) that are read to keep the connection.
+pub const DRAINED_BYTES: usize = 64 * 1024;
+/// Longest validator (ETag or Last-Modified) that is kept, in bytes; with a longer one nothing is resumed.
+pub const VALIDATOR_BYTES: usize = 1024;
+/// Largest note beside a partial file, in bytes.
+pub const NOTE_BYTES: u64 = 8 * 1024;
+/// Bytes of one piece of a file that is sent.
+pub const SEND_CHUNK_BYTES: usize = 16 * 1024;
+/// A file that is longer is announced (`Expect: 100-continue`) before it is sent, in bytes.
+pub const EXPECT_BYTES: u64 = 64 * 1024;
+/// Wait for the server to ask for the announced file, in milliseconds; then it is sent unasked (RFC 9110 10.1.1).
+pub const EXPECT_MS: u64 = 1_000;

@@ -4,31 +4,39 @@ use std::time::Duration;
 
 use tokio::time::Instant;
 
+/// The bounds of one exchange.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Waits {
+    /// Longest silence while a request is sent or a reply awaited.
+    pub(crate) silence: Duration,
+    /// Longest time for a reply that keeps coming, from the end of the request, on top of that.
+    pub(crate) total: Duration,
+}
+
 /// The waits of one exchange. Every step of progress starts the wait anew; the total is for the reply alone, so that a
 /// request that is still being sent over a slow line does not use it up.
 pub(crate) struct Patience {
-    silence: Duration,
-    total: Duration,
+    waits: Waits,
     /// Counts of what was sent and received, at the last look.
     seen: (u64, u64),
     end: Instant,
 }
 
 impl Patience {
-    /// Longest silence, longest reply on top of that, and the counts before the first step.
-    pub(crate) fn new(silence: Duration, total: Duration, seen: (u64, u64), now: Instant) -> Self {
-        Self { silence, total, seen, end: now + silence + total }
+    /// The bounds, and the counts before the first step.
+    pub(crate) fn new(waits: &Waits, seen: (u64, u64), now: Instant) -> Self {
+        Self { waits: *waits, seen, end: now + waits.silence + waits.total }
     }
 
     /// When to look again.
     pub(crate) fn next_look(&self, now: Instant) -> Instant {
-        self.end.min(now + self.silence)
+        self.end.min(now + self.waits.silence)
     }
 
     /// Looks at what was sent and received by now, and tells whether that is too little.
     pub(crate) fn is_over(&mut self, (sent, received): (u64, u64), now: Instant) -> bool {
         if sent != self.seen.0 {
-            self.end = now + self.silence + self.total;
+            self.end = now + self.waits.silence + self.waits.total;
         }
         let silent = (sent, received) == self.seen;
         self.seen = (sent, received);
@@ -43,7 +51,7 @@ mod tests {
     const SECOND: Duration = Duration::from_secs(1);
 
     fn patience(now: Instant) -> Patience {
-        Patience::new(SECOND, 3 * SECOND, (0, 0), now)
+        Patience::new(&Waits { silence: SECOND, total: 3 * SECOND }, (0, 0), now)
     }
 
     #[test]

@@ -96,6 +96,23 @@ impl Peer {
 
     /// The next message, `None` at the end of the connection.
     pub(crate) async fn try_read(&mut self) -> Option<Message> {
+        let mut message = self.try_head().await?;
+        let length = message.header("content-length").map_or(0, |length| length.parse().unwrap());
+        message.body = self.try_body(length).await?;
+        Some(message)
+    }
+
+    /// The head of the next message alone.
+    pub(crate) async fn head(&mut self) -> Message {
+        self.try_head().await.unwrap()
+    }
+
+    /// So many bytes.
+    pub(crate) async fn body(&mut self, length: usize) -> Vec<u8> {
+        self.try_body(length).await.unwrap()
+    }
+
+    async fn try_head(&mut self) -> Option<Message> {
         let end = loop {
             if let Some(at) = self.buffer.windows(4).position(|four| four == b"\r\n\r\n") {
                 break at + 4;
@@ -103,13 +120,14 @@ impl Peer {
             self.more().await?;
         };
         let head = String::from_utf8(self.buffer.drain(..end).collect()).unwrap();
-        let mut message = Message { head, body: Vec::new() };
-        let length = message.header("content-length").map_or(0, |length| length.parse().unwrap());
+        Some(Message { head, body: Vec::new() })
+    }
+
+    async fn try_body(&mut self, length: usize) -> Option<Vec<u8>> {
         while self.buffer.len() < length {
             self.more().await?;
         }
-        message.body = self.buffer.drain(..length).collect();
-        Some(message)
+        Some(self.buffer.drain(..length).collect())
     }
 
     /// Waits until a message has begun, without taking it.

@@ -130,14 +130,14 @@ impl Agent {
     pub(super) fn file_url(&self, text: &str) -> Result<HttpUrl, CwmpFault> {
         let url = HttpUrl::parse(text).map_err(|error| {
             let code = match error {
-                UrlError::Scheme if text.contains(':') => FaultCode::PROTOCOL_NOT_SUPPORTED,
+                UrlError::Scheme if text.contains(':') => FaultCode::UNSUPPORTED_TRANSFER_PROTOCOL,
                 _ => FaultCode::INVALID_ARGUMENTS,
             };
             CwmpFault::new(code, format!("URL: {error}"))
         })?;
         if url.scheme == Scheme::Https && !self.abilities.https {
             let text = "URL: this agent was built without TLS";
-            return Err(CwmpFault::new(FaultCode::PROTOCOL_NOT_SUPPORTED, text));
+            return Err(CwmpFault::new(FaultCode::UNSUPPORTED_TRANSFER_PROTOCOL, text));
         }
         Ok(url)
     }
@@ -180,7 +180,7 @@ impl Agent {
         };
         if self.state.transfers.iter().filter(named).any(|transfer| transfer.stage != Stage::Waiting) {
             let text = "the transfer is being applied, or is over".to_owned();
-            return self.refuse(FaultCode::NOT_CANCELLABLE, text);
+            return self.refuse(FaultCode::CANCELLATION_NOT_PERMITTED, text);
         }
         let dropped: Vec<Transfer> = self.state.transfers.iter().filter(named).cloned().collect();
         self.state.transfers.retain(|transfer| !dropped.iter().any(|gone| gone.id == transfer.id));

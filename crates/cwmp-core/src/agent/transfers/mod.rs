@@ -83,7 +83,7 @@ impl Agent {
                     let text = "the agent was stopped while the image was written";
                     self.transfer_over(
                         id,
-                        Outcome::failure(FaultCode::TRANSFER_FAILURE, text, applying.start),
+                        Outcome::failure(FaultCode::DOWNLOAD_FAILURE, text, applying.start),
                     );
                 }
                 // To apply a file twice does no harm: it is all of it or nothing.
@@ -277,7 +277,7 @@ impl Agent {
             if at == Opening::Over {
                 let start = moving.map_or(DateTime::Unknown, |(_, start)| start);
                 let text = "the time windows are over";
-                self.transfer_over(id, Outcome::failure(FaultCode::OUTSIDE_WINDOWS, text, start));
+                self.transfer_over(id, Outcome::failure(FaultCode::OUTSIDE_TIME_WINDOWS, text, start));
             }
         }
     }
@@ -287,7 +287,7 @@ impl Agent {
         let Some(Transfer { stage: Stage::Applying(applying), .. }) = self.transfer(id) else { return };
         let text =
             format!("the box has not restarted within {} s after the upgrade", limits::RESTART_MS / 1000);
-        let outcome = Outcome::failure(FaultCode::TRANSFER_FAILURE, text, applying.start);
+        let outcome = Outcome::failure(FaultCode::DOWNLOAD_FAILURE, text, applying.start);
         self.transfer_over(id, outcome);
     }
 
@@ -298,7 +298,7 @@ impl Agent {
                 && applying.written
             {
                 let text = format!("the box could not be restarted: {reason}");
-                let outcome = Outcome::failure(FaultCode::TRANSFER_FAILURE, text, applying.start);
+                let outcome = Outcome::failure(FaultCode::DOWNLOAD_FAILURE, text, applying.start);
                 self.transfer_over(id, outcome);
             }
         }
@@ -403,7 +403,7 @@ fn date(now: Now) -> DateTime {
 fn reportable(code: FaultCode) -> FaultCode {
     match code.0 {
         9001 | 9002 | 9010..=9012 | 9014..=9020 | 9800..=9899 => code,
-        _ => FaultCode::TRANSFER_FAILURE,
+        _ => FaultCode::DOWNLOAD_FAILURE,
     }
 }
 

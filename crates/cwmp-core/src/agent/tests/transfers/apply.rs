@@ -66,7 +66,7 @@ fn the_image_that_runs_decides_whether_an_upgrade_has_succeeded() {
         let (_, report) = boot_report(&mut bench);
         assert_eq!(report.fault.code == FaultCode(0), success, "expects {expects:?}, runs {runs}");
         if !success {
-            assert_eq!(report.fault.code, FaultCode::TRANSFER_FAILURE);
+            assert_eq!(report.fault.code, FaultCode::DOWNLOAD_FAILURE);
             assert!(report.fault.text.contains(runs), "{}", report.fault.text);
         }
     }
@@ -146,7 +146,7 @@ fn an_updater_may_restart_the_box_by_itself() {
     expect_discard(&mut bench);
     let (inform, report) = expect_report(&mut bench);
     assert_eq!(events(&inform), ["6 CONNECTION REQUEST", "7 TRANSFER COMPLETE", "M Download f"]);
-    assert_eq!(report.fault.code, FaultCode::TRANSFER_FAILURE);
+    assert_eq!(report.fault.code, FaultCode::DOWNLOAD_FAILURE);
 }
 
 #[test]
@@ -156,7 +156,7 @@ fn a_restart_that_fails_fails_the_upgrade() {
     bench.input(Input::RestartFailed("no such command".into()));
     expect_discard(&mut bench);
     let (_, report) = expect_report(&mut bench);
-    assert_eq!(report.fault.code, FaultCode::TRANSFER_FAILURE);
+    assert_eq!(report.fault.code, FaultCode::DOWNLOAD_FAILURE);
     assert!(report.fault.text.contains("no such command"), "{}", report.fault.text);
 }
 
@@ -181,7 +181,7 @@ fn firmware_that_was_being_written_when_the_agent_alone_was_stopped_has_failed()
     expect_discard(&mut bench);
     let (inform, report) = expect_report(&mut bench);
     assert_eq!(events(&inform), ["7 TRANSFER COMPLETE", "M Download f"]);
-    assert_eq!(report.fault.code, FaultCode::TRANSFER_FAILURE);
+    assert_eq!(report.fault.code, FaultCode::DOWNLOAD_FAILURE);
 }
 
 #[test]

@@ -47,7 +47,7 @@ fn it_is_too_late_to_cancel_what_is_applied_or_over() {
     session(&mut bench);
     done(&mut bench, job, fetched());
     cancel(&mut bench, "a");
-    assert_eq!(bench.expect_fault().cwmp.unwrap().code, FaultCode::NOT_CANCELLABLE);
+    assert_eq!(bench.expect_fault().cwmp.unwrap().code, FaultCode::CANCELLATION_NOT_PERMITTED);
     end(&mut bench);
     let job = expect_apply(&mut bench);
     done(&mut bench, job, JobDone::Applied);
@@ -64,7 +64,7 @@ fn it_is_too_late_to_cancel_what_is_applied_or_over() {
     bench.reply(held, ToCpe::Response(AcsResponse::Inform(InformResponse { max_envelopes: 1 })));
     bench.expect_empty_post();
     cancel(&mut bench, "a");
-    assert_eq!(bench.expect_fault().cwmp.unwrap().code, FaultCode::NOT_CANCELLABLE);
+    assert_eq!(bench.expect_fault().cwmp.unwrap().code, FaultCode::CANCELLATION_NOT_PERMITTED);
 }
 
 #[test]

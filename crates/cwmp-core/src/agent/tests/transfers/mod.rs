@@ -212,9 +212,9 @@ fn what_cannot_be_downloaded_is_refused_with_its_fault() {
     for (call, code) in [
         (download("c", "4 Tone File"), FaultCode::INVALID_ARGUMENTS),
         (download("c", "1 firmware"), FaultCode::INVALID_ARGUMENTS),
-        (Download { url: "gopher://files.example/".into(), ..c() }, FaultCode::PROTOCOL_NOT_SUPPORTED),
-        (Download { url: "ftp://files.example/".into(), ..c() }, FaultCode::PROTOCOL_NOT_SUPPORTED),
-        (Download { url: "https://files.example/".into(), ..c() }, FaultCode::PROTOCOL_NOT_SUPPORTED),
+        (Download { url: "gopher://files.example/".into(), ..c() }, FaultCode::UNSUPPORTED_TRANSFER_PROTOCOL),
+        (Download { url: "ftp://files.example/".into(), ..c() }, FaultCode::UNSUPPORTED_TRANSFER_PROTOCOL),
+        (Download { url: "https://files.example/".into(), ..c() }, FaultCode::UNSUPPORTED_TRANSFER_PROTOCOL),
         (Download { url: "http://u:p@files.example/".into(), ..c() }, FaultCode::INVALID_ARGUMENTS),
         (Download { url: "files".into(), ..c() }, FaultCode::INVALID_ARGUMENTS),
         (Download { url: String::new(), ..c() }, FaultCode::INVALID_ARGUMENTS),
@@ -303,12 +303,12 @@ fn an_upload_is_promised_sent_and_reported() {
 #[test]
 fn a_failed_transfer_is_reported_with_its_fault_and_the_times_that_are_known() {
     for (code, reported, start_known) in [
-        (FaultCode::SERVER_UNREACHABLE, FaultCode::SERVER_UNREACHABLE, false),
+        (FaultCode::FILE_SERVER_UNREACHABLE, FaultCode::FILE_SERVER_UNREACHABLE, false),
         (FaultCode::FILE_INACCESSIBLE, FaultCode::FILE_INACCESSIBLE, true),
-        (FaultCode::TRANSFER_INCOMPLETE, FaultCode::TRANSFER_INCOMPLETE, true),
+        (FaultCode::DOWNLOAD_INCOMPLETE, FaultCode::DOWNLOAD_INCOMPLETE, true),
         (FaultCode::FILE_CORRUPTED, FaultCode::FILE_CORRUPTED, true),
         // TransferComplete cannot carry it.
-        (FaultCode::PROTOCOL_NOT_SUPPORTED, FaultCode::TRANSFER_FAILURE, true),
+        (FaultCode::UNSUPPORTED_TRANSFER_PROTOCOL, FaultCode::DOWNLOAD_FAILURE, true),
     ] {
         let mut bench = Bench::known();
         order(&mut bench, [firmware("f")]);

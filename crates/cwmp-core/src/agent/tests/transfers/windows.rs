@@ -45,7 +45,7 @@ fn expect_9020(bench: &mut Bench) {
     expect_discard(bench);
     let (inform, report) = expect_report(bench);
     assert_eq!(events(&inform), ["7 TRANSFER COMPLETE", "M ScheduleDownload s"]);
-    assert_eq!(report.fault.code, FaultCode::OUTSIDE_WINDOWS);
+    assert_eq!(report.fault.code, FaultCode::OUTSIDE_TIME_WINDOWS);
     assert_eq!(report.start_time, DateTime::Unknown);
 }
 
@@ -144,7 +144,7 @@ fn a_download_that_its_window_cuts_short_goes_on_in_the_next_one() {
     assert_eq!(bench.seen.remove(0), Seen::Cancel(job));
     expect_discard(&mut bench);
     let (_, report) = expect_report(&mut bench);
-    assert_eq!(report.fault.code, FaultCode::OUTSIDE_WINDOWS);
+    assert_eq!(report.fault.code, FaultCode::OUTSIDE_TIME_WINDOWS);
 }
 
 /// Conformance: 7.35
