@@ -15,6 +15,9 @@ use tokio::net::{UdpSocket, lookup_host};
 use super::{EchoOptions, EchoSocket, IpVersion, Network, OpenError, is_no_route, packet};
 use crate::limits;
 
+/// Port of the discard service: any but 0 would do to look up a route.
+const DISCARD: u16 = 9;
+
 /// The box's own network.
 pub(crate) struct Icmp;
 
@@ -125,7 +128,9 @@ fn route(to: SocketAddr, options: &EchoOptions) -> Result<(SocketAddr, SocketAdd
     let domain = Domain::for_address(to);
     let probe = Socket::new(domain, Type::DGRAM, Some(Protocol::UDP)).map_err(OpenError::NoRoute)?;
     prepare(&probe, version, options)?;
-    probe.connect(&SockAddr::from(to)).map_err(|error| {
+    let mut peer = to;
+    peer.set_port(DISCARD);
+    probe.connect(&SockAddr::from(peer)).map_err(|error| {
         if is_no_route(&error) { OpenError::NoRoute(error) } else { OpenError::Other(error) }
     })?;
     let end = |address: io::Result<SockAddr>| {
