@@ -168,6 +168,15 @@ pub(crate) const OPENSSL: Need = Need {
     install: Install::Apt("openssl"),
 };
 
+pub(crate) const IPROUTE2: Need =
+    Need { what: "the ip command", probe: |_| on_path("ip").is_some(), install: Install::Apt("iproute2") };
+
+pub(crate) const NAMESPACES: Need = Need {
+    what: "the right to make network namespaces",
+    probe: |sh| sh.cmd("unshare").words("--net true").read().is_ok(),
+    install: Install::ByHand("run as root; a container needs CAP_SYS_ADMIN and CAP_NET_ADMIN"),
+};
+
 #[cfg(test)]
 mod tests {
     use super::*;
