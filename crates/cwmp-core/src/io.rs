@@ -244,6 +244,9 @@ pub enum Effect {
     DiscardFile(TransferId),
     /// Send this over UDP. Nothing comes back of it: no reply is expected, and a failure is for the log alone.
     SendDatagram(Datagram),
+    /// The firmware that runs has reached the ACS, for the first time since the start: keep it, where the boot loader would
+    /// go back to the former one.
+    KeepImage,
     /// Restart the box.
     Reboot(RebootCause),
     /// Reset the box to factory state and restart the agent.

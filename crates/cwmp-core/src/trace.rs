@@ -137,6 +137,7 @@ pub fn name(effect: &Effect) -> Option<String> {
         Effect::StartJob(_, job) => return Some(format!("StartJob {}", job.name())),
         Effect::CancelJob(_) => "CancelJob",
         Effect::DiscardFile(_) => "DiscardFile",
+        Effect::KeepImage => "KeepImage",
         Effect::Listen(Some(_)) => "Listen",
         Effect::Listen(None) => "Listen no more",
         Effect::Reboot(cause) => return Some(format!("Reboot {cause:?}")),

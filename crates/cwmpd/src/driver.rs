@@ -229,7 +229,7 @@ impl Driver {
                 tokio::task::spawn_local(reset.run(self.inputs.clone(), self.departures.clone()));
             }
             Effect::Trace(record) => trace(&record),
-            Effect::StartJob(..) | Effect::CancelJob(_) | Effect::DiscardFile(_) => {}
+            Effect::StartJob(..) | Effect::CancelJob(_) | Effect::DiscardFile(_) | Effect::KeepImage => {}
         }
     }
 

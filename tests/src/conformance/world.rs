@@ -173,7 +173,7 @@ impl World {
                 self.watch().await;
             }
             Effect::StartJob(_, job) => return Err(format!("no case has jobs yet: {}", job.name())),
-            Effect::CancelJob(_) | Effect::DiscardFile(_) => {}
+            Effect::CancelJob(_) | Effect::DiscardFile(_) | Effect::KeepImage => {}
             Effect::Reboot(_) => self.seen.push_back(Seen::Restart),
             Effect::FactoryReset => self.seen.push_back(Seen::FactoryReset),
             Effect::Trace(_) => {}

@@ -431,7 +431,11 @@ impl Check {
             Effect::SendDatagram(_) => {
                 Err("a lightweight notification, which nobody has switched on".to_owned())
             }
-            Effect::Data(..) | Effect::ReleaseSnapshot(_) | Effect::Listen(_) | Effect::Trace(_) => Ok(()),
+            Effect::Data(..)
+            | Effect::ReleaseSnapshot(_)
+            | Effect::Listen(_)
+            | Effect::Trace(_)
+            | Effect::KeepImage => Ok(()),
             Effect::StartJob(..) | Effect::CancelJob(_) | Effect::DiscardFile(_) => {
                 Err("a job, which nobody has asked for".to_owned())
             }

@@ -382,7 +382,7 @@ impl World {
                 }
             }
             Effect::SendDatagram(_) | Effect::Listen(_) | Effect::Trace(_) => {}
-            Effect::StartJob(..) | Effect::CancelJob(_) | Effect::DiscardFile(_) => {}
+            Effect::StartJob(..) | Effect::CancelJob(_) | Effect::DiscardFile(_) | Effect::KeepImage => {}
             Effect::Reboot(_) => {
                 let after = self.dice.between(1, 5_000);
                 if !self.calm && self.dice.permille(50) {

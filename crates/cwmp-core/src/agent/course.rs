@@ -148,6 +148,9 @@ impl Agent {
         self.interrupted = false;
         self.last_success = Some(now.mono);
         self.persist_changes();
+        if !std::mem::replace(&mut self.image_kept, true) {
+            self.effects.push_back(Effect::KeepImage);
+        }
     }
 
     pub(super) fn session_failed(&mut self, failure: Failure) {

@@ -99,6 +99,8 @@ pub struct Agent {
     waits_await_clock: bool,
     /// The mark of the firmware that runs.
     image: String,
+    /// That it has reached the ACS was told.
+    image_kept: bool,
     transfers: Transfers,
     diagnostics: Vec<diagnostics::Requested>,
     /// What is to be downloaded on demand, once it is known whether the ACS takes RequestDownload.
@@ -201,6 +203,7 @@ impl Agent {
             clock_known: false,
             waits_await_clock: false,
             image: String::new(),
+            image_kept: false,
             transfers: Transfers::default(),
             diagnostics: Vec::new(),
             wanted_downloads: Vec::new(),

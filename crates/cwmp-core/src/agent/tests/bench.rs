@@ -51,6 +51,8 @@ pub(super) struct Bench {
     pub(super) lightweight: Vec<ParameterValueStruct>,
     pub(super) listening: Option<bool>,
     pub(super) snapshots: i32,
+    /// How often the firmware that runs was said to be kept.
+    pub(super) images_kept: u32,
     last_id: Option<String>,
 }
 
@@ -115,6 +117,7 @@ impl Bench {
             lightweight: Vec::new(),
             listening: None,
             snapshots: 0,
+            images_kept: 0,
             last_id: None,
         };
         bench.input(Input::Started(Box::new(Start {
@@ -242,6 +245,7 @@ impl Bench {
                 Effect::StartJob(id, job) => self.seen.push(Seen::Start(id, *job)),
                 Effect::CancelJob(id) => self.seen.push(Seen::Cancel(id)),
                 Effect::DiscardFile(transfer) => self.seen.push(Seen::Discard(transfer)),
+                Effect::KeepImage => self.images_kept += 1,
                 Effect::Reboot(cause) => self.seen.push(Seen::Restart(cause)),
                 Effect::FactoryReset => self.seen.push(Seen::FactoryReset),
                 Effect::Trace(_) => {}

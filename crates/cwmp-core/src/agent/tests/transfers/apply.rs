@@ -264,3 +264,15 @@ fn a_delay_goes_on_over_a_boot() {
     assert_eq!(bench.sleep(), 2_400_000);
     expect_fetch(&mut bench);
 }
+
+#[test]
+fn an_image_that_has_reached_the_acs_is_kept() {
+    let mut bench = Bench::fresh();
+    bench.establish();
+    assert_eq!(bench.images_kept, 0);
+    end(&mut bench);
+    assert_eq!(bench.images_kept, 1);
+    bench.connection_request();
+    bench.whole_session();
+    assert_eq!(bench.images_kept, 1, "once a start");
+}
