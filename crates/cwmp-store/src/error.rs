@@ -77,6 +77,18 @@ pub enum StoreError {
 }
 
 impl StoreError {
+    /// Whether there is no room: the disk or the file is full. The ACS is told so with another fault.
+    #[must_use]
+    pub fn is_full(&self) -> bool {
+        match self {
+            Self::Io { source, .. } => {
+                matches!(source.kind(), io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded)
+            }
+            Self::TooLarge { .. } => true,
+            _ => false,
+        }
+    }
+
     pub(crate) fn io(file: &Path, operation: &'static str, source: io::Error) -> Self {
         Self::Io { file: file.to_owned(), operation, source }
     }
