@@ -66,6 +66,12 @@ pub enum StoreError {
         /// The newest format that this program reads.
         known: u32,
     },
+    /// The journal holds another change that is not finished.
+    #[error("{}: another change of the box is not finished", file.display())]
+    Busy {
+        /// The journal.
+        file: PathBuf,
+    },
     /// A value that does not turn into JSON; a fault of the program.
     #[error("{}: the state cannot be written as JSON: {reason}", file.display())]
     Encode {
