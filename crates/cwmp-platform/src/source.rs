@@ -16,8 +16,14 @@ use cwmp_core::{
 /// says whether *this box* can write a parameter.
 #[async_trait(?Send)]
 pub trait ParameterSource {
-    /// Name for logs and for `cwmpd datamodel`.
+    /// Name for logs, for `cwmpd datamodel`, and for the record of a change that is under way. No two sources have the
+    /// same one, and it stays the same from release to release.
     fn name(&self) -> &'static str;
+
+    /// Where the source keeps what is set, which decides whether a call needs a record of what it changes.
+    fn storage(&self) -> Storage {
+        Storage::Own
+    }
 
     /// The objects that it answers for, as schema paths: `Device.Time.`, `Device.ManagementServer.InformParameter.{i}.`.
     /// No two sources answer for the same one.
@@ -70,6 +76,16 @@ pub trait ParameterSource {
         let _ = extra;
         Err(CwmpFault::new(FaultCode::INVALID_PARAMETER_NAME, format!("{instance} cannot be deleted")))
     }
+}
+
+/// Where a source keeps what is set.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Storage {
+    /// In a place of its own: files, another program, the kernel. [`ParameterSource::apply`] makes it durable by itself.
+    Own,
+    /// In the agent's settings alone ([`crate::settings::Settings`]): all such sources together are one step on the disk,
+    /// at the end of the call.
+    Settings,
 }
 
 /// A parameter that is to have another value. The value has passed the schema facts and is in canonical form.

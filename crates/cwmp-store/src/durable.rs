@@ -13,9 +13,6 @@ use std::{
 
 use crate::StoreError;
 
-#[cfg(test)]
-pub(crate) mod sim;
-
 /// The operations, each as small as a power cut can tell apart.
 pub trait Files: Send + Sync {
     /// The whole content.
@@ -24,11 +21,24 @@ pub trait Files: Send + Sync {
     /// The system's; `InvalidData` when there is more than `limit` bytes.
     fn read(&self, file: &Path, limit: usize) -> io::Result<Vec<u8>>;
 
+    /// Names of the files and folders in a folder, in no order; what is no UTF-8 is left out.
+    ///
+    /// # Errors
+    /// The system's; `InvalidData` when there are more than `limit`.
+    fn list(&self, dir: &Path, limit: usize) -> io::Result<Vec<String>>;
+
     /// Creates a file, which must not exist, readable and writable by its owner alone, and writes to it. Not durable yet.
     ///
     /// # Errors
     /// The system's; a part of the content may have been written.
     fn write_new(&self, file: &Path, content: &[u8]) -> io::Result<()>;
+
+    /// Adds to the end of a file, which must exist: what is too large for one piece of memory is written in several. Not
+    /// durable yet.
+    ///
+    /// # Errors
+    /// The system's; a part of the content may have been written.
+    fn append(&self, file: &Path, content: &[u8]) -> io::Result<()>;
 
     /// Makes the content of a file durable. Its name needs [`Files::fsync_dir`].
     ///
@@ -54,7 +64,7 @@ pub trait Files: Send + Sync {
     /// The system's; `NotFound` where there is none.
     fn remove(&self, file: &Path) -> io::Result<()>;
 
-    /// Makes a folder, and those above it, open to its owner alone. One that exists is left as it is.
+    /// Makes a folder, and those above it, durably, open to its owner alone. One that exists is left as it is.
     ///
     /// # Errors
     /// The system's.
@@ -84,8 +94,24 @@ impl Files for RealFiles {
         Ok(content)
     }
 
+    fn list(&self, dir: &Path, limit: usize) -> io::Result<Vec<String>> {
+        let mut names = Vec::new();
+        for (number, entry) in std::fs::read_dir(dir)?.enumerate() {
+            if number >= limit {
+                let text = format!("more than {limit} files");
+                return Err(io::Error::new(ErrorKind::InvalidData, text));
+            }
+            names.extend(entry?.file_name().into_string());
+        }
+        Ok(names)
+    }
+
     fn write_new(&self, file: &Path, content: &[u8]) -> io::Result<()> {
         OpenOptions::new().write(true).create_new(true).mode(0o600).open(file)?.write_all(content)
+    }
+
+    fn append(&self, file: &Path, content: &[u8]) -> io::Result<()> {
+        OpenOptions::new().append(true).open(file)?.write_all(content)
     }
 
     fn fsync(&self, file: &Path) -> io::Result<()> {
@@ -105,8 +131,33 @@ impl Files for RealFiles {
     }
 
     fn create_dir(&self, dir: &Path) -> io::Result<()> {
-        DirBuilder::new().recursive(true).mode(0o700).create(dir)
+        if dir.is_dir() {
+            return Ok(());
+        }
+        let above = folder(dir);
+        if above != Path::new(".") {
+            self.create_dir(above)?;
+        }
+        DirBuilder::new().mode(0o700).create(dir)?;
+        // A file can be fsynced in a folder whose own name is lost in a cut.
+        self.fsync_dir(above)
     }
+}
+
+/// Suffix of the last good copy: `state.json.1`.
+const COPY: &str = "1";
+/// Suffixes of everything that lies beside a file, in the order in which it is deleted: the newest content goes last.
+const SIBLINGS: [&str; 4] = ["damaged", "1.damaged", "new", COPY];
+
+/// Where the content of a file is kept, the newest first, with what serves when that is damaged; `without` is said of
+/// the last one.
+pub(crate) fn candidates(file: &Path, without: &'static str) -> [(PathBuf, &'static str); 2] {
+    [(file.to_owned(), "the copy before it serves, if there is one"), (copy_of(file), without)]
+}
+
+/// The last good copy of a file.
+pub(crate) fn copy_of(file: &Path) -> PathBuf {
+    sibling(file, COPY)
 }
 
 /// `user.ini` and `new` give `user.ini.new`.
@@ -140,19 +191,14 @@ impl From<StoreError> for ReplaceError {
     }
 }
 
-/// Replaces the content of `file`, or makes the file: after a cut at any moment the old or the new content is there.
-/// With `keep`, the old content stays under that name, and may be there alone after a cut.
+/// Replaces the content of `file`, or makes the file: after a cut at any moment the old or the new content is there. The
+/// old content stays as the last good copy, and may be there alone after a cut.
 ///
 /// The new content is durable under a name of its own before it takes the place of the old one.
 ///
 /// # Errors
 /// [`ReplaceError`].
-pub(crate) fn replace(
-    files: &dyn Files,
-    file: &Path,
-    content: &[u8],
-    keep: Option<&Path>,
-) -> Result<(), ReplaceError> {
+pub(crate) fn replace(files: &dyn Files, file: &Path, content: &[u8]) -> Result<(), ReplaceError> {
     let new = sibling(file, "new");
     // Left behind by a cut in an earlier attempt.
     remove_if_there(files, &new)?;
@@ -167,20 +213,20 @@ pub(crate) fn replace(
         let _ = files.remove(&new);
         return Err(error.into());
     }
-    if let Some(keep) = keep {
-        match files.rename(file, keep) {
-            Ok(()) => {}
-            Err(error) if error.kind() == ErrorKind::NotFound => {}
-            Err(error) => return Err(StoreError::io(keep, "keep the old content", error).into()),
-        }
+    let copy = copy_of(file);
+    match files.rename(file, &copy) {
+        Ok(()) => {}
+        Err(error) if error.kind() == ErrorKind::NotFound => {}
+        Err(error) => return Err(StoreError::io(&copy, "keep the old content", error).into()),
     }
     files.rename(&new, file).map_err(|error| StoreError::io(file, "put the new content in place", error))?;
     sync_folder(files, file).map_err(|error| ReplaceError { error, in_place: true })
 }
 
-/// Deletes a file durably, its siblings with these suffixes before it: after a cut the file is there or nothing is.
-pub(crate) fn delete(files: &dyn Files, file: &Path, suffixes: &[&str]) -> Result<(), StoreError> {
-    for suffix in suffixes {
+/// Deletes a file durably, with its copy and what is left of damaged or half-written ones, for these hold secrets as well:
+/// after a cut the newest content is there, or none.
+pub(crate) fn delete(files: &dyn Files, file: &Path) -> Result<(), StoreError> {
+    for suffix in SIBLINGS {
         if remove_if_there(files, &sibling(file, suffix))? {
             sync_folder(files, file)?;
         }
@@ -210,5 +256,29 @@ pub(crate) fn set_aside(files: &dyn Files, file: &Path) -> String {
     match files.rename(file, &aside) {
         Ok(()) => format!("kept as {}", aside.display()),
         Err(error) => format!("it could not be moved to {}: {error}", aside.display()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::os::unix::fs::PermissionsExt;
+
+    use super::*;
+
+    #[test]
+    fn the_real_file_system_appends_lists_and_makes_folders() {
+        let dir = tempfile::tempdir().unwrap();
+        let (below, files) = (dir.path().join("a/b"), RealFiles);
+        files.create_dir(&below).unwrap();
+        files.create_dir(&below).unwrap();
+        assert_eq!(below.metadata().unwrap().permissions().mode() & 0o777, 0o700);
+        let file = below.join("f");
+        assert_eq!(files.append(&file, b"x").unwrap_err().kind(), ErrorKind::NotFound);
+        files.write_new(&file, b"12").unwrap();
+        files.append(&file, b"34").unwrap();
+        assert_eq!(files.read(&file, 4).unwrap(), b"1234");
+        assert_eq!(files.read(&file, 3).unwrap_err().kind(), ErrorKind::InvalidData);
+        assert_eq!(files.list(&dir.path().join("a"), 1).unwrap(), ["b"]);
+        assert_eq!(files.list(&below, 0).unwrap_err().kind(), ErrorKind::InvalidData);
     }
 }

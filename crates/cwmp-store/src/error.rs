@@ -66,6 +66,12 @@ pub enum StoreError {
         /// The newest format that this program reads.
         known: u32,
     },
+    /// The journal holds another change that is not finished.
+    #[error("{}: another change of the box is not finished", file.display())]
+    Busy {
+        /// The journal.
+        file: PathBuf,
+    },
     /// A value that does not turn into JSON; a fault of the program.
     #[error("{}: the state cannot be written as JSON: {reason}", file.display())]
     Encode {
@@ -77,6 +83,18 @@ pub enum StoreError {
 }
 
 impl StoreError {
+    /// Whether there is no room: the disk or the file is full. The ACS is told so with another fault.
+    #[must_use]
+    pub fn is_full(&self) -> bool {
+        match self {
+            Self::Io { source, .. } => {
+                matches!(source.kind(), io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded)
+            }
+            Self::TooLarge { .. } => true,
+            _ => false,
+        }
+    }
+
     pub(crate) fn io(file: &Path, operation: &'static str, source: io::Error) -> Self {
         Self::Io { file: file.to_owned(), operation, source }
     }

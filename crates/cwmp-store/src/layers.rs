@@ -86,7 +86,7 @@ pub struct Layers {
 
 impl Layers {
     /// Reads the files in `dir`. What is wrong with ISP.def and user.ini is reported, not fatal: of a damaged ISP.def
-    /// nothing is used, a damaged user.ini is moved to `user.ini.damaged`.
+    /// nothing is used, a damaged user.ini is moved to `user.ini.damaged` and its last good copy, `user.ini.1`, serves.
     ///
     /// # Errors
     /// factory.ini is missing or damaged, or user.ini is there and the system does not let it be read.
@@ -111,17 +111,7 @@ impl Layers {
                 Document::default()
             }
         };
-        let user_file = dir.join(Layer::User.file_name());
-        let user = match read(&*files, &user_file, &mut problems) {
-            Ok(document) => document.unwrap_or_default(),
-            Err(Unread::Damaged(reason)) => {
-                let aside = durable::set_aside(&*files, &user_file);
-                let reason = format!("damaged: {reason}; what was set on this box is lost, {aside}");
-                problems.push(Problem::file(&user_file, reason));
-                Document::default()
-            }
-            Err(Unread::Io(error)) => return Err(StoreError::io(&user_file, "read it", error)),
-        };
+        let user = read_user(&*files, &dir.join(Layer::User.file_name()), &mut problems)?;
         let dir = dir.to_owned();
         Ok((Self { files, dir, user, isp, factory, before: None, unsure: false, bytes_written: 0 }, problems))
     }
@@ -295,7 +285,7 @@ impl Layers {
         if content.len() > limits::FILE_BYTES {
             return Err(StoreError::TooLarge { file, size: content.len(), limit: limits::FILE_BYTES });
         }
-        let replaced = durable::replace(&*self.files, &file, &content, None);
+        let replaced = durable::replace(&*self.files, &file, &content);
         self.unsure = replaced.as_ref().is_err_and(|failure| failure.in_place);
         replaced.map_err(|failure| failure.error)?;
         self.bytes_written += content.len() as u64;
@@ -330,13 +320,14 @@ impl Layers {
         done
     }
 
-    /// Deletes the user layer durably, with what is left of damaged or half-written ones, for these hold secrets as well.
+    /// Deletes the user layer durably, with its copy and what is left of damaged or half-written ones, for these hold
+    /// secrets as well.
     ///
     /// # Errors
     /// [`StoreError::Io`]; the user layer is then still in force.
     pub fn delete_user(&mut self) -> Result<(), StoreError> {
         let file = self.file(Layer::User);
-        durable::delete(&*self.files, &file, &["damaged", "new"])?;
+        durable::delete(&*self.files, &file)?;
         self.user = Document::default();
         self.before = None;
         self.unsure = false;
@@ -362,18 +353,49 @@ enum Unread {
 
 /// Reads one file; `None` where there is none.
 fn read(files: &dyn Files, file: &Path, problems: &mut Vec<Problem>) -> Result<Option<Document>, Unread> {
-    let content = match files.read(file, limits::FILE_BYTES) {
-        Ok(content) => content,
-        Err(error) if error.kind() == ErrorKind::NotFound => return Ok(None),
-        Err(error) if error.kind() == ErrorKind::InvalidData => {
-            return Err(Unread::Damaged(error.to_string()));
+    content(files, file)?.map(|content| parse(file, &content, problems)).transpose()
+}
+
+/// The newest user layer that is whole: from the file, else from its copy. Empty where there is neither.
+fn read_user(files: &dyn Files, file: &Path, problems: &mut Vec<Problem>) -> Result<Document, StoreError> {
+    let candidates = durable::candidates(file, "what was set on this box is lost");
+    let has_copy = content(files, &durable::copy_of(file)).is_ok_and(|copy| copy.is_some());
+    for (number, (file, what_else)) in candidates.iter().enumerate() {
+        let read = match content(files, file) {
+            Ok(None) => continue,
+            // What some file systems leave of a file after a crash; the agent itself always writes a first line.
+            Ok(Some(content)) if content.is_empty() && number == 0 && has_copy => {
+                Err(Unread::Damaged("it is empty".to_owned()))
+            }
+            Ok(Some(content)) => parse(file, &content, problems),
+            Err(unread) => Err(unread),
+        };
+        match read {
+            Ok(document) => return Ok(document),
+            Err(Unread::Damaged(reason)) => {
+                let aside = durable::set_aside(files, file);
+                problems.push(Problem::file(file, format!("damaged: {reason}; {aside}; {what_else}")));
+            }
+            Err(Unread::Io(error)) => return Err(StoreError::io(file, "read it", error)),
         }
-        Err(error) => return Err(Unread::Io(error)),
-    };
-    let (document, repeated) = Document::parse(&content).map_err(Unread::Damaged)?;
+    }
+    Ok(Document::default())
+}
+
+fn content(files: &dyn Files, file: &Path) -> Result<Option<Vec<u8>>, Unread> {
+    match files.read(file, limits::FILE_BYTES) {
+        Ok(content) => Ok(Some(content)),
+        Err(error) if error.kind() == ErrorKind::NotFound => Ok(None),
+        Err(error) if error.kind() == ErrorKind::InvalidData => Err(Unread::Damaged(error.to_string())),
+        Err(error) => Err(Unread::Io(error)),
+    }
+}
+
+fn parse(file: &Path, content: &[u8], problems: &mut Vec<Problem>) -> Result<Document, Unread> {
+    let (document, repeated) = Document::parse(content).map_err(Unread::Damaged)?;
     let twice = |(section, key): (String, String)| {
         Problem::key(file, &section, &key, "given more than once; the last one counts")
     };
     problems.extend(repeated.into_iter().map(twice));
-    Ok(Some(document))
+    Ok(document)
 }

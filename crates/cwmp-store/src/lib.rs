@@ -2,7 +2,8 @@
 //!
 //! * [`Layers`]: the layered configuration, `user.ini` over `ISP.def` over `factory.ini`;
 //! * [`StateFile`]: one value of the agent's own state, with a checksum and the last good copy;
-//! * [`durable`]: the few file operations that both are made of.
+//! * [`journal`]: the change of the box that is under way, until it is done or undone;
+//! * [`durable`]: the few file operations that the files are made of.
 //!
 //! A write is atomic: after a cut at any moment the old or the new content is there, never a mixture. Nothing is written
 //! when nothing has changed, for flash wears.
@@ -10,11 +11,16 @@
 //! Everything here blocks, for as long as the storage takes to make a few kilobytes durable.
 
 pub mod durable;
+pub mod journal;
+
+#[cfg(any(test, feature = "sim"))]
+pub mod sim;
 
 mod error;
 mod layers;
 mod state;
 
 pub use error::{Problem, StoreError};
+pub use journal::Journal;
 pub use layers::{Found, Layer, Layers, limits as layer_limits};
-pub use state::{STATE_BYTES, StateFile};
+pub use state::{Format, STATE_BYTES, StateFile};

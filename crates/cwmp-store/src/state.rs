@@ -22,12 +22,21 @@ mod tests;
 /// Largest state file, in bytes.
 pub const STATE_BYTES: usize = 4 * 1024 * 1024;
 
-/// Format that this program writes; it reads no newer one. A change of the stored type that serde's defaults do not cover
-/// raises it.
-const FORMAT: u32 = 1;
 const MAGIC: &str = "cwmpd-state";
-/// Suffix of the last good copy: `state.json.1`.
-const COPY: &str = "1";
+
+/// The form of what a file keeps. A change of the stored type that serde's defaults do not cover raises it.
+#[derive(Clone, Copy, Debug)]
+pub struct Format {
+    /// What this program writes, from 1; it reads no newer one.
+    pub current: u32,
+    /// Makes the JSON of the current form from that of an older one, whose number comes first.
+    pub upgrade: fn(u32, &[u8]) -> Result<Vec<u8>, String>,
+}
+
+impl Format {
+    /// The first form: there is no older one.
+    pub const FIRST: Self = Self { current: 1, upgrade: |_, _| Err("there is no older format".to_owned()) };
+}
 
 /// Keeps a `T` in a file, as JSON below a line with the format's version and the SHA-256 of the JSON.
 ///
@@ -39,30 +48,40 @@ pub struct StateFile<T> {
 }
 
 impl<T: Serialize + DeserializeOwned> StateFile<T> {
+    /// Opens a file whose type has never changed: [`StateFile::open_as`] with [`Format::FIRST`].
+    ///
+    /// # Errors
+    /// Those of [`StateFile::open_as`].
+    pub fn open(files: Arc<dyn Files>, file: &Path) -> Result<(Self, Option<T>, Vec<Problem>), StoreError> {
+        Self::open_as(files, file, Format::FIRST)
+    }
+
     /// Makes the folder (mode 0700) where it is missing, and reads the newest content that is whole; `None` where there is
-    /// no file yet. A damaged file is moved to `<file>.damaged` and reported.
+    /// no file yet. A damaged file is moved to `<file>.damaged` and reported. What an older program wrote is upgraded in
+    /// memory; the next [`StateFile::save`] writes it in the current form.
     ///
     /// # Errors
     /// [`StoreError::NewerFormat`] for a file of a newer program, which is left alone; [`StoreError::Io`].
-    pub fn open(files: Arc<dyn Files>, file: &Path) -> Result<(Self, Option<T>, Vec<Problem>), StoreError> {
-        let mut raw = RawFile { files, file: file.to_owned(), on_disk: None, bytes_written: 0 };
+    pub fn open_as(
+        files: Arc<dyn Files>,
+        file: &Path,
+        format: Format,
+    ) -> Result<(Self, Option<T>, Vec<Problem>), StoreError> {
+        let mut raw =
+            RawFile { files, file: file.to_owned(), format: format.current, on_disk: None, bytes_written: 0 };
         let mut problems = Vec::new();
         raw.create_folder()?;
         let mut value = None;
-        for (file, what_else) in raw.candidates() {
+        for (file, what_else) in durable::candidates(&raw.file, "the agent starts without it") {
             let Some(content) = raw.read(&file)? else { continue };
-            let read = payload(&content).and_then(|json| match serde_json::from_slice(json) {
-                Ok(read) => Ok((read, Sha256::digest(json).into())),
-                Err(error) => Err(Refused::Damaged(format!("the JSON does not fit: {error}"))),
-            });
-            match read {
+            match payload(&content, format.current).and_then(|json| decode(format, json)) {
                 Ok((read, digest)) => {
-                    raw.on_disk = Some(digest);
+                    raw.on_disk = digest;
                     value = Some(read);
                     break;
                 }
                 Err(Refused::Newer(found)) => {
-                    return Err(StoreError::NewerFormat { file, found, known: FORMAT });
+                    return Err(StoreError::NewerFormat { file, found, known: format.current });
                 }
                 Err(Refused::Damaged(reason)) => {
                     let aside = durable::set_aside(&*raw.files, &file);
@@ -88,7 +107,7 @@ impl<T: Serialize + DeserializeOwned> StateFile<T> {
     /// # Errors
     /// [`StoreError::Io`].
     pub fn delete(&mut self) -> Result<(), StoreError> {
-        durable::delete(&*self.raw.files, &self.raw.file, &["damaged", "1.damaged", "new", COPY])?;
+        durable::delete(&*self.raw.files, &self.raw.file)?;
         self.raw.on_disk = None;
         Ok(())
     }
@@ -110,6 +129,7 @@ impl<T: Serialize + DeserializeOwned> StateFile<T> {
 struct RawFile {
     files: Arc<dyn Files>,
     file: PathBuf,
+    format: u32,
     /// SHA-256 of the JSON that is certainly stored.
     on_disk: Option<[u8; 32]>,
     bytes_written: u64,
@@ -124,14 +144,6 @@ impl RawFile {
     fn create_folder(&self) -> Result<(), StoreError> {
         let dir = durable::folder(&self.file);
         self.files.create_dir(dir).map_err(|error| StoreError::io(dir, "make the folder", error))
-    }
-
-    /// The newest first, with what serves when it is damaged.
-    fn candidates(&self) -> [(PathBuf, &'static str); 2] {
-        [
-            (self.file.clone(), "the copy before it serves, if there is one"),
-            (durable::sibling(&self.file, COPY), "the agent starts without it"),
-        ]
     }
 
     fn read(&self, file: &Path) -> Result<Option<Vec<u8>>, StoreError> {
@@ -149,7 +161,7 @@ impl RawFile {
         if self.on_disk == Some(digest) {
             return Ok(false);
         }
-        let mut content = format!("{MAGIC} {FORMAT} {}\n", HEXLOWER.encode(&digest)).into_bytes();
+        let mut content = format!("{MAGIC} {} {}\n", self.format, HEXLOWER.encode(&digest)).into_bytes();
         content.extend_from_slice(json);
         if content.len() > STATE_BYTES {
             return Err(StoreError::TooLarge {
@@ -158,8 +170,7 @@ impl RawFile {
                 limit: STATE_BYTES,
             });
         }
-        let copy = durable::sibling(&self.file, COPY);
-        if let Err(failure) = durable::replace(&*self.files, &self.file, &content, Some(&copy)) {
+        if let Err(failure) = durable::replace(&*self.files, &self.file, &content) {
             if failure.in_place {
                 self.on_disk = None;
             }
@@ -171,8 +182,26 @@ impl RawFile {
     }
 }
 
-/// The JSON below the first line, once its checksum is right.
-fn payload(content: &[u8]) -> Result<&[u8], Refused> {
+/// The value, with the digest of its JSON where that is as it would be written today.
+fn decode<T: DeserializeOwned>(
+    format: Format,
+    (found, json): (u32, &[u8]),
+) -> Result<(T, Option<[u8; 32]>), Refused> {
+    let parse = |json: &[u8]| {
+        serde_json::from_slice(json)
+            .map_err(|error| Refused::Damaged(format!("the JSON does not fit: {error}")))
+    };
+    if found == format.current {
+        return Ok((parse(json)?, Some(Sha256::digest(json).into())));
+    }
+    let upgraded = (format.upgrade)(found, json).map_err(|reason| {
+        Refused::Damaged(format!("its format {found} cannot be upgraded to {}: {reason}", format.current))
+    })?;
+    Ok((parse(&upgraded)?, None))
+}
+
+/// Format and JSON, once the checksum is right.
+fn payload(content: &[u8], current: u32) -> Result<(u32, &[u8]), Refused> {
     let damaged = |reason: &str| Refused::Damaged(reason.to_owned());
     let end =
         content.iter().position(|byte| *byte == b'\n').ok_or_else(|| damaged("it has no first line"))?;
@@ -185,7 +214,7 @@ fn payload(content: &[u8]) -> Result<&[u8], Refused> {
     }
     let format: u32 =
         words.next().and_then(|word| word.parse().ok()).ok_or_else(|| damaged("it names no format"))?;
-    if format > FORMAT {
+    if format > current {
         return Err(Refused::Newer(format));
     }
     // A newer format may count differently, so the checksum comes second.
@@ -193,5 +222,5 @@ fn payload(content: &[u8]) -> Result<&[u8], Refused> {
     if words.next() != Some(digest.as_str()) {
         return Err(damaged("its checksum does not fit its content"));
     }
-    Ok(json)
+    Ok((format, json))
 }

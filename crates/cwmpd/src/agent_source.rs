@@ -14,7 +14,7 @@ use cwmp_core::{
 };
 use cwmp_datamodel::Addressing;
 use cwmp_platform::source::{
-    Access, Change, ObjectKind, ParameterSink, ParameterSource, SourceError, Wanted,
+    Access, Change, ObjectKind, ParameterSink, ParameterSource, SourceError, Storage, Wanted,
 };
 use cwmp_store::{Layers, Problem, StoreError};
 use tokio::sync::watch;
@@ -209,6 +209,10 @@ impl AgentSource {
 impl ParameterSource for AgentSource {
     fn name(&self) -> &'static str {
         "agent"
+    }
+
+    fn storage(&self) -> Storage {
+        Storage::Settings
     }
 
     fn objects(&self) -> &[&'static str] {

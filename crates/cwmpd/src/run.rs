@@ -22,7 +22,7 @@ use tokio::{
 
 use crate::{
     agent_source::AgentSource,
-    attributes::AttributeFile,
+    attributes::{AttributeFile, owner},
     config::{Config, SharedLayers},
     control::ControlSocket,
     driver::{self, Parts},
@@ -96,7 +96,7 @@ pub(crate) async fn assemble(
     let cause = if state.boot_id == boot_id { BootCause::AgentRestart } else { BootCause::Boot };
     state.boot_id = boot_id;
     let (attributes, problems) =
-        AttributeFile::open(Arc::clone(files), &open("attributes.json")).map_err(one)?;
+        AttributeFile::open(Arc::clone(files), &open("attributes.json"), owner(&facts.id)).map_err(one)?;
     warn(&problems);
     let mut sources = platform.sources();
     sources.push(Rc::clone(&source) as _);

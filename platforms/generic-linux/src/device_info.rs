@@ -9,7 +9,7 @@ use cwmp_core::{
 };
 use cwmp_platform::source::{
     Access::{ReadOnly, ReadWrite},
-    Change, ObjectKind, ParameterSink, ParameterSource, SourceError, Wanted,
+    Change, ObjectKind, ParameterSink, ParameterSource, SourceError, Storage, Wanted,
 };
 
 use crate::{
@@ -33,6 +33,10 @@ pub(crate) struct DeviceInfo {
 impl ParameterSource for DeviceInfo {
     fn name(&self) -> &'static str {
         "linux-device-info"
+    }
+
+    fn storage(&self) -> Storage {
+        Storage::Settings
     }
 
     fn objects(&self) -> &[&'static str] {

@@ -1,7 +1,7 @@
 use std::{io::ErrorKind, os::unix::fs::PermissionsExt};
 
 use super::*;
-use crate::durable::{RealFiles, sim::Sim};
+use crate::{durable::RealFiles, sim::Sim};
 
 const FACTORY: &str = "[ManagementServer]\nURL=http://factory/\nEnableCWMP=true\n";
 const ISP: &str = "[ManagementServer]\nURL=http://isp/\n[ManagementServer.InformParameter.2]\nEnable=true\n";
@@ -67,7 +67,7 @@ fn a_damaged_isp_file_is_reported_and_the_factory_defaults_serve() {
 }
 
 #[test]
-fn a_damaged_user_file_is_set_aside() {
+fn a_damaged_user_file_without_a_copy_is_set_aside() {
     let sim =
         Sim::with(&[("/etc/factory.ini", FACTORY), ("/etc/ISP.def", ISP), ("/etc/user.ini", "\0\0\0\0")]);
     let (mut layers, problems) = load(&sim);
@@ -77,6 +77,69 @@ fn a_damaged_user_file_is_set_aside() {
     layers.set("ManagementServer", "URL", "http://new/").unwrap();
     assert!(layers.commit().unwrap());
     assert_eq!(url(&load(&sim).0), "http://new/");
+}
+
+#[test]
+fn the_copy_serves_where_the_user_file_is_damaged() {
+    let older = "[ManagementServer]\nURL=http://older/\n";
+    for damaged in
+        ["", "\0\0\0\0", "[ManagementServer]\nURL", &format!("[A]\nB={}", "x".repeat(limits::FILE_BYTES))]
+    {
+        let files = [("/etc/factory.ini", FACTORY), ("/etc/user.ini", damaged), ("/etc/user.ini.1", older)];
+        let sim = Sim::with(&files);
+        let (mut layers, problems) = load(&sim);
+        assert_eq!((url(&layers), problems.len()), ("http://older/", 1));
+        let report = problems[0].to_string();
+        assert!(
+            report.starts_with("/etc/user.ini: damaged: ")
+                && report
+                    .ends_with("kept as /etc/user.ini.damaged; the copy before it serves, if there is one"),
+            "{report}"
+        );
+        assert_eq!(sim.text("/etc/user.ini.damaged").as_deref(), Some(damaged));
+        // The next start has nothing to report, and a change takes the file's place.
+        let (again, problems) = load(&sim);
+        assert_eq!((url(&again), problems), ("http://older/", vec![]));
+        layers.set("ManagementServer", "URL", "http://new/").unwrap();
+        layers.commit().unwrap();
+        assert_eq!(url(&load(&sim).0), "http://new/");
+        assert_eq!(sim.text("/etc/user.ini.1").as_deref(), Some(older));
+    }
+}
+
+#[test]
+fn what_is_set_stays_in_the_copy_until_the_change_after_the_next() {
+    let sim = disk();
+    let (mut layers, _) = load(&sim);
+    for number in 1..=3 {
+        layers.set("ManagementServer", "URL", &format!("http://{number}/")).unwrap();
+        layers.commit().unwrap();
+    }
+    assert!(sim.text("/etc/user.ini.1").unwrap().contains("http://2/"));
+    layers.commit().unwrap();
+    assert!(
+        sim.text("/etc/user.ini.1").unwrap().contains("http://2/"),
+        "a commit of nothing changes nothing"
+    );
+}
+
+#[test]
+fn a_user_file_and_a_copy_that_are_both_damaged_are_set_aside() {
+    let files = [("/etc/factory.ini", FACTORY), ("/etc/user.ini", "x"), ("/etc/user.ini.1", "y")];
+    let sim = Sim::with(&files);
+    let (mut layers, problems) = load(&sim);
+    assert_eq!((url(&layers), problems.len()), ("http://factory/", 2));
+    assert!(problems[1].reason.ends_with("what was set on this box is lost"), "{}", problems[1]);
+    assert_eq!(sim.names(), ["/etc/factory.ini", "/etc/user.ini.1.damaged", "/etc/user.ini.damaged"]);
+    layers.delete_user().unwrap();
+    assert_eq!(sim.names(), ["/etc/factory.ini"], "they may hold secrets");
+}
+
+#[test]
+fn an_empty_user_file_without_a_copy_is_one_that_sets_nothing() {
+    let sim = Sim::with(&[("/etc/factory.ini", FACTORY), ("/etc/user.ini", "")]);
+    let (layers, problems) = load(&sim);
+    assert_eq!((url(&layers), problems), ("http://factory/", vec![]));
 }
 
 #[test]
@@ -158,6 +221,8 @@ fn a_cut_at_any_moment_of_a_factory_reset_leaves_all_or_nothing() {
         let files = [
             ("/etc/factory.ini", FACTORY),
             ("/etc/user.ini", USER),
+            ("/etc/user.ini.1", "[ManagementServer]\nURL=http://older/\n"),
+            ("/etc/user.ini.1.damaged", "p"),
             ("/etc/user.ini.damaged", "p"),
             ("/etc/user.ini.new", "p"),
         ];
@@ -168,7 +233,9 @@ fn a_cut_at_any_moment_of_a_factory_reset_leaves_all_or_nothing() {
         assert_eq!(url(&layers) == "http://factory/", deleted);
         for disk in sim.after_cut() {
             let (layers, problems) = load(&disk);
-            assert!(problems.is_empty() && (url(&layers) == "http://factory/" || !deleted), "step {step}");
+            let url = url(&layers);
+            let newest = url == "http://user/" && !deleted;
+            assert!(problems.is_empty() && (url == "http://factory/" || newest), "step {step}: {url}");
         }
         if deleted {
             assert_eq!(sim.names(), ["/etc/factory.ini"], "no secret is left behind");
@@ -185,7 +252,7 @@ fn a_failed_commit_can_be_rolled_back_or_repeated() {
         layers.set("ManagementServer", "URL", "http://new/").unwrap();
         sim.fail_at(step, ErrorKind::ReadOnlyFilesystem);
         let Err(error) = layers.commit() else {
-            assert!(step >= 5, "every operation was made to fail once");
+            assert!(step >= 6, "every operation was made to fail once");
             break;
         };
         assert!(error.to_string().starts_with("/etc"), "{error}");
@@ -201,11 +268,37 @@ fn a_failed_commit_can_be_rolled_back_or_repeated() {
 }
 
 #[test]
+fn a_full_disk_names_the_file_and_loses_nothing() {
+    for step in 0.. {
+        let sim = disk();
+        let (mut layers, _) = load(&sim);
+        sim.fail_at(step, ErrorKind::StorageFull);
+        let Err(error) = layers.change(|layers| layers.set("ManagementServer", "URL", "http://new/")) else {
+            assert!(step >= 6, "every operation was made to fail once");
+            break;
+        };
+        assert!(error.is_full() && error.to_string().starts_with("/etc"), "{error}");
+        assert_eq!((url(&layers), url(&load(&sim).0)), ("http://user/", "http://user/"), "step {step}");
+        for disk in sim.after_cut() {
+            assert_eq!(url(&load(&disk).0), "http://user/", "step {step}");
+        }
+    }
+    let sim = disk();
+    let (mut layers, _) = load(&sim);
+    sim.fill_at(0);
+    assert!(layers.change(|layers| layers.set("ManagementServer", "URL", "http://new/")).is_err());
+    assert_eq!(sim.names(), ["/etc/ISP.def", "/etc/factory.ini", "/etc/user.ini"], "no remains keep it full");
+    sim.mend();
+    layers.change(|layers| layers.set("ManagementServer", "URL", "http://new/")).unwrap();
+    assert_eq!(url(&load(&sim).0), "http://new/");
+}
+
+#[test]
 fn after_a_rollback_the_file_is_written_again_where_it_may_hold_what_was_refused() {
     let sim = disk();
     let (mut layers, _) = load(&sim);
     layers.set("ManagementServer", "URL", "http://new/").unwrap();
-    sim.fail_at(4, ErrorKind::Other);
+    sim.fail_at(5, ErrorKind::Other);
     layers.commit().unwrap_err();
     layers.rollback();
     assert_eq!(url(&load(&sim).0), "http://new/", "the fsync of the folder is what failed");
@@ -220,7 +313,7 @@ fn a_failed_change_leaves_layers_and_file_as_they_were() {
         let (mut layers, _) = load(&sim);
         sim.fail_at(step, ErrorKind::Other);
         if layers.change(|layers| layers.set("ManagementServer", "URL", "http://new/")).is_ok() {
-            assert!(step >= 5, "every operation was made to fail once");
+            assert!(step >= 6, "every operation was made to fail once");
             assert_eq!((url(&layers), url(&load(&sim).0)), ("http://new/", "http://new/"));
             break;
         }
@@ -291,11 +384,11 @@ fn on_the_real_file_system_user_ini_belongs_to_its_owner_alone() {
     layers.commit().unwrap();
     layers.set("ManagementServer", "Password", "other").unwrap();
     layers.commit().unwrap();
-    let mode = layers.file(Layer::User).metadata().unwrap().permissions().mode() & 0o777;
-    assert_eq!(mode, 0o600);
+    let mode = |name: &str| dir.path().join(name).metadata().unwrap().permissions().mode() & 0o777;
+    assert_eq!((mode("user.ini"), mode("user.ini.1")), (0o600, 0o600));
     let (layers, _) = Layers::load(RealFiles::shared(), dir.path()).unwrap();
     assert_eq!(layers.get("ManagementServer", "Password"), Some("other"));
-    assert_eq!(std::fs::read_dir(dir.path()).unwrap().count(), 2);
+    assert_eq!(std::fs::read_dir(dir.path()).unwrap().count(), 3);
 }
 
 #[test]

@@ -6,7 +6,7 @@ use cwmp_core::{
 };
 
 use super::*;
-use crate::durable::{RealFiles, sim::Sim};
+use crate::{durable::RealFiles, sim::Sim};
 
 const FILE: &str = "/state/state.json";
 
@@ -123,8 +123,11 @@ fn a_failed_save_names_the_file_and_can_be_repeated() {
         sim.fail_at(step, ErrorKind::StorageFull);
         match file.save(&attempt(3)) {
             Err(error) => {
-                assert!(error.to_string().contains("/state"), "{error}");
-                assert_ne!(open(&sim).1, None, "step {step}");
+                assert!(error.is_full() && error.to_string().contains("/state"), "{error}");
+                assert!(
+                    [Some(attempt(2)), Some(attempt(3))].contains(&open(&sim).1),
+                    "step {step}: the newest that was stored, or what was to be"
+                );
                 assert!(file.save(&attempt(3)).unwrap(), "step {step}");
                 assert_eq!(open(&sim).1, Some(attempt(3)), "step {step}");
             }
@@ -207,12 +210,55 @@ fn a_newer_format_is_refused_and_left_alone() {
     assert_eq!(sim.operations(), 0);
 }
 
+/// What format 1 kept, before there was a second number.
+const UPGRADING: Format = Format {
+    current: 2,
+    upgrade: |found, json| {
+        let old: u32 = serde_json::from_slice(json).map_err(|error| error.to_string())?;
+        if old == 0 {
+            Err("0 was never right".to_owned())
+        } else {
+            serde_json::to_vec(&(found, old)).map_err(|e| e.to_string())
+        }
+    },
+};
+
+#[test]
+fn an_older_format_is_upgraded_and_written_anew_with_the_next_save() {
+    let sim = Sim::with(&[]);
+    let (mut old, ..) = StateFile::<u32>::open(sim.clone(), Path::new(FILE)).unwrap();
+    old.save(&7).unwrap();
+    let open = || StateFile::<(u32, u32)>::open_as(sim.clone(), Path::new(FILE), UPGRADING).unwrap();
+    let (mut file, read, problems) = open();
+    assert_eq!((read, problems), (Some((1, 7)), vec![]));
+    assert!(sim.text(FILE).unwrap().starts_with("cwmpd-state 1 "), "a start writes nothing");
+    assert!(file.save(&(1, 7)).unwrap(), "the same value, in the current form");
+    assert!(sim.text(FILE).unwrap().starts_with("cwmpd-state 2 "));
+    let (mut file, read, _) = open();
+    assert_eq!(read, Some((1, 7)));
+    assert!(!file.save(&(1, 7)).unwrap());
+    let refused = StateFile::<u32>::open(sim.clone(), Path::new(FILE)).err().unwrap();
+    assert!(matches!(refused, StoreError::NewerFormat { found: 2, known: 1, .. }), "{refused}");
+}
+
+#[test]
+fn an_older_format_that_cannot_be_upgraded_is_damage() {
+    let sim = Sim::with(&[]);
+    let (mut old, ..) = StateFile::<u32>::open(sim.clone(), Path::new(FILE)).unwrap();
+    old.save(&0).unwrap();
+    let (_, read, problems) =
+        StateFile::<(u32, u32)>::open_as(sim.clone(), Path::new(FILE), UPGRADING).unwrap();
+    assert!(read.is_none() && problems[0].reason.contains("0 was never right"), "{problems:?}");
+    assert!(sim.text("/state/state.json.damaged").is_some());
+}
+
 #[test]
 fn a_state_that_is_too_large_is_refused_before_anything_is_written() {
     let sim = Sim::with(&[]);
     let (mut file, ..) = StateFile::<String>::open(sim.clone(), Path::new(FILE)).unwrap();
+    let before = sim.operations();
     assert!(matches!(file.save(&"x".repeat(STATE_BYTES)), Err(StoreError::TooLarge { .. })));
-    assert_eq!(sim.operations(), 0);
+    assert_eq!(sim.operations(), before);
 }
 
 #[test]
@@ -225,6 +271,6 @@ fn files_and_folder_belong_to_their_owner_alone() {
     file.save(&attempt(2)).unwrap();
     let mode = |path: &Path| path.metadata().unwrap().permissions().mode() & 0o777;
     assert_eq!(mode(&state), 0o700);
-    assert_eq!((mode(&path), mode(&durable::sibling(&path, "1"))), (0o600, 0o600));
+    assert_eq!((mode(&path), mode(&durable::copy_of(&path))), (0o600, 0o600));
     assert_eq!(StateFile::<Stored>::open(RealFiles::shared(), &path).unwrap().1, Some(attempt(2)));
 }

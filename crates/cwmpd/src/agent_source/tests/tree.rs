@@ -12,7 +12,7 @@ use crate::attributes::AttributeFile;
 /// The tree over this source, with its attributes in a file beside the layers.
 fn tree(source: AgentSource, dir: &TempDir) -> (DataModel, Rc<AgentSource>) {
     let file = dir.path().join("attributes.json");
-    let (attributes, problems) = AttributeFile::open(RealFiles::shared(), &file).unwrap();
+    let (attributes, problems) = AttributeFile::open(RealFiles::shared(), &file, "a box".to_owned()).unwrap();
     assert_eq!(problems, []);
     let source = Rc::new(source);
     let model = DataModel::new(vec![Rc::clone(&source) as _], Rc::new(attributes));
