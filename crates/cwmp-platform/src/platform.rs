@@ -1,6 +1,6 @@
 //! The verbs of a platform.
 
-use std::{path::Path, rc::Rc};
+use std::{net::IpAddr, path::Path, rc::Rc};
 
 use async_trait::async_trait;
 use cwmp_core::{io::RebootCause, rpc::DeviceId};
@@ -79,6 +79,25 @@ pub enum LoadConfig {
     RestartNeeded,
 }
 
+/// How the box reaches the Internet.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Uplink {
+    /// The network device of the default route, such as `eth0`.
+    pub device: String,
+    /// The router that it leads to; `None` on a point-to-point line.
+    pub gateway: Option<IpAddr>,
+    /// The address of this box on it; `None` while it has none.
+    pub source: Option<IpAddr>,
+}
+
+/// Tells when something of the box has changed.
+#[async_trait(?Send)]
+pub trait Changes {
+    /// Waits until something may have changed that a source of the platform delivers. One call may stand for many
+    /// changes. It may be dropped at any await; no change is lost by that.
+    async fn changed(&mut self);
+}
+
 /// What the agent can ask of the box. One call runs at a time.
 #[cfg_attr(any(test, feature = "mock"), mockall::automock)]
 #[async_trait(?Send)]
@@ -147,6 +166,24 @@ pub trait Platform {
 
     /// The parameters that the platform knows, each object by one source.
     fn sources(&self) -> Vec<Rc<dyn ParameterSource>>;
+
+    /// Tells of changes from now on, so that an active notification need not wait for the next look at the watched
+    /// parameters; `None` where the box has no way to tell.
+    fn changes(&self) -> Option<Box<dyn Changes>> {
+        None
+    }
+
+    /// The network device of an interface of the tree (`Device.IP.Interface.1`, with or without a last dot); `None` where
+    /// there is none at present.
+    fn interface_name(&self, path: &str) -> Option<String> {
+        let _ = path;
+        None
+    }
+
+    /// The way to the Internet: the default route. `None` while there is none, or where that is not known.
+    fn uplink(&self) -> Option<Uplink> {
+        None
+    }
 }
 
 #[cfg(test)]

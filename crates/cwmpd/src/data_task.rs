@@ -1,7 +1,7 @@
 //! The task that owns the data model: it answers the agent, the command line, and the question whether a watched parameter
 //! has changed.
 
-use std::rc::Rc;
+use std::{cell::Cell, rc::Rc};
 
 use cwmp_core::{
     fault::{CwmpFault, FaultCode},
@@ -23,8 +23,8 @@ pub(crate) enum Question {
     Get(Vec<String>, oneshot::Sender<Answer>),
     /// The command line sets values.
     Set(Vec<(String, String)>, oneshot::Sender<Answer>),
-    /// Has a parameter with active notification changed?
-    Watch,
+    /// Has a parameter with active notification changed? The flag is cleared when the box is looked at.
+    Watch(Rc<Cell<bool>>),
     /// Forget all attributes (factory reset).
     Forget(oneshot::Sender<Result<(), String>>),
 }
@@ -77,7 +77,10 @@ pub(crate) async fn run(
                 answer.send(done.map_or_else(|fault| refusal(&fault), |()| Answer::Done)).ok();
                 watch(&mut tree, &inputs).await;
             }
-            Question::Watch => watch(&mut tree, &inputs).await,
+            Question::Watch(asked) => {
+                asked.set(false);
+                watch(&mut tree, &inputs).await;
+            }
             Question::Forget(done) => {
                 done.send(tree.model.forget_attributes().await.map_err(|error| error.to_string())).ok();
             }

@@ -3,7 +3,7 @@
 //! Everything slow runs in a task of its own and comes back as an input: the connection to the ACS, the data model, the
 //! store, a restart. The loop itself never waits for any of them.
 
-use std::{rc::Rc, time::Duration};
+use std::{cell::Cell, rc::Rc, time::Duration};
 
 use cwmp_core::{
     agent::Agent,
@@ -14,7 +14,7 @@ use cwmp_core::{
     time::Now,
 };
 use cwmp_datamodel::DataModel;
-use cwmp_platform::Platform;
+use cwmp_platform::{Platform, instances::InstanceNumbers};
 use cwmp_store::StateFile;
 use cwmp_transport::{AcsClient, ClientConfig, PostBody};
 use tokio::sync::mpsc;
@@ -22,6 +22,7 @@ use tokio::sync::mpsc;
 use crate::{
     acs_task::{self, Note, Step},
     agent_source::AgentSource,
+    changes::ChangeWatch,
     clock::{self, ClockWatch},
     config::{Config, SharedLayers},
     control::{Answer, Asked, Request},
@@ -46,6 +47,7 @@ pub(crate) struct Parts {
     pub(crate) config: Config,
     pub(crate) layers: Rc<SharedLayers>,
     pub(crate) platform: Rc<dyn Platform>,
+    pub(crate) numbers: Rc<InstanceNumbers>,
     pub(crate) source: Rc<AgentSource>,
     pub(crate) data: DataModel,
     pub(crate) state_file: StateFile<Stored>,
@@ -56,7 +58,7 @@ pub(crate) struct Parts {
 
 /// Runs the agent until `stop` comes or it has to start again.
 pub(crate) async fn run(parts: Parts, stop: impl Future<Output = ()>) -> Departure {
-    let Parts { config, layers, platform, source, data, state_file, start, mut asked } = parts;
+    let Parts { config, layers, platform, numbers, source, data, state_file, start, mut asked } = parts;
     let (inputs, mut incoming) = mpsc::unbounded_channel();
     let (notes, mut noted) = mpsc::unbounded_channel();
     let (departures, mut departing) = mpsc::unbounded_channel();
@@ -81,10 +83,13 @@ pub(crate) async fn run(parts: Parts, stop: impl Future<Output = ()>) -> Departu
     let listener = Listener::new(config.connection_request, source, inputs.clone());
     let tree = data_task::run(tree, snapshots.clone(), listener.door(), to_data, inputs.clone());
     let tree = tokio::task::spawn_local(tree);
+    let mut changes = ChangeWatch::new(platform.changes());
     let mut driver = Driver {
         agent: Agent::new(),
         platform,
         layers,
+        numbers,
+        watch_asked: Rc::default(),
         steps,
         orders,
         questions,
@@ -115,8 +120,9 @@ pub(crate) async fn run(parts: Parts, stop: impl Future<Output = ()>) -> Departu
             () = clock.stepped() => driver.handle(Input::ClockStepped),
             _ = watch.tick() => {
                 driver.look_at_clock();
-                driver.ask_data(Question::Watch);
+                driver.ask_watch();
             }
+            () = changes.settled() => driver.ask_watch(),
             () = tokio::time::sleep(sleep) => driver.wake(),
             Some(departure) = departing.recv() => break departure,
             () = &mut stop => break Departure::Stop,
@@ -136,6 +142,9 @@ struct Driver {
     agent: Agent,
     platform: Rc<dyn Platform>,
     layers: Rc<SharedLayers>,
+    numbers: Rc<InstanceNumbers>,
+    /// Whether the data task has yet to answer the last question for watched parameters.
+    watch_asked: Rc<Cell<bool>>,
     steps: mpsc::UnboundedSender<Step>,
     orders: mpsc::UnboundedSender<Order>,
     questions: mpsc::UnboundedSender<Question>,
@@ -224,6 +233,7 @@ impl Driver {
                     layers: Rc::clone(&self.layers),
                     store: self.orders.clone(),
                     data: self.questions.clone(),
+                    numbers: Rc::clone(&self.numbers),
                     boot_id: self.boot_id.clone(),
                 };
                 tokio::task::spawn_local(reset.run(self.inputs.clone(), self.departures.clone()));
@@ -258,9 +268,16 @@ impl Driver {
         self.questions.send(question).ok();
     }
 
+    /// One question at a time: a slow box is not asked faster than it answers.
+    fn ask_watch(&self) {
+        if !self.watch_asked.replace(true) {
+            self.ask_data(Question::Watch(Rc::clone(&self.watch_asked)));
+        }
+    }
+
     fn local_address(&mut self, address: std::net::IpAddr) {
         if self.listener.door().local_address(address) {
-            self.ask_data(Question::Watch);
+            self.ask_watch();
         }
     }
 

@@ -2,7 +2,7 @@
 
 use std::{path::Path, rc::Rc};
 
-use cwmp_platform::Platform;
+use cwmp_platform::{Platform, instances::InstanceNumbers};
 use cwmp_store::Problem;
 
 use crate::config::{Config, SharedLayers};
@@ -18,11 +18,12 @@ type Chosen = (Rc<dyn Platform>, Vec<Problem>);
 pub(crate) fn choose(
     config: &Config,
     layers: &Rc<SharedLayers>,
+    numbers: &Rc<InstanceNumbers>,
     folder: &Path,
 ) -> Result<Chosen, Vec<String>> {
     match config.platform {
         #[cfg(feature = "generic-linux")]
-        "generic-linux" => generic_linux::make(config, layers, folder),
+        "generic-linux" => generic_linux::make(config, layers, numbers, folder),
         other => Err(vec![format!("platform {other} is not part of this program")]),
     }
 }
@@ -34,6 +35,7 @@ mod generic_linux {
         rc::Rc,
     };
 
+    use cwmp_platform::instances::InstanceNumbers;
     use cwmp_platform_generic_linux::{GenericLinux, Options};
 
     use super::Chosen;
@@ -46,6 +48,7 @@ mod generic_linux {
     pub(super) fn make(
         config: &Config,
         layers: &Rc<SharedLayers>,
+        numbers: &Rc<InstanceNumbers>,
         folder: &Path,
     ) -> Result<Chosen, Vec<String>> {
         let sandbox = config.sandbox.then(|| folder.join("box"));
@@ -73,7 +76,8 @@ mod generic_linux {
             }
             (options, unknown)
         };
-        Ok((Rc::new(GenericLinux::new(options, Rc::clone(layers) as _)), unknown))
+        let platform = GenericLinux::new(options, Rc::clone(layers) as _, Rc::clone(numbers));
+        Ok((Rc::new(platform), unknown))
     }
 
     /// The words of a command; there is no quoting, as there is no shell.

@@ -1,7 +1,7 @@
 //! The generic Linux backend: any Linux box, and a sandbox for demonstrations and tests.
 //!
 //! What every Linux has is read from `/proc`, `/sys` and `/etc` ([`cwmp_platform::source::ParameterSource`]s for
-//! DeviceInfo and Time). What has no convention on Linux (flashing, configuration files, factory reset) is a program
+//! DeviceInfo and Time), and the network from the kernel through netlink. What has no convention on Linux (flashing, configuration files, factory reset) is a program
 //! that the integrator names in [`Options`]; without one the agent does not offer the method. There is no D-Bus here:
 //! `/sbin/reboot` does the same on systemd, OpenRC, sysvinit and busybox.
 //!
@@ -12,6 +12,7 @@ mod command;
 mod device_info;
 mod files;
 mod identity;
+mod net;
 mod options;
 mod platform;
 mod process;

@@ -10,8 +10,8 @@ use std::{
 use async_trait::async_trait;
 use cwmp_core::io::RebootCause;
 use cwmp_platform::{
-    DeviceFacts, FactoryReset, Flash, FlashOptions, LoadConfig, Platform, PlatformError, Restart,
-    settings::Settings, source::ParameterSource,
+    Changes, DeviceFacts, FactoryReset, Flash, FlashOptions, LoadConfig, Platform, PlatformError, Restart,
+    Uplink, instances::InstanceNumbers, settings::Settings, source::ParameterSource,
 };
 
 use crate::{
@@ -19,6 +19,7 @@ use crate::{
     device_info::{DeviceInfo, uptime},
     files::{Root, clean},
     identity::Identity,
+    net::{Network, NetworkChanges},
     options::Options,
     process::Processes,
     sandbox::Sandbox,
@@ -42,7 +43,9 @@ const KEEP_SETTINGS: &str = "{keep_settings}";
 /// Any Linux box, or a sandbox on one.
 pub struct GenericLinux {
     shared: Rc<Shared>,
-    sources: [Rc<dyn ParameterSource>; 3],
+    /// None where the root is not that of this box: then the kernel's network is not the box's.
+    network: Option<Rc<Network>>,
+    sources: Vec<Rc<dyn ParameterSource>>,
 }
 
 /// What the verbs and the sources have in common.
@@ -108,16 +111,20 @@ impl GenericLinux {
     /// A backend with these options. `settings` holds what the box has no place for: the identity where it is set, and
     /// ProvisioningCode.
     ///
+    /// `numbers` gives the rows of the network their numbers.
+    ///
     /// In a sandbox this is the moment of the boot: the image that lies there now is the one that runs.
     #[must_use]
-    pub fn new(options: Options, settings: Rc<dyn Settings>) -> Self {
+    pub fn new(options: Options, settings: Rc<dyn Settings>, numbers: Rc<InstanceNumbers>) -> Self {
         let shared = Rc::new(Shared::new(options, settings));
-        let sources: [Rc<dyn ParameterSource>; 3] = [
+        let network = shared.root.is_real().then(|| Rc::new(Network::new(Rc::clone(&shared), numbers)));
+        let mut sources: Vec<Rc<dyn ParameterSource>> = vec![
             Rc::new(DeviceInfo { shared: Rc::clone(&shared) }),
             Rc::new(Processes::new(Rc::clone(&shared))),
             Rc::new(Time { shared: Rc::clone(&shared), now: SystemTime::now }),
         ];
-        Self { shared, sources }
+        sources.extend(network.clone().map(|network| network as _));
+        Self { shared, network, sources }
     }
 }
 
@@ -245,7 +252,23 @@ impl Platform for GenericLinux {
     }
 
     fn sources(&self) -> Vec<Rc<dyn ParameterSource>> {
-        self.sources.to_vec()
+        self.sources.clone()
+    }
+
+    fn changes(&self) -> Option<Box<dyn Changes>> {
+        self.network.as_ref()?;
+        let changes = NetworkChanges::new().inspect_err(|error| {
+            tracing::warn!("changes of the network are not noticed at once (netlink): {error}");
+        });
+        Some(Box::new(changes.ok()?))
+    }
+
+    fn interface_name(&self, path: &str) -> Option<String> {
+        self.network.as_ref()?.interface_name(path)
+    }
+
+    fn uplink(&self) -> Option<Uplink> {
+        self.network.as_ref()?.uplink()
     }
 }
 

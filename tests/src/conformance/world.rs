@@ -10,6 +10,7 @@ use cwmp_core::{
     time::{Mono, Now, Wall},
 };
 use cwmp_datamodel::Origin;
+use cwmp_platform::instances::InstanceNumbers;
 use cwmp_platform_generic_linux::{GenericLinux, Options};
 use cwmp_transport::PostBody;
 use cwmpd::workbench::Workbench;
@@ -357,7 +358,8 @@ async fn open(folder: &Path) -> Result<Workbench, String> {
         trust_clock: true,
         ..Options::default()
     };
-    let bench = Workbench::open(folder, |settings| Rc::new(GenericLinux::new(options, settings)));
+    let numbers = Rc::new(InstanceNumbers::in_memory());
+    let bench = Workbench::open(folder, |settings| Rc::new(GenericLinux::new(options, settings, numbers)));
     bench.await.map_err(|problems| problems.join("; "))
 }
 

@@ -8,7 +8,7 @@ fn options(root: &FakeRoot) -> Options {
 }
 
 fn backend(options: Options) -> GenericLinux {
-    GenericLinux::new(options, Rc::new(FakeSettings::default()))
+    GenericLinux::new(options, Rc::new(FakeSettings::default()), Rc::new(InstanceNumbers::in_memory()))
 }
 
 fn sandboxed(root: &FakeRoot) -> GenericLinux {

@@ -1,0 +1,208 @@
+//! The network: what the kernel says through netlink, what `/sys`, `/proc` and `/etc` add to it, as objects of the tree.
+//!
+//! One source answers for all of these objects, since they refer to each other: each call of the ACS asks the kernel once
+//! for each kind of list that it needs, whatever the number of parameters.
+//!
+//! Everything is read-only. Linux has no single place that keeps the configuration of a network; what a program like this
+//! one sets would be undone by whichever one does.
+
+use std::{net::IpAddr, rc::Rc, time::SystemTime};
+
+use async_trait::async_trait;
+use cwmp_platform::{
+    Uplink,
+    instances::InstanceNumbers,
+    source::{ParameterSink, ParameterSource, SourceError, Wanted},
+};
+
+use crate::{clock, files::Root, platform::Shared};
+
+mod bridging;
+mod changes;
+mod dns;
+mod ethernet;
+mod hosts;
+mod ip;
+mod kernel;
+mod layout;
+mod leases;
+mod moment;
+mod netlink;
+mod routing;
+mod rows;
+mod stack;
+
+#[cfg(test)]
+mod tests;
+
+pub(crate) use changes::NetworkChanges;
+
+use kernel::{Address, Index, Kernel, Link, Netlink, Route};
+use layout::{ETHERNET_INTERFACE, ETHERNET_LINK, IP_INTERFACE, Layout, VLAN_TERMINATION};
+use moment::Moment;
+
+const OBJECTS: [&str; 27] = [
+    "Device.Bridging.Bridge.{i}.",
+    "Device.Bridging.Bridge.{i}.Port.{i}.",
+    "Device.Bridging.Bridge.{i}.Port.{i}.Stats.",
+    "Device.Bridging.Bridge.{i}.STP.",
+    "Device.DNS.Client.",
+    "Device.DNS.Client.Server.{i}.",
+    "Device.Ethernet.Interface.{i}.",
+    "Device.Ethernet.Interface.{i}.Stats.",
+    "Device.Ethernet.Link.{i}.",
+    "Device.Ethernet.Link.{i}.Stats.",
+    "Device.Ethernet.VLANTermination.{i}.",
+    "Device.Ethernet.VLANTermination.{i}.Stats.",
+    "Device.Hosts.",
+    "Device.Hosts.Host.{i}.",
+    "Device.Hosts.Host.{i}.IPv4Address.{i}.",
+    "Device.Hosts.Host.{i}.IPv6Address.{i}.",
+    "Device.IP.",
+    "Device.IP.Interface.{i}.",
+    "Device.IP.Interface.{i}.IPv4Address.{i}.",
+    "Device.IP.Interface.{i}.IPv6Address.{i}.",
+    "Device.IP.Interface.{i}.IPv6Prefix.{i}.",
+    "Device.IP.Interface.{i}.Stats.",
+    "Device.InterfaceStack.{i}.",
+    "Device.Routing.",
+    "Device.Routing.Router.{i}.",
+    "Device.Routing.Router.{i}.IPv4Forwarding.{i}.",
+    "Device.Routing.Router.{i}.IPv6Forwarding.{i}.",
+];
+
+/// Answers for the network.
+pub(crate) struct Network {
+    shared: Rc<Shared>,
+    numbers: Rc<InstanceNumbers>,
+    kernel: Box<dyn Kernel>,
+    now: fn() -> SystemTime,
+}
+
+/// The network at one moment, as far as a call needs it.
+pub(crate) struct View<'v> {
+    root: &'v Root,
+    numbers: &'v InstanceNumbers,
+    links: &'v [Link],
+    layout: Layout<'v>,
+    addresses: Vec<Address>,
+    routes: Vec<Route>,
+    moment: Moment,
+}
+
+/// The device of the default route, and the way it goes.
+struct DefaultWay {
+    index: Index,
+    gateway: Option<IpAddr>,
+    source: Option<IpAddr>,
+    is_ipv4: bool,
+}
+
+impl View<'_> {
+    fn uplink(&self) -> Option<DefaultWay> {
+        default_way(&self.routes)
+    }
+}
+
+/// Of the default routes the one that the kernel prefers; IPv4 before IPv6.
+fn default_way(routes: &[Route]) -> Option<DefaultWay> {
+    let ways = routes.iter().filter(|route| route.is_default()).filter_map(|route| {
+        let hop = route.hops.iter().find(|hop| !hop.dead && hop.index.is_some())?;
+        let (is_ipv4, metric) = (route.destination.is_ipv4(), route.metric.unwrap_or(0));
+        let way = DefaultWay { index: hop.index?, gateway: hop.gateway, source: route.source, is_ipv4 };
+        Some(((!is_ipv4, metric), way))
+    });
+    ways.min_by_key(|(preference, _)| *preference).map(|(_, way)| way)
+}
+
+impl Network {
+    pub(crate) fn new(shared: Rc<Shared>, numbers: Rc<InstanceNumbers>) -> Self {
+        Self { shared, numbers, kernel: Box::new(Netlink), now: SystemTime::now }
+    }
+
+    /// See [`cwmp_platform::Platform::interface_name`]. The last device of that number is meant, if it is there.
+    pub(crate) fn interface_name(&self, path: &str) -> Option<String> {
+        let path = path.strip_suffix('.').unwrap_or(path);
+        let (table, number) = path.rsplit_once('.')?;
+        let tables = [IP_INTERFACE, ETHERNET_INTERFACE, ETHERNET_LINK, VLAN_TERMINATION];
+        let table = tables.into_iter().find(|known| known.strip_suffix('.') == Some(table))?;
+        let name = self.numbers.key(table, number.parse().ok()?)?;
+        let links = self.kernel.links().ok()?;
+        links.iter().any(|link| link.name == name).then_some(name)
+    }
+
+    /// See [`cwmp_platform::Platform::uplink`].
+    pub(crate) fn uplink(&self) -> Option<Uplink> {
+        let way = default_way(&self.kernel.routes().ok()?)?;
+        let device = self.kernel.links().ok()?.into_iter().find(|link| link.index == way.index)?.name;
+        let source = way.source.or_else(|| {
+            let of_way = |address: &&Address| {
+                address.index == way.index
+                    && address.scope == 0
+                    && address.address.is_ipv4() == way.is_ipv4
+                    && !address.tentative
+                    && !address.deprecated
+            };
+            let addresses = self.kernel.addresses().ok()?;
+            addresses.iter().find(of_way).map(|address| address.address)
+        });
+        Some(Uplink { device, gateway: way.gateway, source })
+    }
+}
+
+#[async_trait(?Send)]
+impl ParameterSource for Network {
+    fn name(&self) -> &'static str {
+        "linux-network"
+    }
+
+    fn objects(&self) -> &[&'static str] {
+        &OBJECTS
+    }
+
+    /// The kernel answers a dump as it does a read of `/proc`: at once, so it is asked on this thread.
+    async fn read(&self, wanted: &Wanted<'_>, out: &mut dyn ParameterSink) -> Result<(), SourceError> {
+        if !OBJECTS.iter().any(|object| wanted.touches(object)) {
+            return Ok(());
+        }
+        let root = &self.shared.root;
+        let now = (self.now)();
+        let links = self.kernel.links().map_err(SourceError::new)?;
+        let mut view = View {
+            root,
+            numbers: &self.numbers,
+            links: &links,
+            layout: Layout::new(&links, &self.numbers, root),
+            addresses: Vec::new(),
+            routes: Vec::new(),
+            moment: Moment::now(now, clock::is_synchronised(root, &self.shared.options, now)),
+        };
+        let hosts = wanted.touches(hosts::HOST);
+        if wanted.touches(IP_INTERFACE) {
+            view.addresses = self.kernel.addresses().map_err(SourceError::new)?;
+        }
+        // The side on which a port and a host are follows from the default route.
+        if hosts || wanted.touches(routing::ROUTING) || wanted.touches(ETHERNET_INTERFACE) {
+            view.routes = self.kernel.routes().map_err(SourceError::new)?;
+        }
+        let (mut neighbours, mut stations) = (Vec::new(), Vec::new());
+        if hosts {
+            neighbours = self.kernel.neighbours().map_err(SourceError::new)?;
+            if !view.layout.bridges.is_empty() {
+                stations = self.kernel.stations().map_err(SourceError::new)?;
+            }
+        }
+        bridging::read(&view, wanted, out);
+        dns::read(&view, wanted, out);
+        ethernet::read(&view, wanted, out);
+        hosts::read(&view, &neighbours, &stations, wanted, out);
+        ip::read(&view, wanted, out);
+        stack::read(&view, wanted, out);
+        routing::read(&view, wanted, out);
+        // Before anybody sees them. A box whose disk is full answers all the same.
+        if let Err(error) = self.numbers.keep().await {
+            tracing::error!("new rows may have other numbers after a restart: {error}");
+        }
+        Ok(())
+    }
+}
