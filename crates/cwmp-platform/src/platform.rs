@@ -6,7 +6,7 @@ use async_trait::async_trait;
 use cwmp_core::{io::RebootCause, rpc::DeviceId};
 use serde::{Deserialize, Serialize};
 
-use crate::source::ParameterSource;
+use crate::{mapping::Mapping, source::ParameterSource};
 
 /// Why a backend could not do what was asked.
 #[derive(Debug, thiserror::Error)]
@@ -147,6 +147,11 @@ pub trait Platform {
 
     /// The parameters that the platform knows, each object by one source.
     fn sources(&self) -> Vec<Rc<dyn ParameterSource>>;
+
+    /// What mapping files need. Without it there are none, neither built-in ones nor those of vendors.
+    fn mapping(&self) -> Option<Mapping> {
+        None
+    }
 }
 
 #[cfg(test)]
