@@ -12,6 +12,7 @@
 //!   value is news;
 //! * `snapshot::address`, `aliases`, `create`: wildcards, and instances that are named by aliases;
 //! * `references`: values that name rows and parameters;
+//! * [`mapping`]: parameters that need no code; `survey`: the tree as an integrator sees it;
 //! * [`limits`]: every bound, by name.
 //!
 //! Left out: the journal that makes changes of several sources one durable step.
@@ -25,14 +26,17 @@ mod instances;
 pub mod lexical;
 mod lightweight;
 pub mod limits;
+pub mod mapping;
 mod model;
 pub mod pattern;
 mod references;
 mod set;
 mod set_attributes;
 pub mod snapshot;
+mod survey;
 mod unique;
 pub mod validate;
 
 pub use attributes::{AttributeError, AttributeStore, Attributes, Deviation};
 pub use model::{Addressing, DataModel, Origin};
+pub use survey::{Planned, Surveyed};

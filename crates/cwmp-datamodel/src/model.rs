@@ -1,6 +1,12 @@
 //! The tree as the ACS sees it: sources, attributes and snapshots.
 
-use std::{borrow::Cow, cell::Cell, collections::VecDeque, rc::Rc, time::Duration};
+use std::{
+    borrow::Cow,
+    cell::Cell,
+    collections::{BTreeMap, VecDeque},
+    rc::Rc,
+    time::Duration,
+};
 
 use cwmp_core::{
     fault::{CwmpFault, FaultCode},
@@ -14,7 +20,7 @@ use crate::{
     attributes::{AttributeError, AttributeStore, Attributes},
     facts::{Facet, Facts, Object, Place, VERSION, is_pattern, model_form},
     limits,
-    snapshot::{Builder, Snapshot, Unknown},
+    snapshot::{Builder, Found, Snapshot, Unknown},
 };
 
 /// Who asks.
@@ -49,6 +55,8 @@ pub struct DataModel {
     pub(crate) watched_by_default: Vec<String>,
     /// Writable parameters whose values name rows and a source answers for, with `*` for instances.
     pub(crate) references: Vec<String>,
+    /// Parameters that a source answers for in the object of another one, by full name.
+    pub(crate) claimed: BTreeMap<&'static str, u8>,
     pub(crate) addressing: Rc<Cell<Addressing>>,
     snapshots: VecDeque<(SnapshotId, Rc<Snapshot>)>,
     last_snapshot: u32,
@@ -105,6 +113,10 @@ impl DataModel {
                 }
             });
         }
+        let claims = (0_u8..).zip(&sources);
+        let claims =
+            claims.flat_map(|(index, source)| source.parameters().iter().map(move |name| (*name, index)));
+        let claimed = claims.collect();
         Self {
             facts,
             sources,
@@ -114,6 +126,7 @@ impl DataModel {
             forced,
             watched_by_default,
             references,
+            claimed,
             addressing: Rc::default(),
             snapshots: VecDeque::new(),
             last_snapshot: 0,
@@ -230,7 +243,8 @@ impl DataModel {
         }
         let deadline = Instant::now() + TIMEOUT;
         for (index, source) in (0_u8..).zip(&self.sources) {
-            if !source.objects().iter().any(|object| wanted.touches(object)) {
+            let mut names = source.objects().iter().chain(source.parameters());
+            if !names.any(|name| wanted.touches(name)) {
                 continue;
             }
             // One source that hangs must not take the time of those that an Inform can still have.
@@ -273,6 +287,11 @@ impl DataModel {
         owner.map(|(index, _)| index).ok_or_else(|| {
             CwmpFault::new(FaultCode::INTERNAL_ERROR, format!("no source answers for {MANAGEMENT_SERVER}"))
         })
+    }
+
+    /// The source that applies changes of a parameter.
+    pub(crate) fn owner(&self, name: &str, found: &Found<'_>) -> Option<u8> {
+        self.claimed.get(name).copied().or(found.source)
     }
 
     /// A source by its index.

@@ -171,8 +171,8 @@ impl DataModel {
             if !found.rule.is_some_and(is_reference) || is_own || !value.split(',').any(refers) {
                 continue;
             }
-            let Some(source) = found.source.filter(|_| found.entry.writable) else { continue };
             let name = found.full_name();
+            let Some(source) = self.owner(&name, &found).filter(|_| found.entry.writable) else { continue };
             let left: Vec<&str> = value.split(',').filter(|path| !refers(path)).collect();
             let part = parts.entry(source).or_default();
             part.undo.push(Change { name: name.clone(), value: value.to_owned() });

@@ -32,6 +32,17 @@ pub(crate) struct Part {
     pub(crate) undo: Vec<Change>,
 }
 
+/// What a call is to change.
+#[derive(Debug, Default)]
+pub(crate) struct Plan {
+    /// By source.
+    pub(crate) parts: BTreeMap<u8, Part>,
+    /// Aliases, which the tree keeps itself.
+    pub(crate) renamed: Vec<Change>,
+    /// Fingerprints of watched parameters, which the ACS knows by setting them.
+    pub(crate) watched: Vec<(String, u64)>,
+}
+
 impl DataModel {
     pub(crate) async fn set(
         &mut self,
@@ -72,14 +83,13 @@ impl DataModel {
         self.read(&names, how).await
     }
 
-    /// Sets what is there.
-    async fn set_in(
-        &mut self,
+    /// Checks everything and changes nothing: what each source is to apply.
+    pub(crate) async fn plan(
+        &self,
         before: &Snapshot,
         parameters: &[ParameterValueStruct],
-        key: &ParameterKey,
         origin: Origin,
-    ) -> Result<Status, CwmpFault> {
+    ) -> Result<Plan, CwmpFault> {
         let named = |parameter: &ParameterValueStruct| match before.address(&parameter.name) {
             Address::Numbered(name) => name,
             Address::Missing { .. } | Address::Nowhere => parameter.name.clone(),
@@ -96,22 +106,21 @@ impl DataModel {
             }
             refuse(faults)
         };
-        let (mut parts, mut faults) = (BTreeMap::<u8, Part>::new(), Vec::new());
-        let (mut watched, mut renamed) = (Vec::new(), Vec::new());
+        let (mut plan, mut faults) = (Plan::default(), Vec::new());
         for (parameter, name) in parameters.iter().zip(&names) {
             match self.judge(before, name, parameter, origin) {
                 Ok((found, source, change)) => {
                     if self.attributes.of(&change.name, found.rule).0 != OFF {
-                        watched.push((
+                        plan.watched.push((
                             change.name.clone(),
                             fingerprint(if is_hidden(&found) { "" } else { &change.value }),
                         ));
                     }
                     let Some(source) = source else {
-                        renamed.push(change);
+                        plan.renamed.push(change);
                         continue;
                     };
-                    let part = parts.entry(source).or_default();
+                    let part = plan.parts.entry(source).or_default();
                     part.undo.extend(former(&found));
                     part.changes.push(change);
                 }
@@ -120,9 +129,21 @@ impl DataModel {
         }
         refuse(faults)?;
         let tables = unique::tables(self.facts, names.iter().map(String::as_str));
-        as_written(unique::collisions(&tables, before, parts.values().flat_map(|part| &part.changes)))?;
-        as_written(aliases::collisions(self.facts, before, &renamed))?;
-        as_written(self.check(&parts).await?)?;
+        as_written(unique::collisions(&tables, before, plan.parts.values().flat_map(|part| &part.changes)))?;
+        as_written(aliases::collisions(self.facts, before, &plan.renamed))?;
+        as_written(self.check(&plan.parts).await?)?;
+        Ok(plan)
+    }
+
+    /// Sets what is there.
+    async fn set_in(
+        &mut self,
+        before: &Snapshot,
+        parameters: &[ParameterValueStruct],
+        key: &ParameterKey,
+        origin: Origin,
+    ) -> Result<Status, CwmpFault> {
+        let Plan { parts, renamed, watched } = self.plan(before, parameters, origin).await?;
         let mut ordered: Vec<(u8, Part)> = parts.into_iter().collect();
         if origin == Origin::Acs {
             let owner = self.key_owner()?;
@@ -185,7 +206,7 @@ impl DataModel {
             fault(FaultCode::INVALID_PARAMETER_NAME, "there is no parameter of this name".to_owned())
         })?;
         let is_alias = found.rule.is_some_and(crate::facts::Rule::is_alias);
-        let source = found.source.filter(|_| found.entry.writable && !is_alias);
+        let source = self.owner(name, &found).filter(|_| found.entry.writable && !is_alias);
         if source.is_none() && !is_alias {
             return Err(fault(FaultCode::NOT_WRITABLE, "the parameter is read-only".to_owned()));
         }

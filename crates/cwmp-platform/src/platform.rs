@@ -6,7 +6,7 @@ use async_trait::async_trait;
 use cwmp_core::{io::RebootCause, rpc::DeviceId};
 use serde::{Deserialize, Serialize};
 
-use crate::source::ParameterSource;
+use crate::{mapping::Mapping, source::ParameterSource};
 
 /// Why a backend could not do what was asked.
 #[derive(Debug, thiserror::Error)]
@@ -182,6 +182,11 @@ pub trait Platform {
 
     /// The way to the Internet: the default route. `None` while there is none, or where that is not known.
     fn uplink(&self) -> Option<Uplink> {
+        None
+    }
+
+    /// What mapping files need. Without it there are none, neither built-in ones nor those of vendors.
+    fn mapping(&self) -> Option<Mapping> {
         None
     }
 }

@@ -29,6 +29,19 @@ pub trait ParameterSource {
     /// No two sources answer for the same one.
     fn objects(&self) -> &[&'static str];
 
+    /// Single parameters that it answers for in objects of other sources, by full name: what a mapping file adds to an
+    /// object. None by default.
+    fn parameters(&self) -> &[&'static str] {
+        &[]
+    }
+
+    /// Where a parameter, given with instance numbers, comes from, for somebody who looks for a mistake: file and line of
+    /// a mapping. `None` where the name of the source says it all.
+    fn origin(&self, name: &str) -> Option<String> {
+        let _ = name;
+        None
+    }
+
     /// Delivers objects and parameters. It may deliver more than is wanted; the rest is dropped.
     ///
     /// A table is delivered even while it has no instances: the ACS sees it then, and can add to it. Objects that lie

@@ -253,6 +253,11 @@ impl Check {
             | Input::DiagnosticRequested { .. }
             | Input::DiagnosticWithdrawn(_)
             | Input::BoxIdle(_)
+            | Input::Command(
+                LocalCommand::Transfer(_)
+                | LocalCommand::ConfirmDownload(_)
+                | LocalCommand::RequestDownload(_),
+            )
             | Input::Persisted(_)
             | Input::DataDone(_, _)
             | Input::ClockStepped

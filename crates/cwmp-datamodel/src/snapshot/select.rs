@@ -96,6 +96,16 @@ impl Snapshot {
         }))
     }
 
+    /// Every object below a partial path, itself included.
+    pub(crate) fn objects<'a>(
+        &'a self,
+        path: &str,
+    ) -> Result<impl Iterator<Item = (&'a str, ObjectKind)>, Unknown> {
+        let (range, _) = self.locate(path)?;
+        let objects = self.objects.get(range).unwrap_or(&[]);
+        Ok(objects.iter().map(|object| (self.path(object), object.kind)))
+    }
+
     /// What an object is, and the source that delivered it.
     pub(crate) fn object(&self, path: &str) -> Option<(ObjectKind, Option<u8>)> {
         let object = self.objects.get(self.range(path).next()?)?;

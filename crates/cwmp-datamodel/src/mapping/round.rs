@@ -1,0 +1,233 @@
+//! Everything that is read for one call: each file and each program once, each provider in bulk.
+
+use std::{
+    borrow::Cow,
+    cell::{Cell, RefCell},
+    collections::HashMap,
+    rc::Rc,
+};
+
+use cwmp_platform::mapping::{Question, Row, RowsOf};
+
+use super::{
+    compile::{Group, Parameter, Rows, Source},
+    fill, ini, limits, path,
+    source::MappedSource,
+};
+use crate::validate::{validate, validate_vendor};
+
+/// A section of which something is wanted.
+pub(super) struct Part<'s> {
+    pub(super) group: &'s Group,
+    /// The parameters that are wanted, in their order.
+    pub(super) parameters: Vec<&'s Parameter>,
+    /// The rows; one with an empty key for a single object.
+    pub(super) rows: Vec<MappedRow>,
+}
+
+/// A row, with what providers say of it.
+#[derive(Debug, Default)]
+pub(super) struct MappedRow {
+    pub(super) key: String,
+    /// By the place of the parameter in [`Part::parameters`].
+    fields: HashMap<usize, String>,
+}
+
+/// One round of reading.
+pub(super) struct Round<'s> {
+    source: &'s MappedSource,
+    files: RefCell<HashMap<String, Option<Rc<str>>>>,
+    commands: RefCell<HashMap<Vec<String>, Option<Rc<str>>>>,
+    runs: Cell<usize>,
+}
+
+/// A question to a provider: of which part, and the places of the parameters that its fields are for.
+struct Asked {
+    part: usize,
+    places: Vec<usize>,
+    question: Question,
+}
+
+impl<'s> Round<'s> {
+    pub(super) fn new(source: &'s MappedSource) -> Self {
+        Self { source, files: RefCell::default(), commands: RefCell::default(), runs: Cell::new(0) }
+    }
+
+    /// Finds the rows and asks the providers: each once, and once more for fields of rows that others have found.
+    pub(super) async fn fill(&self, parts: &mut [Part<'s>]) {
+        for provider in &self.source.providers {
+            let name = provider.name();
+            let first: Vec<Asked> =
+                parts.iter().enumerate().filter_map(|(at, part)| own(name, at, part)).collect();
+            self.ask(name, first, parts).await;
+        }
+        for part in parts.iter_mut() {
+            match &part.group.rows {
+                Some(Rows::Keys(keys)) => part.rows = keys.iter().cloned().map(MappedRow::of).collect(),
+                Some(Rows::Entries { folder, prefix }) => {
+                    let mut names = self.source.host.names(folder);
+                    names.retain(|name| name.starts_with(prefix));
+                    names.sort_unstable();
+                    part.rows = names.into_iter().map(MappedRow::of).collect();
+                }
+                Some(Rows::Provider { .. }) => {}
+                None if part.rows.is_empty() => part.rows.push(MappedRow::default()),
+                None => {}
+            }
+            part.rows.retain(|row| row.key.len() <= limits::KEY_BYTES);
+            part.rows.truncate(limits::ROWS);
+        }
+        for provider in &self.source.providers {
+            let name = provider.name();
+            let more: Vec<Asked> =
+                parts.iter().enumerate().filter_map(|(at, part)| foreign(name, at, part)).collect();
+            self.ask(name, more, parts).await;
+        }
+    }
+
+    async fn ask(&self, provider: &str, asked: Vec<Asked>, parts: &mut [Part<'s>]) {
+        if asked.is_empty() {
+            return;
+        }
+        let Some(source) = self.source.provider(provider) else { return };
+        let questions: Vec<Question> = asked.iter().map(|asked| asked.question.clone()).collect();
+        let answers = match source.read(&questions).await {
+            Ok(answers) => answers,
+            Err(error) => {
+                tracing::warn!("{provider}: {error}: what it knows is left out");
+                return;
+            }
+        };
+        for (asked, rows) in asked.into_iter().zip(answers) {
+            let Some(part) = parts.get_mut(asked.part) else { continue };
+            match asked.question.rows {
+                RowsOf::Selected { .. } => {
+                    part.rows = rows.into_iter().map(|row| MappedRow::from_row(row, &asked.places)).collect();
+                }
+                RowsOf::Single => {
+                    let row = rows.into_iter().next().unwrap_or_default();
+                    let found = MappedRow::from_row(row, &asked.places).fields;
+                    match part.rows.first_mut() {
+                        Some(single) => single.fields.extend(found),
+                        None => part.rows.push(MappedRow { key: String::new(), fields: found }),
+                    }
+                }
+                RowsOf::Keys(_) => {
+                    for (known, row) in part.rows.iter_mut().zip(rows) {
+                        known.fields.extend(MappedRow::from_row(row, &asked.places).fields);
+                    }
+                }
+            }
+        }
+    }
+
+    /// The value of a parameter in a row, within the facts of the model; `None` where it has none.
+    pub(super) async fn value(&self, parameter: &Parameter, place: usize, row: &MappedRow) -> Option<String> {
+        let text = self.text(parameter, row.fields.get(&place), &row.key).await?;
+        let mut value = Cow::Borrowed(&*text);
+        for conversion in &parameter.conversions {
+            value = conversion.read(value)?;
+        }
+        let checked = match parameter.rule {
+            Some(rule) => validate(rule, None, &value),
+            None => validate_vendor(parameter.value_type, None, &value),
+        };
+        let full = &parameter.full;
+        checked.inspect_err(|why| tracing::debug!("{full} is left out: {}", why.text)).ok()
+    }
+
+    async fn text(&self, parameter: &Parameter, field: Option<&String>, key: &str) -> Option<Rc<str>> {
+        match &parameter.source {
+            Source::Text(text) => Some(text.as_str().into()),
+            Source::Key => Some(key.into()),
+            Source::Field { .. } => field.map(|text| text.as_str().into()),
+            Source::File(file) => {
+                let text = self.file(&path(file, key)?)?;
+                // The line break at the end belongs to the file, not to the value.
+                Some(text.strip_suffix('\n').map_or(Rc::clone(&text), Into::into))
+            }
+            Source::Ini { file, section, key: name } => {
+                let text = self.file(&path(file, key)?)?;
+                ini::get(&text, &fill(section, key, ""), name).map(Into::into)
+            }
+            Source::Command(words) => {
+                self.output(words.iter().map(|word| fill(word, key, "")).collect()).await
+            }
+        }
+    }
+
+    fn file(&self, path: &str) -> Option<Rc<str>> {
+        if let Some(known) = self.files.borrow().get(path) {
+            return known.clone();
+        }
+        let text: Option<Rc<str>> = self.source.host.text(path).map(Into::into);
+        self.files.borrow_mut().insert(path.to_owned(), text.clone());
+        text
+    }
+
+    async fn output(&self, command: Vec<String>) -> Option<Rc<str>> {
+        if let Some(known) = self.commands.borrow().get(&command) {
+            return known.clone();
+        }
+        let program = command.first().map_or("", String::as_str);
+        if !self.source.host.can_run(program) {
+            return None;
+        }
+        if self.runs.get() >= limits::COMMANDS {
+            tracing::warn!("{program} does not run: more than {} programs for one call", limits::COMMANDS);
+            return None;
+        }
+        self.runs.set(self.runs.get() + 1);
+        let output = self.source.host.output(&command, limits::READ_COMMAND).await;
+        let output = output.inspect_err(|error| tracing::warn!("{error}: what it says is left out")).ok();
+        let output: Option<Rc<str>> = output.map(|text| text.trim_end_matches('\n').into());
+        self.commands.borrow_mut().insert(command, output.clone());
+        output
+    }
+}
+
+impl MappedRow {
+    /// A row of which no more than the key is known.
+    pub(super) fn of(key: String) -> Self {
+        Self { key, fields: HashMap::new() }
+    }
+
+    fn from_row(row: Row, places: &[usize]) -> Self {
+        let fields = places.iter().copied().zip(row.values);
+        let fields = fields.filter_map(|(place, value)| Some((place, value?))).collect();
+        Self { key: row.key, fields }
+    }
+}
+
+/// What a provider knows of a part by itself: its own rows, or fields of the box.
+fn own(provider: &str, at: usize, part: &Part<'_>) -> Option<Asked> {
+    let (places, fields) = fields_of(provider, part);
+    let rows = match &part.group.rows {
+        Some(Rows::Provider { provider: of, arguments, key }) if of == provider => {
+            RowsOf::Selected { arguments: arguments.clone(), key: key.clone() }
+        }
+        None if !fields.is_empty() => RowsOf::Single,
+        _ => return None,
+    };
+    Some(Asked { part: at, places, question: Question { rows, fields } })
+}
+
+/// What a provider knows of rows that something else has found.
+fn foreign(provider: &str, at: usize, part: &Part<'_>) -> Option<Asked> {
+    let is_own = matches!(&part.group.rows, Some(Rows::Provider { provider: of, .. }) if of == provider);
+    let (places, fields) = fields_of(provider, part);
+    if part.group.rows.is_none() || is_own || fields.is_empty() || part.rows.is_empty() {
+        return None;
+    }
+    let keys = part.rows.iter().map(|row| row.key.clone()).collect();
+    Some(Asked { part: at, places, question: Question { rows: RowsOf::Keys(keys), fields } })
+}
+
+fn fields_of(provider: &str, part: &Part<'_>) -> (Vec<usize>, Vec<String>) {
+    let fields =
+        part.parameters.iter().enumerate().filter_map(|(place, parameter)| match &parameter.source {
+            Source::Field { provider: of, field } if of == provider => Some((place, field.clone())),
+            _ => None,
+        });
+    fields.unzip()
+}
