@@ -70,6 +70,13 @@ impl FakeRoot {
     }
 }
 
+/// A command that runs this script, which lies in the root folder. Through the shell: a program that was written just now
+/// may still be open for writing in a child of another test.
+pub(crate) fn script(root: &FakeRoot, name: &str, text: &str) -> Vec<String> {
+    root.file(name, text);
+    vec!["/bin/sh".to_owned(), root.path().join(name).display().to_string()]
+}
+
 /// Settings in memory.
 #[derive(Default)]
 pub(crate) struct FakeSettings {
@@ -193,6 +200,7 @@ fn assert_value(path: &str, row: &[String], value: &str) {
             "len" => within(i64::try_from(value.chars().count()).unwrap()),
             "range" => within(number.unwrap()),
             "enum" => !bound.split('|').any(|known| known == value),
+            "pathRef" => !value.starts_with(&format!("Device.DeviceInfo.{bound}")),
             "pattern" if bound == "[0-9A-F]{6}" => !value.bytes().all(|b| b"0123456789ABCDEF".contains(&b)),
             other => panic!("{path}: facet {other}"),
         };
