@@ -107,7 +107,18 @@ pub(crate) async fn assemble(
     let data = DataModel::new(sources, Rc::new(attributes)).with_addressing(source.addressing());
 
     let factory_reset = platform.can_factory_reset();
-    let abilities = Abilities { reboot: true, factory_reset, ..Abilities::default() };
+    let abilities = Abilities {
+        reboot: true,
+        factory_reset,
+        downloads: platform.download_types(),
+        uploads: platform.upload_types(),
+        ..Abilities::default()
+    };
+    let image = platform.image_mark().await.unwrap_or_else(|error| {
+        // The agent must run all the same: it is what the box is mended by.
+        tracing::error!("the mark of the firmware is not known, its version serves: {error}");
+        facts.software_version.clone()
+    });
     let start = Start {
         device: facts.id,
         settings: source.settings(),
@@ -115,7 +126,7 @@ pub(crate) async fn assemble(
         cause,
         seed: u64::from_ne_bytes(random()?),
         abilities,
-        image: facts.software_version,
+        image,
     };
     tracing::info!("cwmpd {} on {}", env!("CARGO_PKG_VERSION"), platform.name());
     Ok(Parts { config, layers, platform, numbers, source, data, state_file, start: Box::new(start), asked })

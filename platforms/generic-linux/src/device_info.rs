@@ -15,11 +15,14 @@ use cwmp_platform::source::{
 use crate::{
     files::{Root, clean},
     platform::Shared,
+    room::meminfo,
+    updater::{Image, ImageStatus},
 };
 
 const DEVICE_INFO: &str = "Device.DeviceInfo.";
 const MEMORY_STATUS: &str = "Device.DeviceInfo.MemoryStatus.";
 const PROCESSOR: &str = "Device.DeviceInfo.Processor.{i}.";
+const FIRMWARE_IMAGE: &str = "Device.DeviceInfo.FirmwareImage.{i}.";
 const PROVISIONING_CODE: &str = "Device.DeviceInfo.ProvisioningCode";
 /// Most rows of the Processor table.
 const PROCESSORS: u32 = 256;
@@ -40,7 +43,7 @@ impl ParameterSource for DeviceInfo {
     }
 
     fn objects(&self) -> &[&'static str] {
-        &[DEVICE_INFO, MEMORY_STATUS, PROCESSOR]
+        &[DEVICE_INFO, MEMORY_STATUS, PROCESSOR, FIRMWARE_IMAGE]
     }
 
     async fn read(&self, wanted: &Wanted<'_>, out: &mut dyn ParameterSink) -> Result<(), SourceError> {
@@ -67,11 +70,23 @@ impl ParameterSource for DeviceInfo {
         if let Some(name) = root.text("proc/sys/kernel/hostname") {
             out.parameter("HostName", &clean(&name, 255), ReadOnly);
         }
+        let images = match wants_images(wanted) {
+            true => self.shared.images().await,
+            false => None,
+        };
+        if let Some(images) = &images {
+            for (parameter, row) in references(images) {
+                out.parameter(parameter, &row, ReadOnly);
+            }
+        }
         if wanted.touches(MEMORY_STATUS) {
             memory_status(root, out);
         }
         if wanted.touches(PROCESSOR) {
             processors(root, out);
+        }
+        if let Some(images) = &images {
+            firmware_images(images, out);
         }
         Ok(())
     }
@@ -96,6 +111,43 @@ impl ParameterSource for DeviceInfo {
     }
 }
 
+/// The updater is asked, which takes a process, only for those who want to know.
+fn wants_images(wanted: &Wanted<'_>) -> bool {
+    [FIRMWARE_IMAGE, "Device.DeviceInfo.ActiveFirmwareImage", "Device.DeviceInfo.BootFirmwareImage"]
+        .iter()
+        .any(|path| wanted.touches(path))
+}
+
+/// ActiveFirmwareImage and BootFirmwareImage: the rows of the image that runs and of the one that starts next. Both are
+/// read-only here: an image is changed by a Download.
+fn references(images: &[Image]) -> impl Iterator<Item = (&'static str, String)> {
+    let row = |found: Option<usize>| {
+        found.map(|at| format!("Device.DeviceInfo.FirmwareImage.{}", at.saturating_add(1)))
+    };
+    let active = images.iter().position(|image| image.status == ImageStatus::Active);
+    let boot = images.iter().position(|image| image.boots);
+    [("ActiveFirmwareImage", row(active)), ("BootFirmwareImage", row(boot))]
+        .into_iter()
+        .filter_map(|(parameter, row)| Some((parameter, row?)))
+}
+
+/// BootFailureLog is left out: no updater here tells it.
+fn firmware_images(images: &[Image], out: &mut dyn ParameterSink) {
+    out.object("Device.DeviceInfo.FirmwareImage.", ObjectKind::Table { addable: false });
+    for (number, image) in (1..).zip(images) {
+        let number: u32 = number;
+        out.object(
+            &format!("Device.DeviceInfo.FirmwareImage.{number}."),
+            ObjectKind::Instance { deletable: false },
+        );
+        let available = matches!(image.status, ImageStatus::Active | ImageStatus::Available);
+        out.parameter("Name", &image.name, ReadOnly);
+        out.parameter("Version", &image.version, ReadOnly);
+        out.parameter("Available", &available, ReadOnly);
+        out.parameter("Status", &image.status.as_str(), ReadOnly);
+    }
+}
+
 /// Seconds since the boot of the machine.
 pub(crate) fn uptime(root: &Root) -> Option<u32> {
     let text = root.text("proc/uptime")?;
@@ -106,21 +158,11 @@ pub(crate) fn uptime(root: &Root) -> Option<u32> {
 /// that hold something.
 fn memory_status(root: &Root, out: &mut dyn ParameterSink) {
     let Some(text) = root.text("proc/meminfo") else { return };
-    let kibibytes = |name: &str| -> Option<u32> {
-        let value = text.lines().find_map(|line| line.strip_prefix(name)?.strip_prefix(':'))?;
-        // Beyond 4 TiB the parameter has no room.
-        value
-            .trim()
-            .strip_suffix("kB")?
-            .trim()
-            .parse()
-            .ok()
-            .map(|n: u64| u32::try_from(n).unwrap_or(u32::MAX))
-    };
     out.object(MEMORY_STATUS, ObjectKind::Single);
     for (parameter, name) in [("Total", "MemTotal"), ("Free", "MemFree")] {
-        if let Some(value) = kibibytes(name) {
-            out.parameter(parameter, &value, ReadOnly);
+        if let Some(value) = meminfo(&text, name) {
+            // Beyond 4 TiB the parameter has no room.
+            out.parameter(parameter, &value.min(u64::from(u32::MAX)), ReadOnly);
         }
     }
 }
