@@ -12,9 +12,8 @@
 //!   value is news;
 //! * `snapshot::address`, `aliases`, `create`: wildcards, and instances that are named by aliases;
 //! * `references`: values that name rows and parameters;
+//! * `transaction`: changes that reach several places, and what a start after a power cut does about them;
 //! * [`limits`]: every bound, by name.
-//!
-//! Left out: the journal that makes changes of several sources one durable step.
 
 mod aliases;
 mod attributes;
@@ -31,8 +30,12 @@ mod references;
 mod set;
 mod set_attributes;
 pub mod snapshot;
+mod transaction;
 mod unique;
 pub mod validate;
 
 pub use attributes::{AttributeError, AttributeStore, Attributes, Deviation};
 pub use model::{Addressing, DataModel, Origin};
+pub use transaction::{
+    AliasChange, Deletion, LogError, NamedValue, TableRows, Transaction, TransactionLog, TransactionPart,
+};

@@ -19,6 +19,7 @@ mod control;
 mod data_task;
 mod datagram;
 mod driver;
+mod ledger;
 mod listener;
 mod log;
 mod platforms;
