@@ -21,6 +21,7 @@ use crate::{
     facts::{Facet, Facts, Object, Place, VERSION, is_pattern, model_form},
     limits,
     snapshot::{Builder, Found, Snapshot, Unknown},
+    transaction::{Call, NoLog, TransactionLog},
 };
 
 /// Who asks.
@@ -46,6 +47,8 @@ pub struct DataModel {
     pub(crate) facts: Facts,
     pub(crate) sources: Vec<Rc<dyn ParameterSource>>,
     pub(crate) store: Rc<dyn AttributeStore>,
+    pub(crate) log: Rc<dyn TransactionLog>,
+    pub(crate) call: Call,
     pub(crate) attributes: Attributes,
     /// Fingerprints that become known to the ACS when it has answered the last Inform.
     pub(crate) reported: Vec<(String, u64)>,
@@ -122,6 +125,8 @@ impl DataModel {
             sources,
             attributes: store.load(),
             store,
+            log: Rc::new(NoLog),
+            call: Call::default(),
             reported: Vec::new(),
             forced,
             watched_by_default,
@@ -155,11 +160,21 @@ impl DataModel {
             DataOp::Lightweight => Ok(self.lightweight().await),
             DataOp::Names { path, next_level } => self.names(&path, next_level, origin).await,
             DataOp::Values { names } | DataOp::Attributes { names } => self.parameters(&names, origin).await,
-            DataOp::Set { parameters, parameter_key } => {
-                self.set(&parameters, &parameter_key, origin).await.map(DataReply::Status)
-            }
             DataOp::SetAttributes { entries } => {
                 self.set_attributes(&entries).await.map(|()| DataReply::Done)
+            }
+            DataOp::Set { .. } | DataOp::Add { .. } | DataOp::Delete { .. } => {
+                self.begin_call();
+                let done = self.change(op, origin).await;
+                self.end_call(done).await
+            }
+        }
+    }
+
+    async fn change(&mut self, op: DataOp, origin: Origin) -> Result<DataReply, CwmpFault> {
+        match op {
+            DataOp::Set { parameters, parameter_key } => {
+                self.set(&parameters, &parameter_key, origin).await.map(DataReply::Status)
             }
             DataOp::Add { object_name, parameter_key } => {
                 self.add(&object_name, &parameter_key, origin).await.map(DataReply::Added)
@@ -167,6 +182,7 @@ impl DataModel {
             DataOp::Delete { object_name, parameter_key } => {
                 self.delete(&object_name, &parameter_key, origin).await.map(DataReply::Status)
             }
+            _ => Ok(DataReply::Done),
         }
     }
 

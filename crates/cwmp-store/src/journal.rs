@@ -244,14 +244,18 @@ impl<W: Clone + Serialize + DeserializeOwned> Journal<W> {
         Ok(waits)
     }
 
-    /// From now on everything is put back, over restarts as well.
+    /// From now on everything is put back, over restarts as well. Where that cannot be written, at least in this run of the
+    /// program.
     ///
     /// # Errors
     /// Those of [`StateFile::save`].
     pub fn undo(&mut self) -> Result<(), StoreError> {
-        match &self.open {
+        match &mut self.open {
             Some(Intent { stage: Stage::Undoing { .. }, .. }) | None => Ok(()),
-            Some(_) => self.move_to(Stage::Undoing { failures: 0 }),
+            Some(intent) => {
+                intent.stage = Stage::Undoing { failures: 0 };
+                self.move_to(Stage::Undoing { failures: 0 })
+            }
         }
     }
 

@@ -11,9 +11,7 @@ use cwmp_core::{
 use cwmp_datamodel::{DataModel, Origin};
 use tokio::sync::{mpsc, oneshot};
 
-use crate::{
-    agent_source::AgentSource, config::SharedLayers, control::Answer, listener::Door, snapshots::Snapshots,
-};
+use crate::{control::Answer, ledger::Ledger, listener::Door, snapshots::Snapshots};
 
 /// What the data model is asked, and by whom.
 pub(crate) enum Question {
@@ -29,25 +27,43 @@ pub(crate) enum Question {
     Forget(oneshot::Sender<Result<(), String>>),
 }
 
-/// The tree, and what the settings below it are kept in.
+/// The tree, and what its changes are written down in.
 pub(crate) struct Tree {
     pub(crate) model: DataModel,
-    pub(crate) layers: Rc<SharedLayers>,
-    pub(crate) source: Rc<AgentSource>,
+    pub(crate) ledger: Rc<Ledger>,
 }
 
 impl Tree {
-    /// Executes an operation. What it changes in the layers, through whichever sources, is one step on the disk.
-    async fn execute(&mut self, op: DataOp, origin: Origin) -> Result<DataReply, CwmpFault> {
-        if !matches!(op, DataOp::Set { .. } | DataOp::Add { .. } | DataOp::Delete { .. }) {
-            return self.model.execute(op, origin).await;
+    /// Executes an operation. A change that could not be undone is undone before another one is made.
+    pub(crate) async fn execute(&mut self, op: DataOp, origin: Origin) -> Result<DataReply, CwmpFault> {
+        if matches!(op, DataOp::Set { .. } | DataOp::Add { .. } | DataOp::Delete { .. }) {
+            let recovered = self.ledger.recover(&mut self.model).await;
+            recovered.map_err(|error| CwmpFault::new(FaultCode::INTERNAL_ERROR, error))?;
         }
-        self.layers.gather();
+        let delivered = op == DataOp::InformDelivered;
         let done = self.model.execute(op, origin).await;
-        let settled = self.layers.settle(done.is_ok());
-        self.source.refresh();
-        settled.map_err(|error| CwmpFault::new(FaultCode::INTERNAL_ERROR, error.to_string()))?;
+        if delivered && done.is_ok() {
+            self.ledger.confirm();
+        }
         done
+    }
+
+    /// The next question. In the meantime a change whose time to be confirmed is over is undone.
+    pub(crate) async fn next(
+        &mut self,
+        questions: &mut mpsc::UnboundedReceiver<Question>,
+    ) -> Option<Question> {
+        while let Some(wait) = self.ledger.waits() {
+            tokio::select! {
+                question = questions.recv() => return question,
+                () = tokio::time::sleep(wait) => {
+                    if let Err(error) = self.ledger.recover(&mut self.model).await {
+                        tracing::error!("{error}");
+                    }
+                }
+            }
+        }
+        questions.recv().await
     }
 }
 
@@ -59,7 +75,7 @@ pub(crate) async fn run(
     mut questions: mpsc::UnboundedReceiver<Question>,
     inputs: mpsc::UnboundedSender<Input>,
 ) {
-    while let Some(question) = questions.recv().await {
+    while let Some(question) = tree.next(&mut questions).await {
         match question {
             Question::Agent(id, op) => {
                 if matches!(op, DataOp::Inform { .. }) {

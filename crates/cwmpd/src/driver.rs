@@ -28,6 +28,7 @@ use crate::{
     control::{Answer, Asked, Request},
     data_task::{self, Question, Tree},
     datagram,
+    ledger::Ledger,
     listener::Listener,
     restart::{self, Departure},
     snapshots::Snapshots,
@@ -50,6 +51,7 @@ pub(crate) struct Parts {
     pub(crate) numbers: Rc<InstanceNumbers>,
     pub(crate) source: Rc<AgentSource>,
     pub(crate) data: DataModel,
+    pub(crate) ledger: Rc<Ledger>,
     pub(crate) state_file: StateFile<Stored>,
     pub(crate) start: Box<Start>,
     /// Requests of the command line.
@@ -58,7 +60,8 @@ pub(crate) struct Parts {
 
 /// Runs the agent until `stop` comes or it has to start again.
 pub(crate) async fn run(parts: Parts, stop: impl Future<Output = ()>) -> Departure {
-    let Parts { config, layers, platform, numbers, source, data, state_file, start, mut asked } = parts;
+    let Parts { config, layers, platform, numbers, source, data, ledger, state_file, start, mut asked } =
+        parts;
     let (inputs, mut incoming) = mpsc::unbounded_channel();
     let (notes, mut noted) = mpsc::unbounded_channel();
     let (departures, mut departing) = mpsc::unbounded_channel();
@@ -79,7 +82,7 @@ pub(crate) async fn run(parts: Parts, stop: impl Future<Output = ()>) -> Departu
     let acs = tokio::task::spawn_local(acs_task::run(client, to_acs, inputs.clone(), notes));
     let store = tokio::task::spawn_local(store_task::run(state_file, to_store, inputs.clone()));
     let mut settings = source.subscribe();
-    let tree = Tree { model: data, layers: Rc::clone(&layers), source: Rc::clone(&source) };
+    let tree = Tree { model: data, ledger };
     let listener = Listener::new(config.connection_request, source, inputs.clone());
     let tree = data_task::run(tree, snapshots.clone(), listener.door(), to_data, inputs.clone());
     let tree = tokio::task::spawn_local(tree);

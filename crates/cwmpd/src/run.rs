@@ -26,6 +26,7 @@ use crate::{
     config::{Config, SharedLayers},
     control::ControlSocket,
     driver::{self, Parts},
+    ledger::{Around, Ledger},
     log, numbers, platforms,
     restart::Departure,
 };
@@ -98,13 +99,30 @@ pub(crate) async fn assemble(
     let mut state = state.unwrap_or_default();
     let boot_id = platform.boot_id().await.map_err(one)?;
     let cause = if state.boot_id == boot_id { BootCause::AgentRestart } else { BootCause::Boot };
-    state.boot_id = boot_id;
+    state.boot_id.clone_from(&boot_id);
     let (attributes, problems) =
         AttributeFile::open(Arc::clone(files), &open("attributes.json"), owner(&facts.id)).map_err(one)?;
     warn(&problems);
     let mut sources = platform.sources();
     sources.push(Rc::clone(&source) as _);
-    let data = DataModel::new(sources, Rc::new(attributes)).with_addressing(source.addressing());
+    let (ledger, problems) = Ledger::open(Around {
+        layers: Rc::clone(&layers),
+        source: Rc::clone(&source),
+        platform: Rc::clone(&platform),
+        files: Arc::clone(files),
+        state_dir: config.state_dir.clone(),
+        boot_id,
+        owner: owner(&facts.id),
+    })
+    .map_err(one)?;
+    warn(&problems);
+    let ledger = Rc::new(ledger);
+    let mut data = DataModel::new(sources, Rc::new(attributes))
+        .with_addressing(source.addressing())
+        .with_log(Rc::clone(&ledger) as _);
+    if let Err(error) = ledger.recover(&mut data).await {
+        tracing::error!("{error}");
+    }
 
     let factory_reset = platform.can_factory_reset();
     let abilities = Abilities {
@@ -129,7 +147,8 @@ pub(crate) async fn assemble(
         image,
     };
     tracing::info!("cwmpd {} on {}", env!("CARGO_PKG_VERSION"), platform.name());
-    Ok(Parts { config, layers, platform, numbers, source, data, state_file, start: Box::new(start), asked })
+    let start = Box::new(start);
+    Ok(Parts { config, layers, platform, numbers, source, data, ledger, state_file, start, asked })
 }
 
 /// Whether the model has a parameter in every Inform anyway.
