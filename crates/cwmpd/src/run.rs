@@ -128,9 +128,9 @@ pub(crate) async fn assemble(
     let abilities = Abilities {
         reboot: true,
         factory_reset,
+        https: cfg!(feature = "tls"),
         downloads: platform.download_types(),
         uploads: platform.upload_types(),
-        ..Abilities::default()
     };
     let image = platform.image_mark().await.unwrap_or_else(|error| {
         // The agent must run all the same: it is what the box is mended by.

@@ -10,7 +10,7 @@ use cwmp_core::{
     url::HttpUrl,
 };
 use tokio::{
-    io::{AsyncReadExt, AsyncWriteExt},
+    io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt},
     net::{TcpListener, TcpStream},
 };
 
@@ -75,18 +75,20 @@ impl Message {
 }
 
 /// One connection.
-pub(crate) struct Peer {
-    pub(crate) stream: TcpStream,
+pub(crate) struct Peer<S = TcpStream> {
+    pub(crate) stream: S,
     buffer: Vec<u8>,
 }
 
 impl Peer {
-    pub(crate) fn new(stream: TcpStream) -> Self {
-        Self { stream, buffer: Vec::new() }
-    }
-
     pub(crate) async fn connect(address: SocketAddr) -> Self {
         Self::new(TcpStream::connect(address).await.unwrap())
+    }
+}
+
+impl<S: AsyncRead + AsyncWrite + Unpin> Peer<S> {
+    pub(crate) fn new(stream: S) -> Self {
+        Self { stream, buffer: Vec::new() }
     }
 
     /// The next message by its Content-Length; panics where the connection ends before.
@@ -135,6 +137,14 @@ impl Peer {
         while self.buffer.is_empty() {
             self.more().await.unwrap();
         }
+    }
+
+    /// What has come and was not taken; `None` at the end of the connection.
+    pub(crate) async fn rest(&mut self) -> Option<Vec<u8>> {
+        if self.buffer.is_empty() {
+            self.more().await?;
+        }
+        Some(std::mem::take(&mut self.buffer))
     }
 
     async fn more(&mut self) -> Option<()> {
