@@ -224,6 +224,10 @@ pub trait Platform {
     /// The parameters that the platform knows, each object by one source.
     fn sources(&self) -> Vec<Rc<dyn ParameterSource>>;
 
+    /// Whether the box has little to do, so that a download that is to run `3 When Idle` disturbs nobody. Asked every half
+    /// minute while one waits; must not block.
+    fn is_idle(&self) -> bool;
+
     /// Tells of changes from now on, so that an active notification need not wait for the next look at the watched
     /// parameters; `None` where the box has no way to tell.
     fn changes(&self) -> Option<Box<dyn Changes>> {

@@ -49,6 +49,8 @@ pub(crate) struct Config {
     pub(crate) log_level: Level,
     /// Folder of the protocol state.
     pub(crate) state_dir: PathBuf,
+    /// Where downloaded files lie until they are used, and files that are uploaded.
+    pub(crate) download_dir: PathBuf,
     /// Unix socket of the command line.
     pub(crate) control_socket: PathBuf,
     /// Backend, one of those that were built in.
@@ -91,9 +93,14 @@ impl Config {
         let mut read = Reader::new(layers, SECTION);
         let default_timeout = u32::try_from(limits::REPLY_TIMEOUT_MS / 1000).unwrap_or(u32::MAX);
         let absolute = "an absolute path";
+        let sandbox = read.boolean("sandbox").unwrap_or(false);
         let config = Self {
             log_level: read.read("log_level", "error, warning, info or debug", level).unwrap_or(Level::INFO),
             state_dir: read.read("state_dir", absolute, path).unwrap_or_else(|| layers.dir().join("state")),
+            download_dir: read.read("download_dir", absolute, path).unwrap_or_else(|| match sandbox {
+                true => layers.dir().join("downloads"),
+                false => PathBuf::from("/var/run/cwmpd"),
+            }),
             control_socket: read
                 .read("control_socket", "an absolute path of at most 107 bytes", |text| {
                     path(text).filter(|path| path.as_os_str().len() <= SOCKET_BYTES)
@@ -105,7 +112,7 @@ impl Config {
                 })
                 .or(PLATFORMS.first().copied())
                 .unwrap_or_default(),
-            sandbox: read.boolean("sandbox").unwrap_or(false),
+            sandbox,
             connection_request: Listen {
                 addresses: read
                     .read("connection_request_address", "1 to 16 IP addresses, separated by commas", addresses)

@@ -9,6 +9,7 @@ use cwmp_core::{
     rpc::{ParameterKey, ParameterValueStruct},
 };
 use cwmp_datamodel::{DataModel, Origin};
+use cwmp_diagnostics::Diagnostics;
 use tokio::sync::{mpsc, oneshot};
 
 use crate::{control::Answer, ledger::Ledger, listener::Door, snapshots::Snapshots};
@@ -31,12 +32,16 @@ pub(crate) enum Question {
 pub(crate) struct Tree {
     pub(crate) model: DataModel,
     pub(crate) ledger: Rc<Ledger>,
+    pub(crate) diagnostics: Rc<Diagnostics>,
+    /// Where what the agent must hear before the answer goes.
+    pub(crate) inputs: mpsc::UnboundedSender<Input>,
 }
 
 impl Tree {
     /// Executes an operation. A change that could not be undone is undone before another one is made.
     pub(crate) async fn execute(&mut self, op: DataOp, origin: Origin) -> Result<DataReply, CwmpFault> {
-        if matches!(op, DataOp::Set { .. } | DataOp::Add { .. } | DataOp::Delete { .. }) {
+        let changes = matches!(op, DataOp::Set { .. } | DataOp::Add { .. } | DataOp::Delete { .. });
+        if changes {
             let recovered = self.ledger.recover(&mut self.model).await;
             recovered.map_err(|error| CwmpFault::new(FaultCode::INTERNAL_ERROR, error))?;
         }
@@ -44,6 +49,11 @@ impl Tree {
         let done = self.model.execute(op, origin).await;
         if delivered && done.is_ok() {
             self.ledger.confirm();
+        }
+        if changes {
+            for input in self.diagnostics.settle(done.is_ok(), origin == Origin::Acs) {
+                self.inputs.send(input).ok();
+            }
         }
         done
     }
@@ -73,8 +83,8 @@ pub(crate) async fn run(
     snapshots: Snapshots,
     door: Rc<Door>,
     mut questions: mpsc::UnboundedReceiver<Question>,
-    inputs: mpsc::UnboundedSender<Input>,
 ) {
+    let inputs = tree.inputs.clone();
     while let Some(question) = tree.next(&mut questions).await {
         match question {
             Question::Agent(id, op) => {

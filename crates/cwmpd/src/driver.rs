@@ -14,9 +14,13 @@ use cwmp_core::{
     time::Now,
 };
 use cwmp_datamodel::DataModel;
+use cwmp_diagnostics::Diagnostics;
 use cwmp_platform::{Platform, instances::InstanceNumbers};
 use cwmp_store::StateFile;
-use cwmp_transport::{AcsClient, ClientConfig, PostBody, Tls, TlsConfig};
+use cwmp_transport::{
+    AcsClient, ClientConfig, PostBody, Tls, TlsConfig,
+    files::{FileClient, FileConfig},
+};
 use tokio::sync::mpsc;
 
 use crate::{
@@ -28,6 +32,7 @@ use crate::{
     control::{Answer, Asked, Request},
     data_task::{self, Question, Tree},
     datagram,
+    jobs::{Jobs, Workshop},
     ledger::Ledger,
     listener::Listener,
     restart::{self, Departure},
@@ -52,6 +57,7 @@ pub(crate) struct Parts {
     pub(crate) source: Rc<AgentSource>,
     pub(crate) data: DataModel,
     pub(crate) ledger: Rc<Ledger>,
+    pub(crate) diagnostics: Rc<Diagnostics>,
     pub(crate) state_file: StateFile<Stored>,
     pub(crate) start: Box<Start>,
     /// Requests of the command line.
@@ -60,8 +66,19 @@ pub(crate) struct Parts {
 
 /// Runs the agent until `stop` comes or it has to start again.
 pub(crate) async fn run(parts: Parts, stop: impl Future<Output = ()>) -> Departure {
-    let Parts { config, layers, platform, numbers, source, data, ledger, state_file, start, mut asked } =
-        parts;
+    let Parts {
+        config,
+        layers,
+        platform,
+        numbers,
+        source,
+        data,
+        ledger,
+        diagnostics,
+        state_file,
+        start,
+        mut asked,
+    } = parts;
     let (inputs, mut incoming) = mpsc::unbounded_channel();
     let (notes, mut noted) = mpsc::unbounded_channel();
     let (departures, mut departing) = mpsc::unbounded_channel();
@@ -69,10 +86,11 @@ pub(crate) async fn run(parts: Parts, stop: impl Future<Output = ()>) -> Departu
     let (orders, to_store) = mpsc::unbounded_channel();
     let (questions, to_data) = mpsc::unbounded_channel();
 
+    let tls = tls(&config, &platform);
     let client = AcsClient::new(ClientConfig {
         reply_timeout: config.acs_reply_timeout,
         basic_without_tls: config.basic_without_tls,
-        tls: tls(&config, &platform),
+        tls: tls.clone(),
         ..ClientConfig::default()
     });
     let trace = config.trace_file.as_deref().and_then(|file| {
@@ -83,14 +101,25 @@ pub(crate) async fn run(parts: Parts, stop: impl Future<Output = ()>) -> Departu
     let acs = tokio::task::spawn_local(acs_task::run(client, to_acs, inputs.clone(), notes));
     let store = tokio::task::spawn_local(store_task::run(state_file, to_store, inputs.clone()));
     let mut settings = source.subscribe();
-    let tree = Tree { model: data, ledger };
+    let tree = Tree { model: data, ledger, diagnostics: Rc::clone(&diagnostics), inputs: inputs.clone() };
+    let workshop = Workshop {
+        platform: Rc::clone(&platform),
+        files: FileClient::new(FileConfig {
+            basic_without_tls: config.basic_without_tls,
+            tls,
+            ..FileConfig::default()
+        }),
+        folder: config.download_dir.clone(),
+        diagnostics,
+    };
     let listener = Listener::new(config.connection_request, source, inputs.clone());
-    let tree = data_task::run(tree, snapshots.clone(), listener.door(), to_data, inputs.clone());
+    let tree = data_task::run(tree, snapshots.clone(), listener.door(), to_data);
     let tree = tokio::task::spawn_local(tree);
     let mut changes = ChangeWatch::new(platform.changes());
     let mut driver = Driver {
         agent: Agent::new(),
         platform,
+        jobs: Jobs::new(workshop, inputs.clone()),
         layers,
         numbers,
         watch_asked: Rc::default(),
@@ -124,6 +153,7 @@ pub(crate) async fn run(parts: Parts, stop: impl Future<Output = ()>) -> Departu
             () = clock.stepped() => driver.handle(Input::ClockStepped),
             _ = watch.tick() => {
                 driver.look_at_clock();
+                driver.look_whether_idle();
                 driver.ask_watch();
             }
             () = changes.settled() => driver.ask_watch(),
@@ -153,6 +183,7 @@ fn tls(config: &Config, platform: &Rc<dyn Platform>) -> Tls {
 struct Driver {
     agent: Agent,
     platform: Rc<dyn Platform>,
+    jobs: Jobs,
     layers: Rc<SharedLayers>,
     numbers: Rc<InstanceNumbers>,
     /// Whether the data task has yet to answer the last question for watched parameters.
@@ -188,6 +219,13 @@ impl Driver {
         if has_date != self.had_date {
             self.had_date = has_date;
             self.handle(Input::ClockStepped);
+        }
+    }
+
+    /// Tells the agent whether the box has little to do, while a download waits for that.
+    fn look_whether_idle(&mut self) {
+        if self.agent.waits_for_idle(self.now()) {
+            self.handle(Input::BoxIdle(self.platform.is_idle()));
         }
     }
 
@@ -251,7 +289,17 @@ impl Driver {
                 tokio::task::spawn_local(reset.run(self.inputs.clone(), self.departures.clone()));
             }
             Effect::Trace(record) => trace(&record),
-            Effect::StartJob(..) | Effect::CancelJob(_) | Effect::DiscardFile(_) | Effect::KeepImage => {}
+            Effect::StartJob(id, job) => self.jobs.start(id, *job),
+            Effect::CancelJob(id) => self.jobs.cancel(id),
+            Effect::DiscardFile(transfer) => self.jobs.discard(transfer),
+            Effect::KeepImage => {
+                let platform = Rc::clone(&self.platform);
+                tokio::task::spawn_local(async move {
+                    if let Err(error) = platform.confirm_image().await {
+                        tracing::error!("the firmware that runs could not be confirmed: {error}");
+                    }
+                });
+            }
         }
     }
 

@@ -20,6 +20,7 @@ mod control;
 mod data_task;
 mod datagram;
 mod driver;
+mod jobs;
 mod ledger;
 mod listener;
 mod log;

@@ -10,6 +10,7 @@ use cwmp_datamodel::{
     DataModel,
     facts::{Facts, Place},
 };
+use cwmp_diagnostics::Diagnostics;
 use cwmp_platform::{Platform, instances::InstanceNumbers};
 use cwmp_store::{
     Layers, Problem, StateFile,
@@ -33,6 +34,8 @@ use crate::{
 
 /// Requests of the command line that wait for the loop.
 const WAITING_REQUESTS: usize = 8;
+/// Most threads for blocking calls.
+const BLOCKING_THREADS: usize = 4;
 /// How long the end of the program waits for a blocking call.
 const LAST_CALLS: Duration = Duration::from_secs(2);
 
@@ -41,10 +44,10 @@ const LAST_CALLS: Duration = Duration::from_secs(2);
 /// # Errors
 /// What keeps it from starting, a sentence each.
 pub(crate) fn run(config: &Path) -> Result<Departure, Vec<String>> {
-    // One thread for blocking calls: fsync and name resolution; it ends when it is idle.
+    // Threads for blocking calls, which end when they are idle. More than one: name resolution may hang.
     let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_all()
-        .max_blocking_threads(1)
+        .max_blocking_threads(BLOCKING_THREADS)
         .thread_keep_alive(Duration::from_secs(1))
         .build()
         .map_err(|error| vec![format!("no runtime: {error}")])?;
@@ -105,6 +108,8 @@ pub(crate) async fn assemble(
     warn(&problems);
     let mut sources = platform.sources();
     sources.push(Rc::clone(&source) as _);
+    let diagnostics = Rc::new(diagnostics(&platform));
+    sources.push(Rc::clone(&diagnostics) as _);
     let (ledger, problems) = Ledger::open(Around {
         layers: Rc::clone(&layers),
         source: Rc::clone(&source),
@@ -148,7 +153,25 @@ pub(crate) async fn assemble(
     };
     tracing::info!("cwmpd {} on {}", env!("CARGO_PKG_VERSION"), platform.name());
     let start = Box::new(start);
-    Ok(Parts { config, layers, platform, numbers, source, data, ledger, state_file, start, asked })
+    Ok(Parts {
+        config,
+        layers,
+        platform,
+        numbers,
+        source,
+        data,
+        ledger,
+        diagnostics,
+        state_file,
+        start,
+        asked,
+    })
+}
+
+/// The diagnostics, which find out from the platform what an `Interface` means.
+fn diagnostics(platform: &Rc<dyn Platform>) -> Diagnostics {
+    let platform = Rc::clone(platform);
+    Diagnostics::new(Rc::new(move |row| platform.interface_name(row)))
 }
 
 /// Whether the model has a parameter in every Inform anyway.

@@ -33,6 +33,9 @@ use crate::{
 /// Longest run of the factory reset command.
 const FACTORY_RESET_LIMIT: Duration = Duration::from_secs(300);
 
+/// Load of the last minute below which a box has little to do, in processors.
+const IDLE_LOAD: f32 = 0.25;
+
 /// Any Linux box, or a sandbox on one.
 pub struct GenericLinux {
     shared: Rc<Shared>,
@@ -223,6 +226,12 @@ impl Platform for GenericLinux {
         self.shared.make_file(file_type, into).await
     }
 
+    /// By the load of the last minute; the sandbox is nobody's.
+    fn is_idle(&self) -> bool {
+        let Shared { root, sandbox, .. } = &*self.shared;
+        sandbox.is_some() || root.text("proc/loadavg").and_then(|text| idle(&text)).unwrap_or(false)
+    }
+
     fn sources(&self) -> Vec<Rc<dyn ParameterSource>> {
         self.sources.clone()
     }
@@ -242,6 +251,12 @@ impl Platform for GenericLinux {
     fn uplink(&self) -> Option<Uplink> {
         self.network.as_ref()?.uplink()
     }
+}
+
+/// Whether `/proc/loadavg` tells of a box with little to do: of its last minute less than a quarter of one processor.
+fn idle(loadavg: &str) -> Option<bool> {
+    let load: f32 = loadavg.split_whitespace().next()?.parse().ok()?;
+    Some(load < IDLE_LOAD)
 }
 
 #[cfg(test)]

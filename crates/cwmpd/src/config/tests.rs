@@ -29,6 +29,7 @@ fn an_empty_section_gives_the_defaults() {
     let expected = Config {
         log_level: Level::INFO,
         state_dir: dir.path().join("state"),
+        download_dir: "/var/run/cwmpd".into(),
         control_socket: "/var/run/cwmpd.sock".into(),
         platform: "generic-linux",
         sandbox: false,
@@ -49,7 +50,7 @@ fn an_empty_section_gives_the_defaults() {
 
 #[test]
 fn every_setting_is_read() {
-    let text = "log_level=debug\nstate_dir=/tmp/s\ncontrol_socket=/tmp/c\nplatform=generic-linux\nsandbox=true\n\
+    let text = "log_level=debug\nstate_dir=/tmp/s\ndownload_dir=/tmp/d\ncontrol_socket=/tmp/c\nplatform=generic-linux\nsandbox=true\n\
         connection_request_address=127.0.0.1, ::1\nconnection_request_port=0\nconnection_request_path=/\n\
         connection_request_host=CPE.example\nacs_reply_timeout=30\nbasic_without_tls=0\nboot_wait=3600\nclock_wait=600\n";
     let (config, warnings) = load(text).unwrap();
@@ -57,6 +58,7 @@ fn every_setting_is_read() {
     let expected = Config {
         log_level: Level::DEBUG,
         state_dir: "/tmp/s".into(),
+        download_dir: "/tmp/d".into(),
         control_socket: "/tmp/c".into(),
         platform: "generic-linux",
         sandbox: true,
@@ -119,7 +121,7 @@ fn a_wrong_value_is_named_with_file_section_key_and_what_would_be_right() {
 fn all_wrong_values_are_named_at_once() {
     let keys: Vec<String> =
         load("sandbox=x\nlog_level=x\n").unwrap_err().into_iter().map(|problem| problem.key).collect();
-    assert_eq!(keys, ["log_level", "sandbox"]);
+    assert_eq!(keys, ["sandbox", "log_level"]);
 }
 
 #[test]

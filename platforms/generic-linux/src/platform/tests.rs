@@ -223,3 +223,14 @@ async fn no_two_sources_answer_for_one_object() {
     objects.dedup();
     assert_eq!(objects.len(), all);
 }
+
+#[test]
+fn a_box_is_idle_while_its_load_is_low() {
+    let root = FakeRoot::new();
+    let platform = backend(options(&root));
+    assert!(!platform.is_idle(), "nobody knows");
+    root.file("proc/loadavg", "0.10 0.90 0.90 1/99 1234\n");
+    assert!(platform.is_idle());
+    root.file("proc/loadavg", "0.25 0.01 0.01 1/99 1234\n");
+    assert!(!platform.is_idle());
+}

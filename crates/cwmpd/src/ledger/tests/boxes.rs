@@ -238,7 +238,9 @@ impl Cpe {
         let numbers = Rc::new(InstanceNumbers::in_memory());
         let parts = assemble(config, Rc::clone(&layers), Rc::new(platform), numbers, &files, asked).await?;
         let ledger = parts.ledger;
-        let tree = Tree { model: parts.data, ledger: Rc::clone(&ledger) };
+        let (inputs, _) = mpsc::unbounded_channel();
+        let tree =
+            Tree { model: parts.data, ledger: Rc::clone(&ledger), diagnostics: parts.diagnostics, inputs };
         Ok(Self { tree, ledger, layers, sources })
     }
 
