@@ -38,7 +38,7 @@ pub(crate) struct Tree {
 
 impl Tree {
     /// Executes an operation. What it changes in the layers, through whichever sources, is one step on the disk.
-    async fn execute(&mut self, op: DataOp, origin: Origin) -> Result<DataReply, CwmpFault> {
+    pub(crate) async fn execute(&mut self, op: DataOp, origin: Origin) -> Result<DataReply, CwmpFault> {
         if !matches!(op, DataOp::Set { .. } | DataOp::Add { .. } | DataOp::Delete { .. }) {
             return self.model.execute(op, origin).await;
         }
