@@ -17,15 +17,15 @@ struct NumberFile {
     loaded: Numbers,
 }
 
-/// Numbers of rows that outlive the program in this file; damage is reported and the last good copy serves.
+/// Numbers of rows that outlive the program in the state folder; damage is reported and the last good copy serves.
 ///
 /// # Errors
 /// Those of [`StateFile::open`].
-pub(crate) fn open(
-    files: Arc<dyn Files>,
-    path: &Path,
+pub(crate) fn of_state(
+    files: &Arc<dyn Files>,
+    folder: &Path,
 ) -> Result<(Rc<InstanceNumbers>, Vec<Problem>), StoreError> {
-    let (file, loaded, problems) = StateFile::open(files, path)?;
+    let (file, loaded, problems) = StateFile::open(Arc::clone(files), &folder.join("instances.json"))?;
     let store = NumberFile { file: Arc::new(Mutex::new(file)), loaded: loaded.unwrap_or_default() };
     Ok((Rc::new(InstanceNumbers::new(Rc::new(store))), problems))
 }
@@ -69,8 +69,9 @@ mod tests {
     #[tokio::test(flavor = "current_thread")]
     async fn numbers_outlive_the_program_until_a_factory_reset() {
         let folder = tempfile::tempdir().unwrap();
-        let path = folder.path().join("state/instances.json");
-        let open = || open(RealFiles::shared(), &path).unwrap().0;
+        let folder = folder.path().join("state");
+        let path = folder.join("instances.json");
+        let open = || of_state(&RealFiles::shared(), &folder).unwrap().0;
         let numbers = open();
         assert_eq!(numbers.assign("Device.IP.Interface.", ["lo", "eth0"], 8), [Some(1), Some(2)]);
         numbers.keep().await.unwrap();

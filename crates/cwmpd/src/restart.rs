@@ -62,8 +62,7 @@ pub(crate) struct FactoryReset {
 }
 
 impl FactoryReset {
-    /// Resets the box, then what the agent keeps: user.ini, the attributes, the numbers of rows, and last the protocol state, which holds the
-    /// order to reset. A power cut before that makes the next start begin anew.
+    /// Resets the box, then what the agent keeps; see [`forget`].
     pub(crate) async fn run(
         self,
         inputs: mpsc::UnboundedSender<Input>,
@@ -86,18 +85,35 @@ impl FactoryReset {
     }
 
     async fn forget(&self) -> Result<(), String> {
-        self.layers.delete_user().map_err(|error| error.to_string())?;
-        let (done, answer) = oneshot::channel();
-        self.data.send(Question::Forget(done)).ok();
-        answer.await.unwrap_or_else(|_| Err("the data model is gone".to_owned()))?;
-        // They name the devices of whoever had the box.
-        self.numbers.forget().await?;
-        let (done, answer) = oneshot::channel();
-        // That the box has not booted since is no secret of its user.
-        let rest = Stored { boot_id: self.boot_id.clone(), ..Stored::default() };
-        self.store.send(Order::Forget(Box::new(rest), done)).ok();
-        answer.await.unwrap_or_else(|_| Err("the store is gone".to_owned()))
+        let mut attributes = async || {
+            let (done, answer) = oneshot::channel();
+            self.data.send(Question::Forget(done)).ok();
+            answer.await.unwrap_or_else(|_| Err("the data model is gone".to_owned()))
+        };
+        let mut state = async || {
+            let (done, answer) = oneshot::channel();
+            // That the box has not booted since is no secret of its user.
+            let rest = Stored { boot_id: self.boot_id.clone(), ..Stored::default() };
+            self.store.send(Order::Forget(Box::new(rest), done)).ok();
+            answer.await.unwrap_or_else(|_| Err("the store is gone".to_owned()))
+        };
+        forget(&self.layers, &mut attributes, &self.numbers, &mut state).await
     }
+}
+
+/// Deletes all that the agent keeps. The protocol state goes last, for it holds the order to reset: a power cut before that
+/// makes the next start begin anew.
+pub(crate) async fn forget(
+    layers: &SharedLayers,
+    attributes: &mut impl AsyncFnMut() -> Result<(), String>,
+    numbers: &InstanceNumbers,
+    state: &mut impl AsyncFnMut() -> Result<(), String>,
+) -> Result<(), String> {
+    layers.delete_user().map_err(|error| error.to_string())?;
+    attributes().await?;
+    // They name the devices of whoever had the box.
+    numbers.forget().await?;
+    state().await
 }
 
 /// Replaces the program by a fresh one with the same arguments; returns only when that fails.

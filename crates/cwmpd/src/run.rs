@@ -67,8 +67,7 @@ async fn start(folder: &Path) -> Result<Departure, Vec<String>> {
     if let Err(error) = config.keep_path(&layers, random()?) {
         tracing::error!("the path for connection requests cannot be kept: {error}");
     }
-    let (numbers, problems) =
-        numbers::open(Arc::clone(&files), &config.state_dir.join("instances.json")).map_err(one)?;
+    let (numbers, problems) = numbers::of_state(&files, &config.state_dir).map_err(one)?;
     warn(&problems);
     let (platform, unknown) = platforms::choose(&config, &layers, &numbers, folder)?;
     warn(&unknown);

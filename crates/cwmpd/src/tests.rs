@@ -103,8 +103,7 @@ impl Running {
         let layers = Rc::new(SharedLayers::new(layers));
         let platform: Rc<dyn Platform> = Rc::new(platform);
         let (requests, asked) = mpsc::channel(1);
-        let (numbers, _) =
-            numbers::open(Arc::clone(&files), &config.state_dir.join("instances.json")).unwrap();
+        let (numbers, _) = numbers::of_state(&files, &config.state_dir).unwrap();
         let parts = assemble(config, layers, platform, numbers, &files, asked).await.unwrap();
         let (stop, stopped) = oneshot::channel();
         let ended = tokio::task::spawn_local(driver::run(parts, async {

@@ -6,20 +6,24 @@
 use std::{path::Path, rc::Rc, sync::Arc};
 
 use cwmp_core::{
-    io::{Listing, SnapshotId, Start},
+    fault::CwmpFault,
+    io::{DataOp, DataReply, Input, Listing, SnapshotId, Start},
     settings::AgentSettings,
     stored::Stored,
 };
-use cwmp_datamodel::DataModel;
+use cwmp_datamodel::{DataModel, Origin};
 use cwmp_platform::{Platform, instances::InstanceNumbers, settings::Settings};
-use cwmp_store::{Layers, StateFile, durable::RealFiles};
+use cwmp_store::{Layers, StateFile, durable::Files};
 use cwmp_transport::PostBody;
 use tokio::sync::{mpsc, watch};
 
 use crate::{
     agent_source::AgentSource,
     config::{Config, SharedLayers},
+    data_task::Tree,
     driver::Parts,
+    numbers,
+    restart::forget,
     run::{all, assemble, one},
     snapshots::Snapshots,
 };
@@ -28,35 +32,60 @@ use crate::{
 pub struct Workbench {
     /// What the agent is told at its start.
     pub start: Box<Start>,
-    /// The parameter tree, the agent's own parameters included.
-    pub data: DataModel,
+    tree: Tree,
+    /// What the agent must hear of the last operation.
+    told: mpsc::UnboundedReceiver<Input>,
     layers: Rc<SharedLayers>,
     source: Rc<AgentSource>,
+    numbers: Rc<InstanceNumbers>,
     settings: watch::Receiver<AgentSettings>,
     state_file: StateFile<Stored>,
     snapshots: Snapshots,
 }
 
 impl Workbench {
-    /// Starts on the configuration and state in `folder`, with the platform that `platform` makes.
+    /// Starts on the configuration and state in `folder` of these files, with the platform that `platform` makes of its
+    /// settings and the numbers of its rows.
     ///
     /// # Errors
     /// What keeps the program from starting, a sentence each.
     pub async fn open(
+        files: Arc<dyn Files>,
         folder: &Path,
-        platform: impl FnOnce(Rc<dyn Settings>) -> Rc<dyn Platform>,
+        platform: impl FnOnce(Rc<dyn Settings>, Rc<InstanceNumbers>) -> Rc<dyn Platform>,
     ) -> Result<Self, Vec<String>> {
-        let files = RealFiles::shared();
         let (layers, _) = Layers::load(Arc::clone(&files), folder).map_err(one)?;
         let (config, _) = Config::load(&layers).map_err(all)?;
         let layers = Rc::new(SharedLayers::new(layers));
-        let platform = platform(Rc::clone(&layers) as _);
+        let (numbers, _) = numbers::of_state(&files, &config.state_dir).map_err(one)?;
+        let platform = platform(Rc::clone(&layers) as _, Rc::clone(&numbers));
         let (_, asked) = mpsc::channel(1);
-        let numbers = Rc::new(InstanceNumbers::in_memory());
         let parts = assemble(config, layers, platform, numbers, &files, asked).await?;
-        let Parts { layers, source, data, state_file, start, .. } = parts;
+        let Parts { layers, source, data: model, ledger, diagnostics, state_file, start, numbers, .. } =
+            parts;
+        let (inputs, told) = mpsc::unbounded_channel();
         let settings = source.subscribe();
-        Ok(Self { start, data, layers, source, settings, state_file, snapshots: Snapshots::default() })
+        let tree = Tree { model, ledger, diagnostics, inputs };
+        let snapshots = Snapshots::default();
+        Ok(Self { start, tree, told, layers, source, numbers, settings, state_file, snapshots })
+    }
+
+    /// The parameter tree, the agent's own parameters included, to look at. Changes go through [`Workbench::execute`].
+    pub fn data(&mut self) -> &mut DataModel {
+        &mut self.tree.model
+    }
+
+    /// Does what the agent or somebody on the box asks of the tree. What a call changes in user.ini is one step on the disk.
+    ///
+    /// # Errors
+    /// The fault to answer.
+    pub async fn execute(&mut self, op: DataOp, origin: Origin) -> Result<DataReply, CwmpFault> {
+        self.tree.execute(op, origin).await
+    }
+
+    /// What the agent must hear before the answer to the last operation.
+    pub fn told(&mut self) -> Option<Input> {
+        self.told.try_recv().ok()
     }
 
     /// The settings in force, where they have changed since this was last called.
@@ -80,9 +109,9 @@ impl Workbench {
 
     /// Holds a snapshot of the tree until [`Workbench::release`].
     pub fn keep(&mut self, id: SnapshotId) {
-        if let Some(snapshot) = self.data.snapshot(id) {
+        if let Some(snapshot) = self.tree.model.snapshot(id) {
             self.snapshots.keep(id, snapshot);
-            self.data.release(id);
+            self.tree.model.release(id);
         }
     }
 
@@ -97,15 +126,24 @@ impl Workbench {
         self.snapshots.body(listing)
     }
 
-    /// Deletes what the agent keeps, as a factory reset does.
+    /// Deletes what the agent keeps, as a factory reset does. `pending` is a state that the store had been given before
+    /// and has not written yet.
     ///
     /// # Errors
     /// What could not be deleted.
-    pub async fn forget(&mut self) -> Result<(), String> {
-        self.layers.delete_user().map_err(|error| error.to_string())?;
-        self.data.forget_attributes().await.map_err(|error| error.to_string())?;
-        let rest = Stored { boot_id: self.start.state.boot_id.clone(), ..Stored::default() };
-        let forgotten = self.state_file.delete().and_then(|()| self.state_file.save(&rest));
-        forgotten.map(|_| ()).map_err(|error| error.to_string())
+    pub async fn forget(&mut self, pending: Option<&Stored>) -> Result<(), String> {
+        let Self { tree, layers, numbers, state_file, start, .. } = self;
+        let model = &mut tree.model;
+        let mut attributes = async || model.forget_attributes().await.map_err(|error| error.to_string());
+        let rest = Stored { boot_id: start.state.boot_id.clone(), ..Stored::default() };
+        let mut state = async || {
+            if let Some(pending) = pending {
+                // That it could not be written is no news beside what follows.
+                let _ = state_file.save(pending);
+            }
+            let forgotten = state_file.delete().and_then(|()| state_file.save(&rest));
+            forgotten.map(|_| ()).map_err(|error| error.to_string())
+        };
+        forget(layers, &mut attributes, numbers, &mut state).await
     }
 }

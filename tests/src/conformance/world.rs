@@ -10,8 +10,8 @@ use cwmp_core::{
     time::{Mono, Now, Wall},
 };
 use cwmp_datamodel::Origin;
-use cwmp_platform::instances::InstanceNumbers;
 use cwmp_platform_generic_linux::{GenericLinux, Options};
+use cwmp_store::durable::RealFiles;
 use cwmp_transport::PostBody;
 use cwmpd::workbench::Workbench;
 use tempfile::TempDir;
@@ -160,7 +160,7 @@ impl World {
             Effect::SendDatagram(datagram) => self.seen.push_back(Seen::Datagram(datagram)),
             Effect::CloseSession => self.seen.push_back(Seen::Close),
             Effect::Data(id, op) => {
-                let answer = self.bench.data.execute(op, Origin::Acs).await;
+                let answer = self.bench.execute(op, Origin::Acs).await;
                 if let Ok(DataReply::Listing { snapshot, .. }) = &answer {
                     self.bench.keep(*snapshot);
                 }
@@ -184,10 +184,10 @@ impl World {
 
     /// Looks whether a watched parameter has changed, as the program does every now and then.
     async fn watch(&mut self) {
-        if self.bench.data.check_watched().await {
+        if self.bench.data().check_watched().await {
             self.agent.handle(Input::WatchedChanged, self.now);
         }
-        if self.bench.data.check_lightweight().await {
+        if self.bench.data().check_lightweight().await {
             self.agent.handle(Input::LightweightChanged, self.now);
         }
     }
@@ -225,10 +225,10 @@ impl World {
     }
 
     async fn listing(&mut self, op: DataOp) -> Result<Vec<String>, String> {
-        let reply = self.bench.data.execute(op, Origin::Local).await.map_err(|fault| fault.to_string())?;
+        let reply = self.bench.execute(op, Origin::Local).await.map_err(|fault| fault.to_string())?;
         let DataReply::Listing { snapshot: id, .. } = reply else { return Err("no listing".to_owned()) };
-        let snapshot = self.bench.data.snapshot(id).ok_or("the snapshot is gone")?;
-        self.bench.data.release(id);
+        let snapshot = self.bench.data().snapshot(id).ok_or("the snapshot is gone")?;
+        self.bench.data().release(id);
         let line = |entry: cwmp_datamodel::snapshot::Entry<'_>| {
             let (value, mut line) = (entry.text, [entry.object, entry.name].concat());
             let _ = write!(line, "={value}\t{}{}{:?}", entry.writable, entry.notification, entry.access_list);
@@ -269,7 +269,7 @@ impl Stage for World {
             Act::Set(name, value) => {
                 let one = ParameterValueStruct { name: name.clone(), value_type: None, value: value.clone() };
                 let op = DataOp::Set { parameters: vec![one], parameter_key: ParameterKey::default() };
-                let done = self.bench.data.execute(op, Origin::Local).await;
+                let done = self.bench.execute(op, Origin::Local).await;
                 let taken = done.is_ok();
                 self.watch().await;
                 self.run().await?;
@@ -291,7 +291,7 @@ impl Stage for World {
                 self.reopen(false).await?;
             }
             Act::Resets => {
-                self.bench.forget().await?;
+                self.bench.forget(None).await?;
                 self.reopen(false).await?;
             }
             Act::Reboot => self.input(Input::Command(LocalCommand::Reboot)).await?,
@@ -358,8 +358,9 @@ async fn open(folder: &Path) -> Result<Workbench, String> {
         trust_clock: true,
         ..Options::default()
     };
-    let numbers = Rc::new(InstanceNumbers::in_memory());
-    let bench = Workbench::open(folder, |settings| Rc::new(GenericLinux::new(options, settings, numbers)));
+    let bench = Workbench::open(RealFiles::shared(), folder, |settings, numbers| {
+        Rc::new(GenericLinux::new(options, settings, numbers))
+    });
     bench.await.map_err(|problems| problems.join("; "))
 }
 
