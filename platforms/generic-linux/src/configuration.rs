@@ -52,8 +52,11 @@ impl Shared {
         })?;
         let (from, to) = (fresh, backup.clone());
         let kept = off_thread(move || {
-            let kept =
-                File::open(&from).and_then(|file| file.sync_all()).and_then(|()| fs::rename(&from, &to));
+            let folder = to.parent().unwrap_or(Path::new("."));
+            let kept = File::open(&from)
+                .and_then(|file| file.sync_all())
+                .and_then(|()| fs::rename(&from, &to))
+                .and_then(|()| File::open(folder)?.sync_all());
             kept.map_err(|e| PlatformError::Failed(format!("cannot write {}: {e}", to.display())))
         });
         kept.await.map(|()| Some(backup))

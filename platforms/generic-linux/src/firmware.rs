@@ -8,7 +8,7 @@ use crate::{
     command,
     platform::{Shared, off_thread},
     room::{self, Place},
-    updater::{Image, Updater, usual_mark},
+    updater::{Checked, Image, Updater, usual_mark},
 };
 
 /// Longest run of a command that stops or starts a service.
@@ -42,10 +42,15 @@ impl Shared {
     /// Whether a file of so many bytes fits, with `reserve` KiB of memory left.
     pub(crate) async fn room(&self, bytes: Option<u64>, reserve: u64) -> Result<(), PlatformError> {
         let (root, folder) = (self.root.clone(), self.options.download_folder.clone());
+        // A sandbox changes nothing of the machine that it runs on.
+        let may_drop = self.sandbox.is_none();
         off_thread(move || {
             let place = Place::of(folder.as_deref());
             let look = || room::check(bytes.unwrap_or(0), place, room::available_memory(&root), reserve);
-            look().or_else(|_| {
+            look().or_else(|short| {
+                if !may_drop {
+                    return Err(short);
+                }
                 room::drop_caches(&root);
                 look()
             })
@@ -79,7 +84,7 @@ impl Shared {
             Authenticity::NotJudged => tracing::info!("the signature of the image is not judged"),
         }
         let running = self.running();
-        let facts = updater.check(image, &running).await?;
+        let Checked { facts, running } = updater.check(image, &running).await?;
         self.options.image_policy.check_version(&running, facts.version.as_deref())?;
         Ok(facts)
     }

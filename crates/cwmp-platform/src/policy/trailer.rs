@@ -53,7 +53,7 @@ pub(super) fn detach(image: &Path) -> io::Result<Option<String>> {
     let mut file = OpenOptions::new().write(true).create(true).truncate(true).mode(0o600).open(&beside)?;
     file.write_all(signature.as_bytes())?;
     file.sync_all()?;
-    if let Some(folder) = beside.parent() {
+    if let Some(folder) = beside.parent().filter(|folder| !folder.as_os_str().is_empty()) {
         File::open(folder)?.sync_all()?;
     }
     let image = OpenOptions::new().write(true).open(image)?;

@@ -248,6 +248,16 @@ async fn a_load_that_fails_half_way_brings_the_former_configuration_back() {
 }
 
 #[tokio::test]
+async fn a_sandbox_drops_no_caches_of_the_machine() {
+    let root = FakeRoot::pc();
+    root.file("proc/sys/vm/drop_caches", "0\n");
+    root.file("proc/meminfo", "MemAvailable: 100 kB\n");
+    let short = sandboxed(&root).before_download(&Firmware, None).await;
+    assert!(matches!(short, Err(PlatformError::NoRoom(_))), "{short:?}");
+    assert_eq!(fs::read_to_string(root.path().join("proc/sys/vm/drop_caches")).unwrap(), "0\n");
+}
+
+#[tokio::test]
 async fn nothing_is_loaded_that_could_not_be_taken_back() {
     let root = FakeRoot::pc();
     let (file, present) = (root.path().join("file"), root.path().join("present"));

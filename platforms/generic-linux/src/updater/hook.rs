@@ -6,8 +6,8 @@ use async_trait::async_trait;
 use cwmp_platform::{Flash, FlashOptions, ImageFacts, PlatformError};
 
 use super::{
-    CHECK_LIMIT, FILE, INSTALL_LIMIT, Image, KEEP_SETTINGS, MARK_CHARS, STATE_BYTES, STATE_LIMIT, Updater,
-    confirm, require, running_image, state, usual_mark,
+    CHECK_LIMIT, Checked, FILE, INSTALL_LIMIT, Image, KEEP_SETTINGS, MARK_CHARS, STATE_BYTES, STATE_LIMIT,
+    Updater, confirm, require, running_image, state, usual_mark,
 };
 use crate::{
     command::{self, Keep},
@@ -28,8 +28,11 @@ impl Updater for Hook {
     }
 
     /// What the check command writes: lines `version=` and `mark=`.
-    async fn check(&self, image: &Path, _: &str) -> Result<ImageFacts, PlatformError> {
-        let Some(command) = &self.options.firmware_check_command else { return Ok(ImageFacts::default()) };
+    async fn check(&self, image: &Path, running: &str) -> Result<Checked, PlatformError> {
+        let checked = |facts| Checked { facts, running: running.to_owned() };
+        let Some(command) = &self.options.firmware_check_command else {
+            return Ok(checked(ImageFacts::default()));
+        };
         require("firmware_check_command", command, FILE)?;
         let placeholders = [(FILE, image.as_os_str())];
         let said = command::output(command, &placeholders, CHECK_LIMIT, Keep::All(STATE_BYTES)).await?;
@@ -38,7 +41,7 @@ impl Updater for Hook {
             let found = said.lines().find_map(|line| line.strip_prefix(key));
             found.map(|value| clean(value, MARK_CHARS)).filter(|value| !value.is_empty())
         };
-        Ok(ImageFacts { expects: value("mark="), version: value("version=") })
+        Ok(checked(ImageFacts { expects: value("mark="), version: value("version=") }))
     }
 
     async fn install(&self, image: &Path, flash: FlashOptions) -> Result<Flash, PlatformError> {

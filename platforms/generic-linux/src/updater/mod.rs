@@ -51,7 +51,7 @@ pub(crate) trait Updater {
     ///
     /// # Errors
     /// [`PlatformError::Refused`] or [`PlatformError::Unauthentic`] for an image that must not be written.
-    async fn check(&self, image: &Path, running: &str) -> Result<ImageFacts, PlatformError>;
+    async fn check(&self, image: &Path, running: &str) -> Result<Checked, PlatformError>;
 
     /// Writes an image that was checked.
     ///
@@ -76,6 +76,14 @@ pub(crate) trait Updater {
     /// # Errors
     /// [`PlatformError::Failed`] where the updater does not answer.
     async fn images(&self, running: &str) -> Result<Vec<Image>, PlatformError>;
+}
+
+/// An image that was checked.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Checked {
+    pub(crate) facts: ImageFacts,
+    /// The version that runs, as the updater counts: what the image's version compares to.
+    pub(crate) running: String,
 }
 
 /// A row of `Device.DeviceInfo.FirmwareImage.`.

@@ -10,7 +10,8 @@ use cwmp_platform::{Flash, FlashOptions, ImageFacts, PlatformError};
 use serde::Deserialize;
 
 use super::{
-    CHECK_LIMIT, INSTALL_LIMIT, Image, ImageStatus, MARK_CHARS, STATE_BYTES, STATE_LIMIT, Updater, must_keep,
+    CHECK_LIMIT, Checked, INSTALL_LIMIT, Image, ImageStatus, MARK_CHARS, STATE_BYTES, STATE_LIMIT, Updater,
+    must_keep,
 };
 use crate::{
     command::{self, Keep},
@@ -165,7 +166,7 @@ impl Updater for Rauc {
         Ok(())
     }
 
-    async fn check(&self, image: &Path, _: &str) -> Result<ImageFacts, PlatformError> {
+    async fn check(&self, image: &Path, running: &str) -> Result<Checked, PlatformError> {
         let command = self.command(&["info", "--output-format=json"], Some(image))?;
         let said =
             command::output(&command, &[], CHECK_LIMIT, Keep::All(STATE_BYTES)).await.map_err(judged)?;
@@ -187,7 +188,9 @@ impl Updater for Rauc {
             (Some(version), [target]) if keeps => Some(mark(version, target)),
             _ => None,
         };
-        Ok(ImageFacts { expects, version: version.map(|version| clean(&version, 64)) })
+        let runs = status.booted().and_then(|(_, slot)| slot.version()).unwrap_or(running).to_owned();
+        let facts = ImageFacts { expects, version: version.map(|version| clean(&version, 64)) };
+        Ok(Checked { facts, running: runs })
     }
 
     async fn install(&self, image: &Path, flash: FlashOptions) -> Result<Flash, PlatformError> {

@@ -3,9 +3,9 @@
 use std::path::Path;
 
 use async_trait::async_trait;
-use cwmp_platform::{Flash, FlashOptions, ImageFacts, PlatformError};
+use cwmp_platform::{Flash, FlashOptions, PlatformError};
 
-use super::{Image, Updater, running_image};
+use super::{Checked, Image, Updater, running_image};
 use crate::{platform::off_thread, sandbox::Sandbox};
 
 /// A sandbox as updater.
@@ -17,9 +17,10 @@ impl Updater for OfSandbox {
         Ok(())
     }
 
-    async fn check(&self, image: &Path, _: &str) -> Result<ImageFacts, PlatformError> {
+    async fn check(&self, image: &Path, running: &str) -> Result<Checked, PlatformError> {
         let (sandbox, image) = (self.0.clone(), image.to_owned());
-        off_thread(move || sandbox.check(&image)).await
+        let facts = off_thread(move || sandbox.check(&image)).await?;
+        Ok(Checked { facts, running: running.to_owned() })
     }
 
     async fn install(&self, image: &Path, flash: FlashOptions) -> Result<Flash, PlatformError> {

@@ -14,8 +14,8 @@ use async_trait::async_trait;
 use cwmp_platform::{Flash, FlashOptions, ImageFacts, PlatformError};
 
 use super::{
-    FILE, INSTALL_LIMIT, Image, MARK_CHARS, Updater, confirm, must_keep, require, running_image, state,
-    usual_mark,
+    Checked, FILE, INSTALL_LIMIT, Image, MARK_CHARS, Updater, confirm, must_keep, require, running_image,
+    state, usual_mark,
 };
 use crate::{
     command,
@@ -45,12 +45,13 @@ impl Updater for Swupdate {
         state(self.options.firmware_state_command.as_ref()).await
     }
 
-    async fn check(&self, image: &Path, _: &str) -> Result<ImageFacts, PlatformError> {
+    async fn check(&self, image: &Path, running: &str) -> Result<Checked, PlatformError> {
         let image = image.to_owned();
         let description = off_thread(move || description(&image).map_err(PlatformError::Refused)).await?;
         let version = version(&description).map(|version| clean(&version, VERSION_CHARS));
         // Which slot it goes to is decided by the selection that the command names.
-        Ok(ImageFacts { expects: None, version })
+        let facts = ImageFacts { expects: None, version };
+        Ok(Checked { facts, running: running.to_owned() })
     }
 
     async fn install(&self, image: &Path, flash: FlashOptions) -> Result<Flash, PlatformError> {

@@ -25,6 +25,10 @@ struct Box {
 
 impl Box {
     fn new() -> Self {
+        Self::with(|_| {})
+    }
+
+    fn with(change: impl FnOnce(&mut Options)) -> Self {
         let root = FakeRoot::pc();
         root.file("status", STATUS);
         root.file("info", INFO);
@@ -40,12 +44,13 @@ info) [ ! -e info.error ] || { cat info.error >&2; exit 1; }; cat info ;;
 install) [ ! -e install.error ] || { cat install.error >&2; exit 1; } ;;
 esac"#,
         );
-        let options = Options {
+        let mut options = Options {
             root: root.path().to_owned(),
             firmware_backend: FirmwareBackend::Rauc,
             rauc_command,
             ..Options::default()
         };
+        change(&mut options);
         let platform = crate::testing::backend(options, std::rc::Rc::new(FakeSettings::default()));
         Self { root, platform }
     }
@@ -159,6 +164,74 @@ async fn no_slot_is_written_that_the_box_may_need() {
         assert_eq!(flashed.unwrap_err().to_string(), why);
         assert!(!rauc.told().contains("install"), "{}", rauc.told());
     }
+}
+
+/// The version that counts is that of the bundle in the slot that runs, not that of os-release.
+#[tokio::test]
+async fn a_downgrade_is_told_by_the_bundle_that_runs() {
+    let rauc = Box::with(|options| {
+        options.image_policy = cwmp_platform::policy::ImagePolicy::load(&[], false, true).unwrap();
+    });
+    rauc.check().await.unwrap();
+    rauc.root.file("info", INFO.replace("2.1", "1.9"));
+    let refused = rauc.check().await.unwrap_err().to_string();
+    assert!(refused.contains("version 1.9 is older than 2.0, which runs"), "{refused}");
+}
+
+/// RAUC itself says what becomes of a bundle, where it is installed.
+#[tokio::test]
+async fn bundles_are_judged_by_the_real_rauc() {
+    use std::process::{Command, Stdio};
+    let rauc = Box::new();
+    let folder = rauc.root.path();
+    rauc.root.file("in/rootfs.img", "hi");
+    rauc.root.file(
+        "in/manifest.raucm",
+        "[update]\ncompatible=Acme Router\nversion=2.1\n[image.rootfs]\nfilename=rootfs.img\n",
+    );
+    let ran = |line: &str| {
+        let words: Vec<&str> = line.split(' ').collect();
+        let mut command = Command::new(words[0]);
+        command.args(&words[1..]).current_dir(folder).stdin(Stdio::null());
+        match command.output() {
+            Ok(output) => {
+                assert!(output.status.success(), "{line}: {}", String::from_utf8_lossy(&output.stderr));
+                true
+            }
+            Err(e) => {
+                eprintln!("skipped: {}: {e}", words[0]);
+                false
+            }
+        }
+    };
+    let certificate = |name: &str| {
+        ran(&format!(
+            "openssl req -x509 -newkey ec -pkeyopt ec_paramgen_curve:prime256v1 -nodes -keyout {name}.key -out {name}.pem -days 30 -subj /CN={name}"
+        ))
+    };
+    if !ran("rauc --version") || !ran("mksquashfs -version") || !certificate("ours") || !certificate("theirs")
+    {
+        return;
+    }
+    let real = |keyring: &str| {
+        let text = format!(
+            "cd \"${{0%/*}}\" || exit 1\n[ \"$1\" = status ] && exec cat status\nexec rauc --keyring={keyring}.pem \"$@\""
+        );
+        let command = script(&rauc.root, &format!("{keyring}.sh"), &text);
+        Rauc { command }
+    };
+    ran("rauc --cert=ours.pem --key=ours.key bundle in bundle.raucb");
+    let bundle = folder.join("bundle.raucb");
+    let facts = real("ours").check(&bundle, "2.0").await.unwrap().facts;
+    assert_eq!(facts.expects.as_deref(), Some("2.1 in slot B"));
+    let code = async |rauc: Rauc| rauc.check(&bundle, "2.0").await.unwrap_err().fault_code().0;
+    assert_eq!(code(real("theirs")).await, 9019);
+    let mut bytes = fs::read(&bundle).unwrap();
+    bytes[100] ^= 1;
+    fs::write(&bundle, &bytes).unwrap();
+    assert_eq!(code(real("ours")).await, 9019);
+    fs::write(&bundle, "no bundle").unwrap();
+    assert_eq!(code(real("ours")).await, 9018);
 }
 
 #[tokio::test]
