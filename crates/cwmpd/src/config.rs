@@ -14,11 +14,12 @@ use self::reader::Reader;
 
 pub(crate) mod reader;
 mod shared;
+mod tls;
 
 #[cfg(test)]
 mod tests;
 
-pub(crate) use self::shared::SharedLayers;
+pub(crate) use self::{shared::SharedLayers, tls::TlsFiles};
 
 /// Where a trace ends unless told otherwise, in bytes.
 const TRACE_BYTES: u32 = 1 << 20;
@@ -60,6 +61,8 @@ pub(crate) struct Config {
     pub(crate) acs_reply_timeout: Duration,
     /// Whether a Basic challenge is answered without TLS, where everybody on the way can read the password.
     pub(crate) basic_without_tls: bool,
+    /// Whom https trusts, and who the box is there.
+    pub(crate) tls: TlsFiles,
     /// Where a trace of the agent is written; `None` for nowhere.
     pub(crate) trace_file: Option<PathBuf>,
     /// Where the trace ends, in bytes.
@@ -124,6 +127,7 @@ impl Config {
                 read.unsigned("acs_reply_timeout", 30..=3600).unwrap_or(default_timeout).into(),
             ),
             basic_without_tls: read.boolean("basic_without_tls").unwrap_or(true),
+            tls: tls::read(&mut read),
             trace_file: read.read("trace_file", absolute, path),
             trace_bytes: read.unsigned("trace_bytes", 4096..=1 << 30).unwrap_or(TRACE_BYTES).into(),
         };

@@ -15,14 +15,14 @@ use cwmp_core::{
 use cwmp_datamodel::DataModel;
 use cwmp_platform::Platform;
 use cwmp_store::StateFile;
-use cwmp_transport::{AcsClient, ClientConfig, PostBody};
+use cwmp_transport::{AcsClient, ClientConfig, PostBody, Tls, TlsConfig};
 use tokio::sync::mpsc;
 
 use crate::{
     acs_task::{self, Note, Step},
     agent_source::AgentSource,
     clock::{self, ClockWatch},
-    config::{Config, SharedLayers},
+    config::{Config, SharedLayers, TlsFiles},
     control::{Answer, Asked, Request},
     data_task::{self, Question, Tree},
     datagram,
@@ -66,6 +66,7 @@ pub(crate) async fn run(parts: Parts, stop: impl Future<Output = ()>) -> Departu
     let client = AcsClient::new(ClientConfig {
         reply_timeout: config.acs_reply_timeout,
         basic_without_tls: config.basic_without_tls,
+        tls: tls(&config, &platform),
         ..ClientConfig::default()
     });
     let trace = config.trace_file.as_deref().and_then(|file| {
@@ -129,6 +130,14 @@ pub(crate) async fn run(parts: Parts, stop: impl Future<Output = ()>) -> Departu
     acs.abort();
     tree.abort();
     departure
+}
+
+/// What all https connections share.
+fn tls(config: &Config, platform: &Rc<dyn Platform>) -> Tls {
+    let platform = Rc::clone(platform);
+    let date = move || clock::now(platform.clock_is_synchronised()).wall;
+    let TlsFiles { ca_file, client, pins } = config.tls.clone();
+    Tls::new(TlsConfig { ca_file, client, pins, date: Rc::new(date) })
 }
 
 struct Driver {

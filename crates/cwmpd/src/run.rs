@@ -103,7 +103,8 @@ pub(crate) async fn assemble(
     let data = DataModel::new(sources, Rc::new(attributes)).with_addressing(source.addressing());
 
     let factory_reset = platform.can_factory_reset();
-    let abilities = Abilities { reboot: true, factory_reset, ..Abilities::default() };
+    let https = cfg!(feature = "tls");
+    let abilities = Abilities { reboot: true, factory_reset, https, ..Abilities::default() };
     let start = Start {
         device: facts.id,
         settings: source.settings(),

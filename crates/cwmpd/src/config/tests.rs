@@ -40,6 +40,7 @@ fn an_empty_section_gives_the_defaults() {
         },
         acs_reply_timeout: Duration::from_secs(60),
         basic_without_tls: true,
+        tls: TlsFiles::default(),
         trace_file: None,
         trace_bytes: 1 << 20,
     };
@@ -67,6 +68,7 @@ fn every_setting_is_read() {
         },
         acs_reply_timeout: Duration::from_secs(30),
         basic_without_tls: false,
+        tls: TlsFiles::default(),
         trace_file: None,
         trace_bytes: 1 << 20,
     };
@@ -205,4 +207,38 @@ fn gathered_changes_are_one_step_on_the_disk_or_none() {
     // What follows is durable by itself again.
     shared.set(&[("B", "y", "3")]).unwrap();
     assert!(on_disk().contains('3'));
+}
+
+#[test]
+fn the_files_of_https_are_read() {
+    let pin = "AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA=";
+    let text = format!(
+        "tls_ca_file=/etc/ca.pem\ntls_client_certificate=/etc/box.pem\ntls_client_key=/etc/box.key\n\
+         tls_pins={pin}, {pin}\n"
+    );
+    let (config, warnings) = load(&text).unwrap();
+    assert_eq!(warnings, []);
+    let client = config.tls.client.unwrap();
+    assert_eq!((client.certificate, client.key), ("/etc/box.pem".into(), "/etc/box.key".into()));
+    assert_eq!((config.tls.ca_file, config.tls.pins.len()), (Some("/etc/ca.pem".into()), 2));
+    let (config, _) = load("tls_ca_file=\ntls_client_certificate=\ntls_client_key=\ntls_pins=\n").unwrap();
+    assert_eq!(config.tls, TlsFiles::default());
+}
+
+#[test]
+fn wrong_settings_of_https_are_refused() {
+    for (text, key) in [
+        ("tls_ca_file=ca.pem", "tls_ca_file"),
+        ("tls_client_certificate=/a", "tls_client_certificate"),
+        ("tls_client_key=/a", "tls_client_key"),
+        ("tls_client_certificate=/a\ntls_client_key=", "tls_client_key"),
+        ("tls_pins=AAAA", "tls_pins"),
+        ("tls_pins=,", "tls_pins"),
+    ] {
+        let problems = load(&format!("{text}\n")).unwrap_err();
+        assert!(
+            problems.iter().any(|problem| problem.to_string().contains(&format!("{key}: must be"))),
+            "{problems:?}"
+        );
+    }
 }
