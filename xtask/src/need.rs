@@ -168,6 +168,13 @@ pub(crate) const OPENSSL: Need = Need {
     install: Install::Apt("openssl"),
 };
 
+pub(crate) const NGINX: Need = Need {
+    what: "nginx",
+    // Not every user has /usr/sbin in the path.
+    probe: |_| on_path("nginx").is_some() || Path::new("/usr/sbin/nginx").is_file(),
+    install: Install::Apt("nginx-light"),
+};
+
 #[cfg(test)]
 mod tests {
     use super::*;

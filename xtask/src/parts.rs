@@ -2,7 +2,7 @@
 //!
 //! A new check is one `Step` here, in the part whose budget pays for it.
 
-use crate::need::{CLIPPY, LXML, Need, OPENSSL, QEMU, RUST_SRC, RUSTFMT, SCHEMAS, ZIG};
+use crate::need::{CLIPPY, LXML, NGINX, Need, OPENSSL, QEMU, RUST_SRC, RUSTFMT, SCHEMAS, ZIG};
 use crate::sh::{Res, Sh};
 use crate::{bench, build, conformance, demo, deny, features, interop, lint, simulate, test, tidy};
 
@@ -63,7 +63,10 @@ pub(crate) const PARTS: &[Part] = &[
     Part {
         name: "real servers",
         minutes: 8,
-        steps: &[Step::test("acsrs", interop::acsrs).needs(&[&OPENSSL, &interop::ACSRS])],
+        steps: &[
+            Step::test("acsrs", interop::acsrs).needs(&[&OPENSSL, &interop::ACSRS]),
+            Step::test("nginx", interop::nginx).needs(&[&NGINX]),
+        ],
     },
     Part {
         name: "cross-builds",
