@@ -4,6 +4,7 @@
 //! same way.
 
 pub mod conformance;
+pub mod loopback;
 pub mod program;
 pub mod replay;
 pub mod sandbox;

@@ -16,6 +16,7 @@ cargo xtask <job> [flags]
     --setup               install what is missing (implied by CI=true)
     --bless REASON        accept the new size: rewrites the target's line in docs/size-ratchet.tsv
   interop acsrs         test against acsrs, an ACS from the Rust crate registry
+  interop nginx         test transfers of files and https against nginx
     --setup               build and install what is missing (implied by CI=true)
   bench                 time, memory, writes and size of the program as it ships, against the development ACS
     --quick               fewer rounds, as in ci
@@ -87,10 +88,18 @@ pub(crate) struct Demo {
     pub(crate) keep: bool,
 }
 
-/// Flags of `interop`. There is one peer, so its name is checked and not kept.
-#[derive(Debug, Default, PartialEq, Eq)]
+/// Flags of `interop`.
+#[derive(Debug, PartialEq, Eq)]
 pub(crate) struct Interop {
+    pub(crate) peer: Peer,
     pub(crate) setup: bool,
+}
+
+/// What somebody else wrote.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Peer {
+    Acsrs,
+    Nginx,
 }
 
 /// Flags of `simulate`.
@@ -201,16 +210,20 @@ fn build(mut args: lexopt::Parser) -> Result<Job, lexopt::Error> {
 }
 
 fn interop(mut args: lexopt::Parser) -> Result<Job, lexopt::Error> {
-    let (mut interop, mut named) = (Interop::default(), false);
+    let (mut setup, mut named) = (false, None);
     while let Some(arg) = args.next()? {
         match arg {
             Short('h') | Long("help") => return Ok(Job::Help),
-            Long("setup") => interop.setup = true,
-            Value(peer) if !named && peer == "acsrs" => named = true,
+            Long("setup") => setup = true,
+            Value(peer) if named.is_none() && peer == "acsrs" => named = Some(Peer::Acsrs),
+            Value(peer) if named.is_none() && peer == "nginx" => named = Some(Peer::Nginx),
             other => return Err(other.unexpected()),
         }
     }
-    if named { Ok(Job::Interop(interop)) } else { Err("interop with what? There is: acsrs".into()) }
+    match named {
+        Some(peer) => Ok(Job::Interop(Interop { peer, setup })),
+        None => Err("interop with what? There are: acsrs, nginx".into()),
+    }
 }
 
 fn simulate(mut args: lexopt::Parser) -> Result<Job, lexopt::Error> {
@@ -253,7 +266,9 @@ mod tests {
         assert_eq!(parsed("build --target mipsel-unknown-linux-musl --setup"), Ok(Job::Build(build)));
         let bench = Bench { quick: true, against: Some("old/cwmpd".into()), ..Bench::default() };
         assert_eq!(parsed("bench --quick --against old/cwmpd"), Ok(Job::Bench(bench)));
-        assert_eq!(parsed("interop acsrs --setup"), Ok(Job::Interop(Interop { setup: true })));
+        let interop = |peer, setup| Ok(Job::Interop(Interop { peer, setup }));
+        assert_eq!(parsed("interop acsrs --setup"), interop(Peer::Acsrs, true));
+        assert_eq!(parsed("interop nginx"), interop(Peer::Nginx, false));
     }
 
     #[test]
@@ -286,6 +301,7 @@ mod tests {
             "deny",
             "features",
             "interop acsrs",
+            "interop nginx",
             "lint",
             "simulate",
             "test",

@@ -2,7 +2,9 @@
 //!
 //! A new check is one `Step` here, in the part whose budget pays for it.
 
-use crate::need::{CLIPPY, IPROUTE2, LXML, NAMESPACES, Need, OPENSSL, QEMU, RUST_SRC, RUSTFMT, SCHEMAS, ZIG};
+use crate::need::{
+    CLIPPY, IPROUTE2, LXML, NAMESPACES, NGINX, Need, OPENSSL, QEMU, RUST_SRC, RUSTFMT, SCHEMAS, ZIG,
+};
 use crate::sh::{Res, Sh};
 use crate::{bench, build, conformance, demo, deny, features, interop, lint, simulate, test, tidy};
 
@@ -68,7 +70,10 @@ pub(crate) const PARTS: &[Part] = &[
     Part {
         name: "real servers",
         minutes: 8,
-        steps: &[Step::test("acsrs", interop::acsrs).needs(&[&OPENSSL, &interop::ACSRS])],
+        steps: &[
+            Step::test("acsrs", interop::acsrs).needs(&[&OPENSSL, &interop::ACSRS]),
+            Step::test("nginx", interop::nginx).needs(&[&NGINX]),
+        ],
     },
     Part {
         name: "cross-builds",

@@ -11,6 +11,8 @@ pub const REPLY_TOTAL_MS: u64 = 600_000;
 /// Dates that a chain is verified by while the clock is not set, before it counts as invalid: its certificates may begin to
 /// be valid one after the other.
 pub const DATE_ATTEMPTS: u32 = 5;
+/// Most tickets that are kept to resume TLS with, eight for each server; at the limit the oldest server gives way.
+pub const TLS_TICKETS: usize = 32;
 /// Largest file with trusted certificates, in bytes.
 pub const CA_FILE_BYTES: u64 = 4 * 1024 * 1024;
 /// Largest file with the box's certificate or key, in bytes.

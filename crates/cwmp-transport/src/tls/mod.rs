@@ -25,7 +25,7 @@ use self::{
     date::{Date, Dates, Fixed},
     material::{Files, Stamp},
 };
-use crate::tls_config::TlsConfig;
+use crate::{limits, tls_config::TlsConfig};
 
 /// What all https connections of the program share: trust anchors, the box's certificate, and tickets of earlier
 /// connections, with which the next one is quicker.
@@ -135,12 +135,13 @@ impl Tls {
         let builder = ClientConfig::builder_with_details(provider, fixed);
         let builder = builder.with_safe_default_protocol_versions().map_err(|error| error.to_string())?;
         let builder = builder.with_root_certificates(Arc::clone(&material.roots));
-        let client = match material.client {
+        let mut client = match material.client {
             Some((chain, key)) => builder
                 .with_client_auth_cert(chain, key)
                 .map_err(|error| format!("certificate and key of the box: {error}"))?,
             None => builder.with_no_client_auth(),
         };
+        client.resumption = Resumption::in_memory_sessions(limits::TLS_TICKETS);
         let made = Made { client: Arc::new(client), roots: material.roots };
         *self.0.made.borrow_mut() = Some((stamp, made.clone()));
         Ok(made)

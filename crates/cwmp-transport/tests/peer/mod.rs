@@ -39,6 +39,12 @@ impl Server {
         target(&self.url(path))
     }
 
+    /// Nobody is waiting to be accepted.
+    pub(crate) fn assert_nobody_came(self) {
+        let came = self.socket.into_std().unwrap().accept();
+        assert_eq!(came.unwrap_err().kind(), std::io::ErrorKind::WouldBlock);
+    }
+
     pub(crate) async fn accept(&self) -> Peer {
         Peer::new(self.socket.accept().await.unwrap().0)
     }
