@@ -9,12 +9,10 @@ use cwmp_core::{
     agent::Agent,
     event::{EventCode, EventStruct},
     io::{Body, Effect, Input, Level, LocalCommand, Record, Start},
-    stored::Stored,
     time::Now,
 };
 use cwmp_datamodel::DataModel;
 use cwmp_platform::Platform;
-use cwmp_store::StateFile;
 use cwmp_transport::{AcsClient, ClientConfig, PostBody};
 use tokio::sync::mpsc;
 
@@ -30,7 +28,7 @@ use crate::{
     listener::Listener,
     restart::{self, Departure},
     snapshots::Snapshots,
-    store_task::{self, Order},
+    store_task::{self, Kept, Order},
     trace::Trace,
 };
 
@@ -49,7 +47,7 @@ pub(crate) struct Parts {
     pub(crate) source: Rc<AgentSource>,
     pub(crate) data: DataModel,
     pub(crate) ledger: Rc<Ledger>,
-    pub(crate) state_file: StateFile<Stored>,
+    pub(crate) kept: Kept,
     pub(crate) start: Box<Start>,
     /// Requests of the command line.
     pub(crate) asked: mpsc::Receiver<Asked>,
@@ -57,7 +55,7 @@ pub(crate) struct Parts {
 
 /// Runs the agent until `stop` comes or it has to start again.
 pub(crate) async fn run(parts: Parts, stop: impl Future<Output = ()>) -> Departure {
-    let Parts { config, layers, platform, source, data, ledger, state_file, start, mut asked } = parts;
+    let Parts { config, layers, platform, source, data, ledger, kept, start, mut asked } = parts;
     let (inputs, mut incoming) = mpsc::unbounded_channel();
     let (notes, mut noted) = mpsc::unbounded_channel();
     let (departures, mut departing) = mpsc::unbounded_channel();
@@ -76,7 +74,7 @@ pub(crate) async fn run(parts: Parts, stop: impl Future<Output = ()>) -> Departu
     });
     let snapshots = Snapshots::default();
     let acs = tokio::task::spawn_local(acs_task::run(client, to_acs, inputs.clone(), notes));
-    let store = tokio::task::spawn_local(store_task::run(state_file, to_store, inputs.clone()));
+    let store = tokio::task::spawn_local(store_task::run(kept, to_store, inputs.clone()));
     let mut settings = source.subscribe();
     let tree = Tree { model: data, ledger };
     let listener = Listener::new(config.connection_request, source, inputs.clone());

@@ -28,7 +28,8 @@ use crate::{
     driver::{self, Parts},
     ledger::{Around, Ledger},
     log, platforms,
-    restart::Departure,
+    restart::{Departure, Mirror},
+    store_task::Kept,
 };
 
 /// Requests of the command line that wait for the loop.
@@ -95,6 +96,7 @@ pub(crate) async fn assemble(
     let mut state = state.unwrap_or_default();
     let boot_id = platform.boot_id().await.map_err(one)?;
     let cause = if state.boot_id == boot_id { BootCause::AgentRestart } else { BootCause::Boot };
+    let mirror = config.prozone.open().map(|zone| Mirror::start(zone, &mut state, cause, &boot_id));
     state.boot_id.clone_from(&boot_id);
     let (attributes, problems) =
         AttributeFile::open(Arc::clone(files), &open("attributes.json"), owner(&facts.id)).map_err(one)?;
@@ -131,8 +133,9 @@ pub(crate) async fn assemble(
         abilities,
         image: facts.software_version,
     };
+    let kept = Kept { file: state_file, mirror };
     tracing::info!("cwmpd {} on {}", env!("CARGO_PKG_VERSION"), platform.name());
-    Ok(Parts { config, layers, platform, source, data, ledger, state_file, start: Box::new(start), asked })
+    Ok(Parts { config, layers, platform, source, data, ledger, kept, start: Box::new(start), asked })
 }
 
 /// Whether the model has a parameter in every Inform anyway.

@@ -12,7 +12,10 @@ use cwmp_core::{
 };
 use cwmp_datamodel::DataModel;
 use cwmp_platform::{Platform, settings::Settings};
-use cwmp_store::{Layers, StateFile, durable::RealFiles};
+use cwmp_store::{
+    Layers,
+    durable::{Files, RealFiles},
+};
 use cwmp_transport::PostBody;
 use tokio::sync::{mpsc, watch};
 
@@ -20,8 +23,10 @@ use crate::{
     agent_source::AgentSource,
     config::{Config, SharedLayers},
     driver::Parts,
+    ledger::Ledger,
     run::{all, assemble, one},
     snapshots::Snapshots,
+    store_task::Kept,
 };
 
 /// One start of the agent on the files of a folder.
@@ -31,9 +36,10 @@ pub struct Workbench {
     /// The parameter tree, the agent's own parameters included.
     pub data: DataModel,
     layers: Rc<SharedLayers>,
+    ledger: Rc<Ledger>,
     source: Rc<AgentSource>,
     settings: watch::Receiver<AgentSettings>,
-    state_file: StateFile<Stored>,
+    kept: Kept,
     snapshots: Snapshots,
 }
 
@@ -46,16 +52,27 @@ impl Workbench {
         folder: &Path,
         platform: impl FnOnce(Rc<dyn Settings>) -> Rc<dyn Platform>,
     ) -> Result<Self, Vec<String>> {
-        let files = RealFiles::shared();
+        Self::open_on(RealFiles::shared(), folder, platform).await
+    }
+
+    /// The same on another file system, such as one that loses power.
+    ///
+    /// # Errors
+    /// What keeps the program from starting, a sentence each.
+    pub async fn open_on(
+        files: Arc<dyn Files>,
+        folder: &Path,
+        platform: impl FnOnce(Rc<dyn Settings>) -> Rc<dyn Platform>,
+    ) -> Result<Self, Vec<String>> {
         let (layers, _) = Layers::load(Arc::clone(&files), folder).map_err(one)?;
         let (config, _) = Config::load(&layers).map_err(all)?;
         let layers = Rc::new(SharedLayers::new(layers));
         let platform = platform(Rc::clone(&layers) as _);
         let (_, asked) = mpsc::channel(1);
         let parts = assemble(config, layers, platform, &files, asked).await?;
-        let Parts { layers, source, data, state_file, start, .. } = parts;
+        let Parts { layers, source, data, ledger, kept, start, .. } = parts;
         let settings = source.subscribe();
-        Ok(Self { start, data, layers, source, settings, state_file, snapshots: Snapshots::default() })
+        Ok(Self { start, data, layers, ledger, source, settings, kept, snapshots: Snapshots::default() })
     }
 
     /// The settings in force, where they have changed since this was last called.
@@ -74,7 +91,7 @@ impl Workbench {
     /// # Errors
     /// A sentence that names file and reason.
     pub fn save(&mut self, state: &Stored) -> Result<(), String> {
-        self.state_file.save(state).map(|_| ()).map_err(|error| error.to_string())
+        self.kept.save(state)
     }
 
     /// Holds a snapshot of the tree until [`Workbench::release`].
@@ -102,9 +119,9 @@ impl Workbench {
     /// What could not be deleted.
     pub async fn forget(&mut self) -> Result<(), String> {
         self.layers.delete_user().map_err(|error| error.to_string())?;
+        self.ledger.forget()?;
         self.data.forget_attributes().await.map_err(|error| error.to_string())?;
         let rest = Stored { boot_id: self.start.state.boot_id.clone(), ..Stored::default() };
-        let forgotten = self.state_file.delete().and_then(|()| self.state_file.save(&rest));
-        forgotten.map(|_| ()).map_err(|error| error.to_string())
+        self.kept.forget(&rest)
     }
 }

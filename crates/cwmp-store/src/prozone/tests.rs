@@ -105,9 +105,7 @@ fn the_sequence_may_begin_anew() {
 #[test]
 fn memory_that_is_absent_or_too_small_is_an_error_that_names_it() {
     let (dir, path, zone) = memory();
-    let many: Vec<String> =
-        (0..20).map(|number| format!("a key of thirty-two characters {number}")).collect();
-    let many: Vec<&str> = many.iter().map(|key| &key[..32]).collect();
+    let many = ["a key of thirty-two characters ."; 20];
     let error = zone.store(&keys(&many), "b1").unwrap_err().to_string();
     assert!(error.contains("phram") && error.contains("raise prozone_size"), "{error}");
     let beyond = MemoryZone::new(path, 1500, SIZE);
