@@ -14,6 +14,9 @@
 //! gathered and written in one step, as the last of the call. A call that reaches that place alone is not written down.
 //!
 //! A command (a parameter that makes the box do something) is neither undone nor made again.
+//!
+//! Left out: a call that sets a password which its source keeps to itself, and makes rows in the settings as well. Cut off,
+//! it cannot be made, since the rows are not there, nor put back as a whole: that password may stay as it was set.
 
 use std::{collections::BTreeSet, fmt, rc::Rc};
 

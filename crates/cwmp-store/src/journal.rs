@@ -271,16 +271,22 @@ impl<W: Clone + Serialize + DeserializeOwned> Journal<W> {
         self.move_to(Stage::Undoing { failures })
     }
 
+    /// Forgets the intent and what is left of damaged files: nothing of it is to be made or undone.
+    ///
+    /// # Errors
+    /// Those of [`StateFile::delete`]; the intent is then still open.
+    pub fn forget(&mut self) -> Result<(), StoreError> {
+        self.file.delete()?;
+        self.open = None;
+        Ok(())
+    }
+
     /// Forgets the intent durably, with all that it holds: the change is made, or everything is as it was.
     ///
     /// # Errors
     /// Those of [`StateFile::delete`]; the intent is then still open.
     pub fn close(&mut self) -> Result<(), StoreError> {
-        if self.open.is_some() {
-            self.file.delete()?;
-            self.open = None;
-        }
-        Ok(())
+        if self.open.is_some() { self.forget() } else { Ok(()) }
     }
 
     fn move_to(&mut self, stage: Stage) -> Result<(), StoreError> {

@@ -7,7 +7,10 @@ use std::{
 };
 
 use cwmp_core::{limits, url::HttpUrl};
-use cwmp_store::{Layers, Problem, StoreError};
+use cwmp_store::{
+    Layers, Problem, StoreError,
+    prozone::{self, MemoryZone, Prozone, PstoreZone},
+};
 use tracing::Level;
 
 use self::reader::Reader;
@@ -33,6 +36,11 @@ const SOCKET_BYTES: usize = 107;
 const BOOT_WAIT: u32 = 3600;
 /// Longest clock_wait, in seconds.
 const CLOCK_WAIT: u32 = 600;
+const PROZONE_PATH: &str = "prozone_path";
+/// Area of the prozone unless told otherwise, in bytes.
+const PROZONE_SIZE: u32 = 8192;
+/// Largest area of the prozone, in bytes.
+const PROZONE_LARGEST: u32 = 1 << 20;
 /// Most addresses in connection_request_address.
 const ADDRESSES: usize = 16;
 
@@ -69,6 +77,38 @@ pub(crate) struct Config {
     pub(crate) trace_file: Option<PathBuf>,
     /// Where the trace ends, in bytes.
     pub(crate) trace_bytes: u64,
+    /// Memory that a warm reboot keeps.
+    pub(crate) prozone: ProzoneConfig,
+}
+
+/// Which memory keeps the CommandKeys of a Reboot, beside the state.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) enum ProzoneConfig {
+    /// None: the state serves alone.
+    None,
+    /// A device or file over such memory.
+    File {
+        path: PathBuf,
+        /// Where the area begins, in bytes.
+        offset: u64,
+        /// How large it is, in bytes.
+        size: u32,
+    },
+    /// Linux pstore.
+    Pstore,
+}
+
+impl ProzoneConfig {
+    /// The memory, where there is to be one.
+    pub(crate) fn open(&self) -> Option<Box<dyn Prozone>> {
+        match self {
+            Self::None => None,
+            Self::File { path, offset, size } => {
+                Some(Box::new(MemoryZone::new(path.clone(), *offset, *size)))
+            }
+            Self::Pstore => Some(Box::new(PstoreZone::default())),
+        }
+    }
 }
 
 /// Where connection requests over HTTP are taken, and what ConnectionRequestURL says.
@@ -137,6 +177,7 @@ impl Config {
             tls: tls::read(&mut read),
             trace_file: read.read("trace_file", absolute, path),
             trace_bytes: read.unsigned("trace_bytes", 4096..=1 << 30).unwrap_or(TRACE_BYTES).into(),
+            prozone: read_prozone(&mut read),
         };
         // They are settings of the agent; here they are checked with the rest.
         read_waits(&mut read);
@@ -179,6 +220,21 @@ fn read_waits(read: &mut Reader<'_>) -> Waits {
         boot: read.unsigned("boot_wait", 0..=BOOT_WAIT).unwrap_or(0),
         clock: read.unsigned("clock_wait", 0..=CLOCK_WAIT).unwrap_or(0),
     }
+}
+
+fn read_prozone(read: &mut Reader<'_>) -> ProzoneConfig {
+    let path = read.read(PROZONE_PATH, "an absolute path", path);
+    let offset = read.unsigned("prozone_offset", 0..=u32::MAX).unwrap_or(0).into();
+    let size = read.unsigned("prozone_size", prozone::SMALLEST..=PROZONE_LARGEST).unwrap_or(PROZONE_SIZE);
+    // A file without a path is no right value of the key that asks for one.
+    let right = format!("none, file or pstore, and file only with {PROZONE_PATH}");
+    let chosen = read.read("prozone", &right, |text| match (text, &path) {
+        ("none", _) => Some(ProzoneConfig::None),
+        ("file", Some(path)) => Some(ProzoneConfig::File { path: path.clone(), offset, size }),
+        ("pstore", _) => Some(ProzoneConfig::Pstore),
+        _ => None,
+    });
+    chosen.unwrap_or(ProzoneConfig::None)
 }
 
 fn level(text: &str) -> Option<Level> {

@@ -58,6 +58,12 @@ impl Tree {
         done
     }
 
+    /// Forgets what the ACS has set of the tree, and the change that may be under way (factory reset).
+    pub(crate) async fn forget(&mut self) -> Result<(), String> {
+        self.ledger.forget()?;
+        self.model.forget_attributes().await.map_err(|error| error.to_string())
+    }
+
     /// The next question. In the meantime a change whose time to be confirmed is over is undone.
     pub(crate) async fn next(
         &mut self,
@@ -108,7 +114,7 @@ pub(crate) async fn run(
                 watch(&mut tree, &inputs).await;
             }
             Question::Forget(done) => {
-                done.send(tree.model.forget_attributes().await.map_err(|error| error.to_string())).ok();
+                done.send(tree.forget().await).ok();
             }
         }
     }

@@ -10,13 +10,11 @@ use cwmp_core::{
     event::{EventCode, EventStruct},
     io::{Body, Effect, Input, Level, LocalCommand, Record, Start},
     rpc::{ArgStruct, CommandKey, RequestDownload},
-    stored::Stored,
     time::Now,
 };
 use cwmp_datamodel::DataModel;
 use cwmp_diagnostics::Diagnostics;
 use cwmp_platform::{Platform, instances::InstanceNumbers};
-use cwmp_store::StateFile;
 use cwmp_transport::{
     AcsClient, ClientConfig, PostBody, Tls, TlsConfig,
     files::{FileClient, FileConfig},
@@ -37,7 +35,7 @@ use crate::{
     listener::Listener,
     restart::{self, Departure},
     snapshots::Snapshots,
-    store_task::{self, Order},
+    store_task::{self, Kept, Order},
     trace::Trace,
 };
 
@@ -58,7 +56,7 @@ pub(crate) struct Parts {
     pub(crate) data: DataModel,
     pub(crate) ledger: Rc<Ledger>,
     pub(crate) diagnostics: Rc<Diagnostics>,
-    pub(crate) state_file: StateFile<Stored>,
+    pub(crate) kept: Kept,
     pub(crate) start: Box<Start>,
     /// Requests of the command line.
     pub(crate) asked: mpsc::Receiver<Asked>,
@@ -75,7 +73,7 @@ pub(crate) async fn run(parts: Parts, stop: impl Future<Output = ()>) -> Departu
         data,
         ledger,
         diagnostics,
-        state_file,
+        kept,
         start,
         mut asked,
     } = parts;
@@ -99,7 +97,7 @@ pub(crate) async fn run(parts: Parts, stop: impl Future<Output = ()>) -> Departu
     });
     let snapshots = Snapshots::default();
     let acs = tokio::task::spawn_local(acs_task::run(client, to_acs, inputs.clone(), notes));
-    let store = tokio::task::spawn_local(store_task::run(state_file, to_store, inputs.clone()));
+    let store = tokio::task::spawn_local(store_task::run(kept, to_store, inputs.clone()));
     let mut settings = source.subscribe();
     let tree = Tree { model: data, ledger, diagnostics: Rc::clone(&diagnostics), inputs: inputs.clone() };
     let workshop = Workshop {

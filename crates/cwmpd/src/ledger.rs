@@ -97,6 +97,14 @@ impl Ledger {
         }
     }
 
+    /// Drops what is written down, with what is left of damaged files (factory reset): there is nothing to undo any more.
+    ///
+    /// # Errors
+    /// A sentence that names the file.
+    pub(crate) fn forget(&self) -> Result<(), String> {
+        self.journal.borrow_mut().forget().map_err(|error| error.to_string())
+    }
+
     /// Finishes or undoes the change that is written down, where there is one and it does not wait to be confirmed.
     ///
     /// # Errors

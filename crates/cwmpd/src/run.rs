@@ -29,7 +29,8 @@ use crate::{
     driver::{self, Parts},
     ledger::{Around, Ledger},
     log, numbers, platforms,
-    restart::Departure,
+    restart::{Departure, Mirror},
+    store_task::Kept,
 };
 
 /// Requests of the command line that wait for the loop.
@@ -101,6 +102,7 @@ pub(crate) async fn assemble(
     let mut state = state.unwrap_or_default();
     let boot_id = platform.boot_id().await.map_err(one)?;
     let cause = if state.boot_id == boot_id { BootCause::AgentRestart } else { BootCause::Boot };
+    let mirror = config.prozone.open().map(|zone| Mirror::start(zone, &mut state, cause, &boot_id));
     state.boot_id.clone_from(&boot_id);
     let (attributes, problems) =
         AttributeFile::open(Arc::clone(files), &open("attributes.json"), owner(&facts.id)).map_err(one)?;
@@ -150,21 +152,10 @@ pub(crate) async fn assemble(
         abilities,
         image,
     };
+    let kept = Kept { file: state_file, mirror };
     tracing::info!("cwmpd {} on {}", env!("CARGO_PKG_VERSION"), platform.name());
     let start = Box::new(start);
-    Ok(Parts {
-        config,
-        layers,
-        platform,
-        numbers,
-        source,
-        data,
-        ledger,
-        diagnostics,
-        state_file,
-        start,
-        asked,
-    })
+    Ok(Parts { config, layers, platform, numbers, source, data, ledger, diagnostics, kept, start, asked })
 }
 
 /// The diagnostics, which find out from the platform what an `Interface` means.

@@ -13,7 +13,7 @@ use cwmp_core::{
 };
 use cwmp_datamodel::{DataModel, Origin};
 use cwmp_platform::{Platform, instances::InstanceNumbers, settings::Settings};
-use cwmp_store::{Layers, StateFile, durable::Files};
+use cwmp_store::{Layers, durable::Files};
 use cwmp_transport::PostBody;
 use tokio::sync::{mpsc, watch};
 
@@ -26,6 +26,7 @@ use crate::{
     restart::forget,
     run::{all, assemble, one},
     snapshots::Snapshots,
+    store_task::Kept,
 };
 
 /// One start of the agent on the files of a folder.
@@ -39,7 +40,7 @@ pub struct Workbench {
     source: Rc<AgentSource>,
     numbers: Rc<InstanceNumbers>,
     settings: watch::Receiver<AgentSettings>,
-    state_file: StateFile<Stored>,
+    kept: Kept,
     snapshots: Snapshots,
 }
 
@@ -61,13 +62,12 @@ impl Workbench {
         let platform = platform(Rc::clone(&layers) as _, Rc::clone(&numbers));
         let (_, asked) = mpsc::channel(1);
         let parts = assemble(config, layers, platform, numbers, &files, asked).await?;
-        let Parts { layers, source, data: model, ledger, diagnostics, state_file, start, numbers, .. } =
-            parts;
+        let Parts { layers, source, data: model, ledger, diagnostics, kept, start, numbers, .. } = parts;
         let (inputs, told) = mpsc::unbounded_channel();
         let settings = source.subscribe();
         let tree = Tree { model, ledger, diagnostics, inputs };
         let snapshots = Snapshots::default();
-        Ok(Self { start, tree, told, layers, source, numbers, settings, state_file, snapshots })
+        Ok(Self { start, tree, told, layers, source, numbers, settings, kept, snapshots })
     }
 
     /// The parameter tree, the agent's own parameters included, to look at. Changes go through [`Workbench::execute`].
@@ -104,7 +104,7 @@ impl Workbench {
     /// # Errors
     /// A sentence that names file and reason.
     pub fn save(&mut self, state: &Stored) -> Result<(), String> {
-        self.state_file.save(state).map(|_| ()).map_err(|error| error.to_string())
+        self.kept.save(state)
     }
 
     /// Holds a snapshot of the tree until [`Workbench::release`].
@@ -132,17 +132,15 @@ impl Workbench {
     /// # Errors
     /// What could not be deleted.
     pub async fn forget(&mut self, pending: Option<&Stored>) -> Result<(), String> {
-        let Self { tree, layers, numbers, state_file, start, .. } = self;
-        let model = &mut tree.model;
-        let mut attributes = async || model.forget_attributes().await.map_err(|error| error.to_string());
+        let Self { tree, layers, numbers, kept, start, .. } = self;
+        let mut attributes = async || tree.forget().await;
         let rest = Stored { boot_id: start.state.boot_id.clone(), ..Stored::default() };
         let mut state = async || {
             if let Some(pending) = pending {
                 // That it could not be written is no news beside what follows.
-                let _ = state_file.save(pending);
+                let _ = kept.save(pending);
             }
-            let forgotten = state_file.delete().and_then(|()| state_file.save(&rest));
-            forgotten.map(|_| ()).map_err(|error| error.to_string())
+            kept.forget(&rest)
         };
         forget(layers, &mut attributes, numbers, &mut state).await
     }

@@ -44,6 +44,7 @@ fn an_empty_section_gives_the_defaults() {
         tls: TlsFiles::default(),
         trace_file: None,
         trace_bytes: 1 << 20,
+        prozone: ProzoneConfig::None,
     };
     assert_eq!(config, expected);
 }
@@ -73,6 +74,7 @@ fn every_setting_is_read() {
         tls: TlsFiles::default(),
         trace_file: None,
         trace_bytes: 1 << 20,
+        prozone: ProzoneConfig::None,
     };
     assert_eq!(config, expected);
 }
@@ -105,6 +107,11 @@ fn a_wrong_value_is_named_with_file_section_key_and_what_would_be_right() {
         ("connection_request_host", "user@host", "a host name"),
         ("acs_reply_timeout", "29", "a number from 30 to 3600"),
         ("basic_without_tls", "", "true or false"),
+        ("prozone", "memory", "none, file or pstore"),
+        ("prozone", "file", "file only with prozone_path"),
+        ("prozone_path", "dev/mem", "an absolute path"),
+        ("prozone_offset", "-1", "a number from 0 to 4294967295"),
+        ("prozone_size", "511", "a number from 512 to 1048576"),
     ];
     for (key, value, right) in wrong {
         let problems = load(&format!("{key}={value}\n")).unwrap_err();
@@ -115,6 +122,17 @@ fn a_wrong_value_is_named_with_file_section_key_and_what_would_be_right() {
             "{value}: {text}"
         );
     }
+}
+
+#[test]
+fn memory_for_command_keys_is_a_file_or_pstore() {
+    let prozone = |text: &str| load(text).unwrap().0.prozone;
+    let file = |offset, size| ProzoneConfig::File { path: "/dev/mtd5".into(), offset, size };
+    assert_eq!(prozone("prozone=pstore\n"), ProzoneConfig::Pstore);
+    assert_eq!(prozone("prozone=file\nprozone_path=/dev/mtd5\n"), file(0, 8192));
+    let all = "prozone=file\nprozone_path=/dev/mtd5\nprozone_offset=4096\nprozone_size=1024\n";
+    assert_eq!(prozone(all), file(4096, 1024));
+    assert!(prozone(all).open().is_some() && prozone("prozone=none\n").open().is_none());
 }
 
 #[test]

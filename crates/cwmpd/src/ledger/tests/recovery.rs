@@ -132,6 +132,18 @@ fn written_nothing(sim: &Arc<Sim>) {
 }
 
 #[test]
+fn a_factory_reset_leaves_nothing_to_undo() {
+    run(async {
+        let sim = prepared(TELLING).await;
+        written(&sim, server("clock", "ntp.before"), Some(60_000));
+        let cpe = Cpe::start(&sim, TELLING).await;
+        cpe.ledger.forget().unwrap();
+        assert_eq!(cpe.ledger.waits(), None);
+        written_nothing(&sim);
+    });
+}
+
+#[test]
 fn the_task_of_the_tree_undoes_what_is_not_confirmed_while_it_waits_for_questions() {
     run(async {
         let sim = prepared(TELLING).await;
