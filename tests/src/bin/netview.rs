@@ -58,7 +58,8 @@ fn platform(numbers: Rc<InstanceNumbers>) -> GenericLinux {
 
 async fn values(file: Option<&Path>) -> Result<(), String> {
     let store = file.map(|file| Rc::new(NumberFile { file: file.to_owned(), saves: Cell::new(0) }));
-    let numbers = store.clone().map_or_else(InstanceNumbers::in_memory, |store| InstanceNumbers::new(store as _));
+    let numbers =
+        store.clone().map_or_else(InstanceNumbers::in_memory, |store| InstanceNumbers::new(store as _));
     let platform = platform(Rc::new(numbers));
     let mut model = DataModel::new(platform.sources(), Rc::new(Nowhere));
     let start = Instant::now();
@@ -70,9 +71,9 @@ async fn values(file: Option<&Path>) -> Result<(), String> {
     let entries = snapshot.entries();
     let values: BTreeMap<String, String> =
         entries.map(|entry| ([entry.object, entry.name].concat(), entry.text.to_owned())).collect();
-    let uplink = platform.uplink().map(|uplink| {
-        json!({"device": uplink.device, "gateway": uplink.gateway, "source": uplink.source})
-    });
+    let uplink = platform
+        .uplink()
+        .map(|uplink| json!({"device": uplink.device, "gateway": uplink.gateway, "source": uplink.source}));
     let interfaces = values.keys().filter_map(|name| name.strip_suffix(".LowerLayers"));
     let names: BTreeMap<&str, Value> =
         interfaces.map(|path| (path, json!(platform.interface_name(path)))).collect();
