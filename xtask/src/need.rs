@@ -168,6 +168,12 @@ pub(crate) const OPENSSL: Need = Need {
     install: Install::Apt("openssl"),
 };
 
+pub(crate) const NETNS: Need = Need {
+    what: "root with iproute2, to make network namespaces,",
+    probe: |sh| is_root(sh) && sh.cmd("ip").words("netns list").read().is_ok(),
+    install: Install::Apt("iproute2"),
+};
+
 #[cfg(test)]
 mod tests {
     use super::*;

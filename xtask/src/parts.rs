@@ -2,7 +2,7 @@
 //!
 //! A new check is one `Step` here, in the part whose budget pays for it.
 
-use crate::need::{CLIPPY, LXML, Need, OPENSSL, QEMU, RUST_SRC, RUSTFMT, SCHEMAS, ZIG};
+use crate::need::{CLIPPY, LXML, NETNS, Need, OPENSSL, QEMU, RUST_SRC, RUSTFMT, SCHEMAS, ZIG};
 use crate::sh::{Res, Sh};
 use crate::{bench, build, conformance, demo, deny, features, interop, lint, simulate, test, tidy};
 
@@ -51,7 +51,7 @@ pub(crate) const PARTS: &[Part] = &[
         steps: &[
             Step::check("tidy", tidy::run),
             Step::check("lint", lint::run).needs(&[&RUSTFMT, &CLIPPY]),
-            Step::test("unit and integration tests", test::workspace).wants(&[&SCHEMAS, &LXML]),
+            Step::test("unit and integration tests", test::workspace).wants(&[&SCHEMAS, &LXML, &NETNS]),
             Step::check("demo", demo::check),
             Step::check("benchmark, quick", bench::quick).needs(&[&ZIG, &RUST_SRC]),
             Step::check("features", features::run),
