@@ -4,6 +4,7 @@
 #![allow(clippy::unwrap_used, clippy::panic, clippy::indexing_slicing)]
 
 mod namespace;
+mod notified;
 mod shown;
 
 use std::collections::BTreeMap;
@@ -22,8 +23,7 @@ const IPV4_FORWARDING: &str = "Device.Routing.Router.1.IPv4Forwarding.";
 /// A router with an uplink and two LAN ports in a bridge, and the rest of the world.
 struct Home {
     router: Namespace,
-    /// Gone with the test.
-    _world: Namespace,
+    world: Namespace,
 }
 
 impl Home {
@@ -46,7 +46,7 @@ impl Home {
         router.ip("-6 route add default via 2001:db8:1::1 metric 200");
         world.ip("addr add 192.0.2.1/24 dev isp");
         world.ip("addr add 192.168.1.50/24 dev laptop");
-        Some(Self { router, _world: world })
+        Some(Self { router, world })
     }
 
     /// Packets in both directions.
