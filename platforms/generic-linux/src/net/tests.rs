@@ -267,6 +267,30 @@ async fn a_host_is_put_together_from_leases_and_neighbours() {
 }
 
 #[tokio::test]
+async fn the_port_of_a_host_is_found_below_vlans_and_behind_bridges() {
+    let mut kernel = FakeKernel::default()
+        .device(2, "eth0", LinkKind::Port, None)
+        .device(3, "eth0.7", vlan(2, 7), None)
+        .device(4, "br0", bridge(), None)
+        .device(5, "eth1", LinkKind::Port, Some(4))
+        .device(6, "eth0.8", vlan(2, 8), Some(4))
+        .neighbour(3, "10.7.0.2", "02:00:00:00:01:01", 0)
+        .neighbour(4, "10.8.0.2", "02:00:00:00:01:02", 0)
+        .neighbour(4, "10.8.0.3", "02:00:00:00:01:03", 0)
+        .neighbour(4, "10.8.0.4", "02:00:00:00:01:04", 0);
+    for (index, mac) in [(5, "02:00:00:00:01:02"), (6, "02:00:00:00:01:03")] {
+        kernel.stations.push(Station { index, mac: mac.to_owned() });
+    }
+    let collected = Collected::from(&network(&FakeRoot::new(), &kernel), &["Device."]).await;
+    let port = |n: u32| collected.value(&format!("Device.Hosts.Host.{n}.Layer1Interface")).unwrap();
+    assert_eq!(collected.value("Device.Ethernet.Interface.1.Name"), Some("eth0"));
+    assert_eq!(port(1), "Device.Ethernet.Interface.1");
+    assert_eq!(port(2), "Device.Ethernet.Interface.2");
+    assert_eq!(port(3), "Device.Ethernet.Interface.1");
+    assert_eq!(port(4), "", "one of two ports");
+}
+
+#[tokio::test]
 async fn everything_that_is_listed_has_an_end() {
     let mut kernel = FakeKernel::default();
     for n in 1..=400 {
