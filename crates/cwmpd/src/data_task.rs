@@ -24,6 +24,8 @@ pub(crate) enum Question {
     Set(Vec<(String, String)>, oneshot::Sender<Answer>),
     /// Has a parameter with active notification changed? The flag is cleared when the box is looked at.
     Watch(Rc<Cell<bool>>),
+    /// The network has changed: is ConnectionRequestURL still true, and has a watched parameter changed?
+    Changed(Rc<Cell<bool>>),
     /// Forget all attributes (factory reset).
     Forget(oneshot::Sender<Result<(), String>>),
 }
@@ -111,6 +113,11 @@ pub(crate) async fn run(
             }
             Question::Watch(asked) => {
                 asked.set(false);
+                watch(&mut tree, &inputs).await;
+            }
+            Question::Changed(asked) => {
+                asked.set(false);
+                door.settle().await;
                 watch(&mut tree, &inputs).await;
             }
             Question::Forget(done) => {

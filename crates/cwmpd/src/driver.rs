@@ -152,9 +152,9 @@ pub(crate) async fn run(parts: Parts, stop: impl Future<Output = ()>) -> Departu
             _ = watch.tick() => {
                 driver.look_at_clock();
                 driver.look_whether_idle();
-                driver.ask_watch();
+                driver.ask_once(Question::Watch);
             }
-            () = changes.settled() => driver.ask_watch(),
+            () = changes.settled() => driver.ask_once(Question::Changed),
             () = tokio::time::sleep(sleep) => driver.wake(),
             Some(departure) = departing.recv() => break departure,
             () = &mut stop => break Departure::Stop,
@@ -327,15 +327,15 @@ impl Driver {
     }
 
     /// One question at a time: a slow box is not asked faster than it answers.
-    fn ask_watch(&self) {
+    fn ask_once(&self, question: fn(Rc<Cell<bool>>) -> Question) {
         if !self.watch_asked.replace(true) {
-            self.ask_data(Question::Watch(Rc::clone(&self.watch_asked)));
+            self.ask_data(question(Rc::clone(&self.watch_asked)));
         }
     }
 
     fn local_address(&mut self, address: std::net::IpAddr) {
         if self.listener.door().local_address(address) {
-            self.ask_watch();
+            self.ask_once(Question::Watch);
         }
     }
 

@@ -36,6 +36,8 @@ use crate::{
     run::assemble,
 };
 
+mod changes;
+
 const PATIENCE: Duration = Duration::from_secs(20);
 const CPE: &str = "00D09E-Mock-7";
 const INTERVAL: &str = "Device.ManagementServer.PeriodicInformInterval";
@@ -69,16 +71,22 @@ impl ParameterSource for Info {
 
 /// A box that allows what every start asks for.
 fn mock(boot_id: &'static str) -> MockPlatform {
+    let mut mock = bare(boot_id);
+    mock.expect_changes().returning_st(|| None);
+    mock.expect_sources().returning_st(|| vec![Rc::new(Info) as Rc<dyn ParameterSource>]);
+    mock
+}
+
+/// The same without parameters and without changes.
+fn bare(boot_id: &'static str) -> MockPlatform {
     let mut mock = MockPlatform::new();
     mock.expect_name().return_const("mock");
     mock.expect_clock_is_synchronised().return_const(true);
-    mock.expect_changes().returning_st(|| None);
     mock.expect_can_factory_reset().return_const(true);
     mock.expect_download_types().returning(Vec::new);
     mock.expect_upload_types().returning(Vec::new);
     mock.expect_image_mark().returning(|| Ok("1.0 in slot A".to_owned()));
     mock.expect_boot_id().returning(move || Ok(boot_id.to_owned()));
-    mock.expect_sources().returning_st(|| vec![Rc::new(Info) as Rc<dyn ParameterSource>]);
     mock.expect_device_facts().returning(|| {
         let text = str::to_owned;
         let id = DeviceId {
