@@ -154,7 +154,7 @@ impl Workshop {
         blocking(move || make_private(&folder)).await?;
         let file = self.file(send.transfer);
         let made = self.platform.make_file(&send.file_type, &file).await;
-        made.map_err(|error| JobError::new(FaultCode::UPLOAD_FAILURE, error.to_string()))?;
+        made.map_err(|error| JobError::new(error.upload_fault_code(), error.to_string()))?;
         let to = remote(&send.url, &send.username, &send.password);
         self.files.send(&to, &file).await.map(|()| JobDone::Sent)
     }

@@ -113,9 +113,9 @@ mod generic_linux {
                 rauc_command: read
                     .read("rauc_command", COMMAND, command)
                     .unwrap_or(Options::default().rauc_command),
-                download_folder: Some(config.state_dir.clone()),
+                download_folder: Some(config.download_dir.clone()),
                 backup_folder: Some(config.state_dir.join("backup")),
-                private_folders: vec![folder.to_owned(), config.state_dir.clone()],
+                private_folders: private_folders(config, folder),
                 config_files: read.read("config_files", NAMED, named_files).unwrap_or_default(),
                 log_files: read.read("log_files", NAMED, named_files).unwrap_or_default(),
                 log_command: read.read("log_command", COMMAND, command),
@@ -151,6 +151,12 @@ mod generic_linux {
         };
         let platform = GenericLinux::new(options, Rc::clone(layers) as _, Rc::clone(numbers));
         Ok((Rc::new(platform), unknown))
+    }
+
+    /// Folders that no upload may take a file from: they hold passwords and keys.
+    fn private_folders(config: &Config, folder: &Path) -> Vec<PathBuf> {
+        let keys = config.tls.client.iter().filter_map(|client| client.key.parent());
+        [folder, &config.state_dir].into_iter().chain(keys).map(Path::to_owned).collect()
     }
 
     /// The words of a command; there is no quoting, as there is no shell.
