@@ -157,7 +157,9 @@ impl DataModel {
                 created.tables.push(self.rows_of(before, index, table)?);
             }
         }
-        self.announce(Transaction { tables: created.tables.clone(), ..Transaction::default() }).await?;
+        // The values of the rows follow, and are judged then: whether they may cut the box off.
+        let rows = Transaction { tables: created.tables.clone(), ..Transaction::default() };
+        self.announce(rows, Origin::Local).await?;
         for (table, alias) in missing {
             let index = self.creatable(before, &table, &alias).map_err(refused)?;
             let source = self.source(index)?;

@@ -46,7 +46,7 @@ impl DataModel {
         if owner.storage() == Storage::Own && !(apart.is_empty() && alias.is_none()) {
             let parts = self.recorded(&apart, &|_| false)?;
             let tables = vec![self.rows_of(&before, source, &table)?];
-            self.announce(Transaction { parts, tables, ..Transaction::default() }).await?;
+            self.announce(Transaction { parts, tables, ..Transaction::default() }, origin).await?;
         }
         let early = self.apply(&apart).await?;
         match in_time(owner.add(&table, &extra)).await.unwrap_or_else(|error| Err(internal(error))) {
@@ -128,7 +128,7 @@ impl DataModel {
         };
         let parts = self.recorded(&first, &|_| false)?;
         let deletion = Some(deletion);
-        self.announce(Transaction { parts, deletion, ..Transaction::default() }).await?;
+        self.announce(Transaction { parts, deletion, ..Transaction::default() }, origin).await?;
         let early = self.apply(&first).await?;
         let is_own = owner.storage() == Storage::Own;
         // What cannot be taken back comes last: in the settings that is the commit, elsewhere the deletion.

@@ -14,6 +14,7 @@
 //! * `references`: values that name rows and parameters;
 //! * [`mapping`]: parameters that need no code; `survey`: the tree as an integrator sees it;
 //! * `transaction`: changes that reach several places, and what a start after a power cut does about them;
+//! * `uplink`: which changes may cut the box off from the ACS;
 //! * [`limits`]: every bound, by name.
 
 mod aliases;
@@ -35,6 +36,7 @@ pub mod snapshot;
 mod survey;
 mod transaction;
 mod unique;
+mod uplink;
 pub mod validate;
 
 pub use attributes::{AttributeError, AttributeStore, Attributes, Deviation};

@@ -169,7 +169,7 @@ impl DataModel {
         }
         let parts = self.recorded(&ordered, &|name| created.made(name))?;
         let tables = created.tables.clone();
-        self.announce(Transaction { parts, tables, aliases, deletion: None, lacks_former }).await?;
+        self.announce(Transaction { parts, tables, aliases, deletion: None, lacks_former }, origin).await?;
         let former = self.rename(&renamed).await?;
         let applied = match self.apply(&ordered).await {
             Ok(status) => match self.commit().await {

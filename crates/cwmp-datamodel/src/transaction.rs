@@ -30,7 +30,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::{
     facts::{Place, model_form},
-    model::{DataModel, Reading, in_time},
+    model::{DataModel, Origin, Reading, in_time},
     set::Part,
     snapshot::Snapshot,
 };
@@ -106,6 +106,24 @@ impl Transaction {
     pub fn can_go_back(&self) -> bool {
         self.deletion.is_none() && !self.lacks_former
     }
+
+    /// Both as one, this one first.
+    #[must_use]
+    pub fn followed_by(mut self, later: Transaction) -> Self {
+        self.parts.extend(later.parts);
+        self.tables.extend(later.tables);
+        self.aliases.extend(later.aliases);
+        self.deletion = later.deletion;
+        self.lacks_former |= later.lacks_former;
+        self
+    }
+
+    /// Parameters that get another value.
+    pub fn changed(&self) -> impl Iterator<Item = &str> {
+        self.parts.iter().flat_map(|part| {
+            part.edits.iter().filter(|edit| !part.before.contains(edit)).map(|(name, _)| name.as_str())
+        })
+    }
 }
 
 impl fmt::Debug for Transaction {
@@ -163,6 +181,25 @@ pub trait TransactionLog {
     /// [`LogError`]; a start may still find it.
     async fn close(&self) -> Result<(), LogError>;
 
+    /// Whether changes that may cut the box off from the ACS are to be confirmed by the ACS: undone unless it is reached after
+    /// them.
+    fn confirms(&self) -> bool {
+        false
+    }
+
+    /// The network device that the box reaches the ACS through; `None` where that is not known.
+    fn uplink(&self) -> Option<String> {
+        None
+    }
+
+    /// The open transaction is finished, durably, and waits for the confirmation of the ACS.
+    ///
+    /// # Errors
+    /// [`LogError`]; a start may find it open.
+    async fn hold(&self) -> Result<(), LogError> {
+        self.close().await
+    }
+
     /// The open transaction could not be put back: that is to be tried again, before the next change and at the next
     /// start.
     async fn keep_undoing(&self);
@@ -199,6 +236,8 @@ pub(crate) struct Call {
     pub(crate) settings_undone: bool,
     /// Something could not be taken back.
     pub(crate) unsettled: bool,
+    /// It may cut the box off from the ACS.
+    pub(crate) provisional: bool,
 }
 
 impl DataModel {
@@ -237,7 +276,11 @@ impl DataModel {
             self.log.keep_undoing().await;
             return done;
         }
-        match (self.log.close().await, done) {
+        let closed = match (&done, self.call.provisional) {
+            (Ok(_), true) => self.log.hold().await,
+            _ => self.log.close().await,
+        };
+        match (closed, done) {
             (Ok(()), done) => done,
             (Err(error), Ok(_)) if transaction.can_go_back() => {
                 // The next start would undo what the ACS was told is made.
@@ -258,12 +301,19 @@ impl DataModel {
         }
     }
 
-    /// Writes down what is about to be changed where it reaches more than one place, or more of what was written down
-    /// before.
-    pub(crate) async fn announce(&mut self, transaction: Transaction) -> Result<(), CwmpFault> {
-        if self.call.announced.is_none() && !self.reaches_several(&transaction) {
+    /// Writes down what is about to be changed where it reaches more than one place, or is to be confirmed, or more of what
+    /// was written down before.
+    pub(crate) async fn announce(
+        &mut self,
+        transaction: Transaction,
+        origin: Origin,
+    ) -> Result<(), CwmpFault> {
+        let may_wait = origin == Origin::Acs && transaction.can_go_back() && self.log.confirms();
+        let provisional = may_wait && self.leads_to_acs(&transaction).await;
+        if self.call.announced.is_none() && !provisional && !self.reaches_several(&transaction) {
             return Ok(());
         }
+        self.call.provisional = provisional;
         self.log.begin(&transaction).await?;
         self.call.announced = Some(transaction);
         Ok(())
@@ -334,7 +384,8 @@ impl DataModel {
         for table in transaction.tables.iter().rev() {
             failures.extend(self.remove_rows(table).await.err());
         }
-        let former = transaction.aliases.iter().map(|change| (change.row.as_str(), change.before.as_str()));
+        let former = transaction.aliases.iter().rev();
+        let former = former.map(|change| (change.row.as_str(), change.before.as_str()));
         failures.extend(self.put_aliases(former).await.err());
         failures.extend(self.log.settle(true).await.err().map(|error| error.to_string()));
         if failures.is_empty() { Ok(()) } else { Err(failures.join("; ")) }

@@ -232,6 +232,25 @@ impl<W: Clone + Serialize + DeserializeOwned> Journal<W> {
         }
     }
 
+    /// More is changed while an applied change waits to be confirmed: `work` is both, and is being applied from now on. Gives
+    /// the milliseconds that the first change still had.
+    ///
+    /// # Errors
+    /// [`StoreError::Busy`] where no change waits, those of [`StateFile::save`]; then it waits on.
+    pub fn extend(&mut self, way: Way, work: W, moment: &Moment) -> Result<u64, StoreError> {
+        match &self.open {
+            Some(Intent { stage: Stage::Unconfirmed(deadline), .. }) => {
+                let left = deadline.remaining(moment);
+                let Some(intent) = self.open.clone() else { return Ok(left) };
+                let extended = Intent { stage: Stage::Applying, way, work, ..intent };
+                self.file.save(&extended)?;
+                self.open = Some(extended);
+                Ok(left)
+            }
+            _ => Err(StoreError::Busy { file: self.file.file().to_owned() }),
+        }
+    }
+
     /// The change has proved good: closes an intent that waits for that. Gives whether one did.
     ///
     /// # Errors

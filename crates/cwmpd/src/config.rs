@@ -41,6 +41,8 @@ const PROZONE_PATH: &str = "prozone_path";
 const PROZONE_SIZE: u32 = 8192;
 /// Largest area of the prozone, in bytes.
 const PROZONE_LARGEST: u32 = 1 << 20;
+/// Longest confirm_time, in seconds.
+const CONFIRM_TIME: u32 = 86_400;
 /// Most addresses in connection_request_address.
 const ADDRESSES: usize = 16;
 
@@ -69,6 +71,8 @@ pub(crate) struct Config {
     pub(crate) connection_request: Listen,
     /// Wait for a reply of the ACS before the session counts as failed.
     pub(crate) acs_reply_timeout: Duration,
+    /// How long a change that may cut the box off from the ACS waits for it to answer, in milliseconds; 0: changes are final.
+    pub(crate) confirm_ms: u64,
     /// Whether a Basic challenge is answered without TLS, where everybody on the way can read the password.
     pub(crate) basic_without_tls: bool,
     /// Whom https trusts, and who the box is there.
@@ -173,6 +177,7 @@ impl Config {
             acs_reply_timeout: Duration::from_secs(
                 read.unsigned("acs_reply_timeout", 30..=3600).unwrap_or(default_timeout).into(),
             ),
+            confirm_ms: u64::from(read.unsigned("confirm_time", 0..=CONFIRM_TIME).unwrap_or(600)) * 1000,
             basic_without_tls: read.boolean("basic_without_tls").unwrap_or(true),
             tls: tls::read(&mut read),
             trace_file: read.read("trace_file", absolute, path),

@@ -12,7 +12,12 @@ use cwmp_datamodel::{DataModel, Origin};
 use cwmp_diagnostics::Diagnostics;
 use tokio::sync::{mpsc, oneshot};
 
-use crate::{control::Answer, ledger::Ledger, listener::Door, snapshots::Snapshots};
+use crate::{
+    control::Answer,
+    ledger::{Ledger, tell_of_rollback},
+    listener::Door,
+    snapshots::Snapshots,
+};
 
 /// What the data model is asked, and by whom.
 pub(crate) enum Question {
@@ -37,6 +42,8 @@ pub(crate) struct Tree {
     pub(crate) diagnostics: Rc<Diagnostics>,
     /// Where what the agent must hear before the answer goes.
     pub(crate) inputs: mpsc::UnboundedSender<Input>,
+    /// The Inform under way tells the ACS of a rollback.
+    pub(crate) told_of_rollback: bool,
 }
 
 impl Tree {
@@ -48,16 +55,28 @@ impl Tree {
             recovered.map_err(|error| CwmpFault::new(FaultCode::INTERNAL_ERROR, error))?;
         }
         let delivered = op == DataOp::InformDelivered;
+        if let DataOp::Inform { events } = &op {
+            self.told_of_rollback = tell_of_rollback(events);
+        }
         let done = self.model.execute(op, origin).await;
         if delivered && done.is_ok() {
             self.ledger.confirm();
+            self.ledger.informed(self.told_of_rollback);
         }
         if changes {
             for input in self.diagnostics.settle(done.is_ok(), origin == Origin::Acs) {
                 self.inputs.send(input).ok();
             }
         }
+        self.pass_news();
         done
+    }
+
+    /// Tells the agent of changes that are to be confirmed or were undone.
+    fn pass_news(&self) {
+        for input in self.ledger.news() {
+            self.inputs.send(input).ok();
+        }
     }
 
     /// Forgets what the ACS has set of the tree, and the change that may be under way (factory reset).
@@ -78,6 +97,7 @@ impl Tree {
                     if let Err(error) = self.ledger.recover(&mut self.model).await {
                         tracing::error!("{error}");
                     }
+                    self.pass_news();
                 }
             }
         }
@@ -93,6 +113,8 @@ pub(crate) async fn run(
     mut questions: mpsc::UnboundedReceiver<Question>,
 ) {
     let inputs = tree.inputs.clone();
+    tree.ledger.resume();
+    tree.pass_news();
     while let Some(question) = tree.next(&mut questions).await {
         match question {
             Question::Agent(id, op) => {

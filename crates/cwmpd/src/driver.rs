@@ -99,7 +99,14 @@ pub(crate) async fn run(parts: Parts, stop: impl Future<Output = ()>) -> Departu
     let acs = tokio::task::spawn_local(acs_task::run(client, to_acs, inputs.clone(), notes));
     let store = tokio::task::spawn_local(store_task::run(kept, to_store, inputs.clone()));
     let mut settings = source.subscribe();
-    let tree = Tree { model: data, ledger, diagnostics: Rc::clone(&diagnostics), inputs: inputs.clone() };
+    let workshop_ledger = Rc::clone(&ledger);
+    let tree = Tree {
+        model: data,
+        ledger,
+        diagnostics: Rc::clone(&diagnostics),
+        inputs: inputs.clone(),
+        told_of_rollback: false,
+    };
     let workshop = Workshop {
         platform: Rc::clone(&platform),
         files: FileClient::new(FileConfig {
@@ -109,6 +116,7 @@ pub(crate) async fn run(parts: Parts, stop: impl Future<Output = ()>) -> Departu
         }),
         folder: config.download_dir.clone(),
         diagnostics,
+        ledger: workshop_ledger,
     };
     let listener = Listener::new(config.connection_request, source, inputs.clone());
     let tree = data_task::run(tree, snapshots.clone(), listener.door(), to_data);

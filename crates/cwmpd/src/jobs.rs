@@ -21,6 +21,8 @@ use cwmp_platform::{Flash, FlashOptions, LoadConfig, Platform, PlatformError, co
 use cwmp_transport::files::{self, FileClient, RemoteFile};
 use tokio::{sync::mpsc, task::JoinHandle};
 
+use crate::ledger::Ledger;
+
 /// What jobs work with.
 pub(crate) struct Workshop {
     pub(crate) platform: Rc<dyn Platform>,
@@ -28,6 +30,7 @@ pub(crate) struct Workshop {
     /// Where fetched files lie, and those that are sent.
     pub(crate) folder: PathBuf,
     pub(crate) diagnostics: Rc<Diagnostics>,
+    pub(crate) ledger: Rc<Ledger>,
 }
 
 /// The jobs that are under way.
@@ -137,7 +140,8 @@ impl Workshop {
             }
             DownloadType::Configuration => {
                 let name = config_name(&apply.url, &apply.target_file_name);
-                match self.platform.load_config(&file, &name).await.map_err(job_error)? {
+                let loaded = self.ledger.load_configuration(&file, &name, apply.transfer).await;
+                match loaded.map_err(job_error)? {
                     LoadConfig::Applied => Ok(JobDone::Applied),
                     LoadConfig::RestartNeeded => Ok(JobDone::Written { restarting: false }),
                 }

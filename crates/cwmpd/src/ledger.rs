@@ -4,9 +4,19 @@
 //! or finished before anything else, and so is what could not be undone at once, before the next change. Blocks while the
 //! journal is made durable, as the commit of `user.ini` does.
 
-use std::{cell::RefCell, path::PathBuf, rc::Rc, sync::Arc, time::Duration};
+use std::{
+    cell::{Cell, RefCell},
+    path::PathBuf,
+    rc::Rc,
+    sync::Arc,
+    time::Duration,
+};
 
 use async_trait::async_trait;
+use cwmp_core::{
+    io::{Input, LocalCommand},
+    job::TransferId,
+};
 use cwmp_datamodel::{DataModel, LogError, Transaction, TransactionLog};
 use cwmp_platform::{LoadConfig, Platform};
 use cwmp_store::{
@@ -17,6 +27,10 @@ use cwmp_store::{
 use serde::{Deserialize, Serialize};
 
 use crate::{agent_source::AgentSource, clock, config::SharedLayers};
+
+mod confirmation;
+
+pub(crate) use confirmation::tell_of_rollback;
 
 #[cfg(test)]
 mod tests;
@@ -29,8 +43,13 @@ const IMAGE_FILE: &str = "before.conf";
 pub(crate) enum Work {
     /// Parameters and rows of the tree.
     Tree(Transaction),
-    /// A configuration that the platform loads; this is the one of before.
-    Configuration(Image),
+    /// A configuration that the platform loads.
+    Configuration {
+        /// The one of before.
+        before: Image,
+        /// The transfer that has brought the new one.
+        transfer: TransferId,
+    },
 }
 
 /// The journal with what is needed to act upon it.
@@ -42,6 +61,14 @@ pub(crate) struct Ledger {
     files: Arc<dyn Files>,
     state_dir: PathBuf,
     boot_id: String,
+    /// How long a change that may cut the box off from the ACS waits to be confirmed, in milliseconds; 0 for never.
+    confirm_ms: u64,
+    /// What the change before had left of that time, when another one has joined it.
+    left: Cell<Option<u64>>,
+    /// A change waits since the last look.
+    held: Cell<bool>,
+    /// What the agent must hear of a rollback.
+    news: RefCell<Vec<Input>>,
 }
 
 /// What the ledger works with, beside its journal.
@@ -55,6 +82,8 @@ pub(crate) struct Around {
     pub(crate) boot_id: String,
     /// This box, as the protocol state names it.
     pub(crate) owner: String,
+    /// `confirm_time`, in milliseconds.
+    pub(crate) confirm_ms: u64,
 }
 
 impl Ledger {
@@ -63,11 +92,24 @@ impl Ledger {
     /// # Errors
     /// Those of [`Journal::open`].
     pub(crate) fn open(around: Around) -> Result<(Self, Vec<Problem>), StoreError> {
-        let Around { layers, source, platform, files, state_dir, boot_id, owner } = around;
+        let Around { layers, source, platform, files, state_dir, boot_id, owner, confirm_ms } = around;
         let moment = moment(&*platform, &boot_id);
         let (journal, problems) = Journal::open(Arc::clone(&files), &state_dir, &owner, &moment)?;
         let journal = RefCell::new(journal);
-        Ok((Self { journal, layers, source, platform, files, state_dir, boot_id }, problems))
+        let ledger = Self {
+            journal,
+            layers,
+            source,
+            platform,
+            files,
+            state_dir,
+            boot_id,
+            confirm_ms,
+            left: Cell::default(),
+            held: Cell::default(),
+            news: RefCell::default(),
+        };
+        Ok((ledger, problems))
     }
 
     fn moment(&self) -> Moment {
@@ -116,6 +158,9 @@ impl Ledger {
             (recovery, journal.intent().map(|intent| intent.work.clone()))
         };
         let (Some(recovery), Some(work)) = (recovery, work) else { return Ok(()) };
+        if recovery == Recovery::Back && self.is_unconfirmed() {
+            self.note_rollback(&work)?;
+        }
         match recovery {
             Recovery::Wait(_) => return Ok(()),
             Recovery::GiveUp => tracing::error!("a change of the box stays half undone: it is given up"),
@@ -146,7 +191,7 @@ impl Ledger {
         self.journal.borrow_mut().undo().map_err(|error| error.to_string())?;
         let undone = match work {
             Work::Tree(transaction) => model.undo(transaction).await,
-            Work::Configuration(image) => self.load(image).await,
+            Work::Configuration { before, .. } => self.load(before).await,
         };
         match undone {
             Ok(()) => {
@@ -182,7 +227,8 @@ impl Ledger {
         match loaded {
             Ok(LoadConfig::Applied) => Ok(()),
             Ok(LoadConfig::RestartNeeded) => {
-                tracing::warn!("the former configuration is in force after the next restart of the box");
+                tracing::warn!("the former configuration is in force after a restart of the box");
+                self.news.borrow_mut().push(Input::Command(LocalCommand::Reboot));
                 Ok(())
             }
             Err(error) => Err(error.to_string()),
@@ -216,17 +262,40 @@ impl TransactionLog for Ledger {
         let way = if transaction.can_go_back() { Way::Back } else { Way::Forward };
         let work = Work::Tree(transaction.clone());
         let mut journal = self.journal.borrow_mut();
-        let applying = journal.intent().is_some_and(|intent| intent.stage == Stage::Applying);
-        let begun = if applying {
-            journal.amend(way, work)
-        } else {
-            journal.begin(way, work, &self.moment()).map(|_| ())
+        let open = journal.intent().map(|intent| (intent.stage.clone(), intent.work.clone()));
+        let begun = match open {
+            Some((Stage::Applying, _)) if self.left.get().is_none() => journal.amend(way, work),
+            // What waits to be confirmed and what is changed after it are undone together.
+            Some((Stage::Unconfirmed(_), Work::Tree(first))) if way == Way::Back => {
+                let both = Work::Tree(first.followed_by(transaction.clone()));
+                let extended = journal.extend(Way::Back, both, &self.moment());
+                extended.map(|left| self.left.set(Some(left)))
+            }
+            _ => journal.begin(way, work, &self.moment()).map(|_| ()),
         };
         begun.map_err(failed)
     }
 
     async fn close(&self) -> Result<(), LogError> {
-        self.journal.borrow_mut().close().map_err(failed)
+        let mut journal = self.journal.borrow_mut();
+        match self.left.take() {
+            None => journal.close(),
+            left => journal.applied(left, &self.moment()),
+        }
+        .map_err(failed)
+    }
+
+    fn confirms(&self) -> bool {
+        self.confirm_ms > 0
+    }
+
+    fn uplink(&self) -> Option<String> {
+        self.platform.uplink().map(|uplink| uplink.device)
+    }
+
+    async fn hold(&self) -> Result<(), LogError> {
+        self.left.take();
+        self.wait_for_confirmation().map_err(failed)
     }
 
     async fn keep_undoing(&self) {

@@ -119,6 +119,7 @@ pub(crate) async fn assemble(
         state_dir: config.state_dir.clone(),
         boot_id,
         owner: owner(&facts.id),
+        confirm_ms: config.confirm_ms,
     })
     .map_err(one)?;
     warn(&problems);

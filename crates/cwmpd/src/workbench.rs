@@ -65,7 +65,7 @@ impl Workbench {
         let Parts { layers, source, data: model, ledger, diagnostics, kept, start, numbers, .. } = parts;
         let (inputs, told) = mpsc::unbounded_channel();
         let settings = source.subscribe();
-        let tree = Tree { model, ledger, diagnostics, inputs };
+        let tree = Tree { model, ledger, diagnostics, inputs, told_of_rollback: false };
         let snapshots = Snapshots::default();
         Ok(Self { start, tree, told, layers, source, numbers, settings, kept, snapshots })
     }

@@ -40,6 +40,7 @@ fn an_empty_section_gives_the_defaults() {
             host: None,
         },
         acs_reply_timeout: Duration::from_secs(60),
+        confirm_ms: 600_000,
         basic_without_tls: true,
         tls: TlsFiles::default(),
         trace_file: None,
@@ -53,7 +54,7 @@ fn an_empty_section_gives_the_defaults() {
 fn every_setting_is_read() {
     let text = "log_level=debug\nstate_dir=/tmp/s\ndownload_dir=/tmp/d\ncontrol_socket=/tmp/c\nplatform=generic-linux\nsandbox=true\n\
         connection_request_address=127.0.0.1, ::1\nconnection_request_port=0\nconnection_request_path=/\n\
-        connection_request_host=CPE.example\nacs_reply_timeout=30\nbasic_without_tls=0\nboot_wait=3600\nclock_wait=600\n";
+        connection_request_host=CPE.example\nacs_reply_timeout=30\nconfirm_time=0\nbasic_without_tls=0\nboot_wait=3600\nclock_wait=600\n";
     let (config, warnings) = load(text).unwrap();
     assert_eq!(warnings, []);
     let expected = Config {
@@ -70,6 +71,7 @@ fn every_setting_is_read() {
             host: Some("cpe.example".into()),
         },
         acs_reply_timeout: Duration::from_secs(30),
+        confirm_ms: 0,
         basic_without_tls: false,
         tls: TlsFiles::default(),
         trace_file: None,

@@ -13,6 +13,7 @@ use cwmp_store::sim::Sim;
 use super::*;
 
 mod boxes;
+mod confirming;
 mod cuts;
 mod recovery;
 

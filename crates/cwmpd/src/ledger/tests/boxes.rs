@@ -188,6 +188,7 @@ fn platform(sources: Vec<Rc<OwnFile>>) -> MockPlatform {
     mock.expect_image_mark().returning(|| Ok("1.0".to_owned()));
     mock.expect_mapping().returning(|| None);
     mock.expect_interface_name().returning(|_| None);
+    mock.expect_uplink().returning(|| None);
     mock.expect_boot_id().returning(|| Ok("boot".to_owned()));
     mock.expect_sources().returning_st(move || {
         sources.iter().map(|source| Rc::clone(source) as Rc<dyn ParameterSource>).collect()
@@ -203,6 +204,8 @@ fn platform(sources: Vec<Rc<OwnFile>>) -> MockPlatform {
 pub(super) struct Cpe {
     pub(super) tree: Tree,
     pub(super) ledger: Rc<Ledger>,
+    /// What the agent would hear.
+    pub(super) told: mpsc::UnboundedReceiver<Input>,
     layers: Rc<SharedLayers>,
     sources: Vec<Rc<OwnFile>>,
 }
@@ -238,10 +241,15 @@ impl Cpe {
         let numbers = Rc::new(InstanceNumbers::in_memory());
         let parts = assemble(config, Rc::clone(&layers), Rc::new(platform), numbers, &files, asked).await?;
         let ledger = parts.ledger;
-        let (inputs, _) = mpsc::unbounded_channel();
-        let tree =
-            Tree { model: parts.data, ledger: Rc::clone(&ledger), diagnostics: parts.diagnostics, inputs };
-        Ok(Self { tree, ledger, layers, sources })
+        let (inputs, told) = mpsc::unbounded_channel();
+        let tree = Tree {
+            model: parts.data,
+            ledger: Rc::clone(&ledger),
+            diagnostics: parts.diagnostics,
+            inputs,
+            told_of_rollback: false,
+        };
+        Ok(Self { tree, ledger, told, layers, sources })
     }
 
     pub(super) async fn acs(&mut self, op: DataOp) -> Result<DataReply, CwmpFault> {
