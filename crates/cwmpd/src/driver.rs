@@ -13,7 +13,7 @@ use cwmp_core::{
     time::Now,
 };
 use cwmp_datamodel::DataModel;
-use cwmp_platform::Platform;
+use cwmp_platform::{Platform, instances::InstanceNumbers};
 use cwmp_store::StateFile;
 use cwmp_transport::{AcsClient, ClientConfig, PostBody};
 use tokio::sync::mpsc;
@@ -45,6 +45,7 @@ pub(crate) struct Parts {
     pub(crate) config: Config,
     pub(crate) layers: Rc<SharedLayers>,
     pub(crate) platform: Rc<dyn Platform>,
+    pub(crate) numbers: Rc<InstanceNumbers>,
     pub(crate) source: Rc<AgentSource>,
     pub(crate) data: DataModel,
     pub(crate) state_file: StateFile<Stored>,
@@ -55,7 +56,7 @@ pub(crate) struct Parts {
 
 /// Runs the agent until `stop` comes or it has to start again.
 pub(crate) async fn run(parts: Parts, stop: impl Future<Output = ()>) -> Departure {
-    let Parts { config, layers, platform, source, data, state_file, start, mut asked } = parts;
+    let Parts { config, layers, platform, numbers, source, data, state_file, start, mut asked } = parts;
     let (inputs, mut incoming) = mpsc::unbounded_channel();
     let (notes, mut noted) = mpsc::unbounded_channel();
     let (departures, mut departing) = mpsc::unbounded_channel();
@@ -84,6 +85,7 @@ pub(crate) async fn run(parts: Parts, stop: impl Future<Output = ()>) -> Departu
         agent: Agent::new(),
         platform,
         layers,
+        numbers,
         steps,
         orders,
         questions,
@@ -135,6 +137,7 @@ struct Driver {
     agent: Agent,
     platform: Rc<dyn Platform>,
     layers: Rc<SharedLayers>,
+    numbers: Rc<InstanceNumbers>,
     steps: mpsc::UnboundedSender<Step>,
     orders: mpsc::UnboundedSender<Order>,
     questions: mpsc::UnboundedSender<Question>,
@@ -223,6 +226,7 @@ impl Driver {
                     layers: Rc::clone(&self.layers),
                     store: self.orders.clone(),
                     data: self.questions.clone(),
+                    numbers: Rc::clone(&self.numbers),
                     boot_id: self.boot_id.clone(),
                 };
                 tokio::task::spawn_local(reset.run(self.inputs.clone(), self.departures.clone()));

@@ -21,6 +21,8 @@ mod datagram;
 mod driver;
 mod listener;
 mod log;
+mod mapping;
+mod numbers;
 mod platforms;
 mod restart;
 mod run;

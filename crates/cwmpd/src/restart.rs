@@ -6,7 +6,7 @@ use cwmp_core::{
     io::{Input, RebootCause},
     stored::Stored,
 };
-use cwmp_platform::{FactoryReset as Reset, Platform, Restart};
+use cwmp_platform::{FactoryReset as Reset, Platform, Restart, instances::InstanceNumbers};
 use tokio::sync::{mpsc, oneshot};
 
 use crate::{config::SharedLayers, data_task::Question, store_task::Order};
@@ -57,11 +57,12 @@ pub(crate) struct FactoryReset {
     pub(crate) layers: Rc<SharedLayers>,
     pub(crate) store: mpsc::UnboundedSender<Order>,
     pub(crate) data: mpsc::UnboundedSender<Question>,
+    pub(crate) numbers: Rc<InstanceNumbers>,
     pub(crate) boot_id: String,
 }
 
 impl FactoryReset {
-    /// Resets the box, then what the agent keeps: user.ini, the attributes, and last the protocol state, which holds the
+    /// Resets the box, then what the agent keeps: user.ini, the attributes, the numbers of rows, and last the protocol state, which holds the
     /// order to reset. A power cut before that makes the next start begin anew.
     pub(crate) async fn run(
         self,
@@ -89,6 +90,8 @@ impl FactoryReset {
         let (done, answer) = oneshot::channel();
         self.data.send(Question::Forget(done)).ok();
         answer.await.unwrap_or_else(|_| Err("the data model is gone".to_owned()))?;
+        // They name the devices of whoever had the box.
+        self.numbers.forget().await?;
         let (done, answer) = oneshot::channel();
         // That the box has not booted since is no secret of its user.
         let rest = Stored { boot_id: self.boot_id.clone(), ..Stored::default() };

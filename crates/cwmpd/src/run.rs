@@ -10,7 +10,7 @@ use cwmp_datamodel::{
     DataModel,
     facts::{Facts, Place},
 };
-use cwmp_platform::Platform;
+use cwmp_platform::{Platform, instances::InstanceNumbers};
 use cwmp_store::{
     Layers, Problem, StateFile,
     durable::{Files, RealFiles},
@@ -26,7 +26,7 @@ use crate::{
     config::{Config, SharedLayers},
     control::ControlSocket,
     driver::{self, Parts},
-    log, platforms,
+    log, mapping, numbers, platforms,
     restart::Departure,
 };
 
@@ -63,13 +63,16 @@ async fn start(folder: &Path) -> Result<Departure, Vec<String>> {
     if let Err(error) = config.keep_path(&layers, random()?) {
         tracing::error!("the path for connection requests cannot be kept: {error}");
     }
+    let (numbers, problems) =
+        numbers::open(Arc::clone(&files), &config.state_dir.join("instances.json")).map_err(one)?;
+    warn(&problems);
     let (platform, unknown) = platforms::choose(&config, &layers, folder)?;
     warn(&unknown);
     let (asked, requests) = mpsc::channel(WAITING_REQUESTS);
     let socket = config.control_socket.clone();
     let _socket = ControlSocket::open(&socket, asked)
         .map_err(|error| vec![format!("control_socket {}: {error}", socket.display())])?;
-    let parts = assemble(config, layers, platform, &files, requests).await?;
+    let parts = assemble(config, layers, platform, numbers, &files, requests).await?;
     let stop = stop_signal().map_err(one)?;
     Ok(driver::run(parts, stop).await)
 }
@@ -79,6 +82,7 @@ pub(crate) async fn assemble(
     config: Config,
     layers: Rc<SharedLayers>,
     platform: Rc<dyn Platform>,
+    numbers: Rc<InstanceNumbers>,
     files: &Arc<dyn Files>,
     asked: mpsc::Receiver<crate::control::Asked>,
 ) -> Result<Parts, Vec<String>> {
@@ -100,6 +104,10 @@ pub(crate) async fn assemble(
     warn(&problems);
     let mut sources = platform.sources();
     sources.push(Rc::clone(&source) as _);
+    let folder = layers.borrow().dir().to_owned();
+    for error in mapping::add(&*platform, &folder, &numbers, &mut sources).await {
+        tracing::error!("{error}: the file is not used");
+    }
     let data = DataModel::new(sources, Rc::new(attributes)).with_addressing(source.addressing());
 
     let factory_reset = platform.can_factory_reset();
@@ -114,7 +122,7 @@ pub(crate) async fn assemble(
         image: facts.software_version,
     };
     tracing::info!("cwmpd {} on {}", env!("CARGO_PKG_VERSION"), platform.name());
-    Ok(Parts { config, layers, platform, source, data, state_file, start: Box::new(start), asked })
+    Ok(Parts { config, layers, platform, numbers, source, data, state_file, start: Box::new(start), asked })
 }
 
 /// Whether the model has a parameter in every Inform anyway.

@@ -26,7 +26,7 @@ use tokio::{
 use crate::{
     config::{Config, SharedLayers},
     control::{Answer, Asked, Request},
-    driver,
+    driver, numbers,
     restart::Departure,
     run::assemble,
 };
@@ -67,6 +67,7 @@ fn mock(boot_id: &'static str) -> MockPlatform {
     let mut mock = MockPlatform::new();
     mock.expect_name().return_const("mock");
     mock.expect_clock_is_synchronised().return_const(true);
+    mock.expect_mapping().returning_st(|| None);
     mock.expect_can_factory_reset().return_const(true);
     mock.expect_boot_id().returning(move || Ok(boot_id.to_owned()));
     mock.expect_sources().returning_st(|| vec![Rc::new(Info) as Rc<dyn ParameterSource>]);
@@ -99,7 +100,9 @@ impl Running {
         let layers = Rc::new(SharedLayers::new(layers));
         let platform: Rc<dyn Platform> = Rc::new(platform);
         let (requests, asked) = mpsc::channel(1);
-        let parts = assemble(config, layers, platform, &files, asked).await.unwrap();
+        let (numbers, _) =
+            numbers::open(Arc::clone(&files), &config.state_dir.join("instances.json")).unwrap();
+        let parts = assemble(config, layers, platform, numbers, &files, asked).await.unwrap();
         let (stop, stopped) = oneshot::channel();
         let ended = tokio::task::spawn_local(driver::run(parts, async {
             stopped.await.ok();

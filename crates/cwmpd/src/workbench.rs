@@ -11,7 +11,7 @@ use cwmp_core::{
     stored::Stored,
 };
 use cwmp_datamodel::DataModel;
-use cwmp_platform::{Platform, settings::Settings};
+use cwmp_platform::{Platform, instances::InstanceNumbers, settings::Settings};
 use cwmp_store::{Layers, StateFile, durable::RealFiles};
 use cwmp_transport::PostBody;
 use tokio::sync::{mpsc, watch};
@@ -52,7 +52,8 @@ impl Workbench {
         let layers = Rc::new(SharedLayers::new(layers));
         let platform = platform(Rc::clone(&layers) as _);
         let (_, asked) = mpsc::channel(1);
-        let parts = assemble(config, layers, platform, &files, asked).await?;
+        let numbers = Rc::new(InstanceNumbers::in_memory());
+        let parts = assemble(config, layers, platform, numbers, &files, asked).await?;
         let Parts { layers, source, data, state_file, start, .. } = parts;
         let settings = source.subscribe();
         Ok(Self { start, data, layers, source, settings, state_file, snapshots: Snapshots::default() })

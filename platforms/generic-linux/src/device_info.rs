@@ -1,4 +1,4 @@
-//! Device.DeviceInfo: identity, versions, memory and processors.
+//! Device.DeviceInfo: identity, versions and processors. What is one line of a file is in `mapping/device.map`.
 
 use std::rc::Rc;
 
@@ -18,7 +18,6 @@ use crate::{
 };
 
 const DEVICE_INFO: &str = "Device.DeviceInfo.";
-const MEMORY_STATUS: &str = "Device.DeviceInfo.MemoryStatus.";
 const PROCESSOR: &str = "Device.DeviceInfo.Processor.{i}.";
 const PROVISIONING_CODE: &str = "Device.DeviceInfo.ProvisioningCode";
 /// Most rows of the Processor table.
@@ -36,7 +35,7 @@ impl ParameterSource for DeviceInfo {
     }
 
     fn objects(&self) -> &[&'static str] {
-        &[DEVICE_INFO, MEMORY_STATUS, PROCESSOR]
+        &[DEVICE_INFO, PROCESSOR]
     }
 
     async fn read(&self, wanted: &Wanted<'_>, out: &mut dyn ParameterSink) -> Result<(), SourceError> {
@@ -58,13 +57,6 @@ impl ParameterSource for DeviceInfo {
         out.parameter("ProvisioningCode", &clean(&code, 64), ReadWrite);
         if let Some(seconds) = self.shared.uptime() {
             out.parameter("UpTime", &seconds, ReadOnly);
-        }
-        // Writable in the model. Its place differs between distributions, so this backend leaves it to them.
-        if let Some(name) = root.text("proc/sys/kernel/hostname") {
-            out.parameter("HostName", &clean(&name, 255), ReadOnly);
-        }
-        if wanted.touches(MEMORY_STATUS) {
-            memory_status(root, out);
         }
         if wanted.touches(PROCESSOR) {
             processors(root, out);
@@ -96,29 +88,6 @@ impl ParameterSource for DeviceInfo {
 pub(crate) fn uptime(root: &Root) -> Option<u32> {
     let text = root.text("proc/uptime")?;
     text.split(['.', ' ', '\n']).next()?.parse().ok()
-}
-
-/// Free is MemFree, the physical memory that nothing uses: the model asks for free RAM, and MemAvailable counts caches
-/// that hold something.
-fn memory_status(root: &Root, out: &mut dyn ParameterSink) {
-    let Some(text) = root.text("proc/meminfo") else { return };
-    let kibibytes = |name: &str| -> Option<u32> {
-        let value = text.lines().find_map(|line| line.strip_prefix(name)?.strip_prefix(':'))?;
-        // Beyond 4 TiB the parameter has no room.
-        value
-            .trim()
-            .strip_suffix("kB")?
-            .trim()
-            .parse()
-            .ok()
-            .map(|n: u64| u32::try_from(n).unwrap_or(u32::MAX))
-    };
-    out.object(MEMORY_STATUS, ObjectKind::Single);
-    for (parameter, name) in [("Total", "MemTotal"), ("Free", "MemFree")] {
-        if let Some(value) = kibibytes(name) {
-            out.parameter(parameter, &value, ReadOnly);
-        }
-    }
 }
 
 /// One row for each processor that is online; none on an architecture for which the model has no name.
@@ -186,8 +155,8 @@ mod tests {
             .collect();
         assert_eq!(
             text,
-            "Description=apu4, Router OS 12\nHardwareVersion=1.0\nHostName=router\nManufacturer=PC Engines\n\
-             ManufacturerOUI=000DB9\nMemoryStatus.Free=3500000\nMemoryStatus.Total=4030124\nModelName=apu4\n\
+            "Description=apu4, Router OS 12\nHardwareVersion=1.0\nManufacturer=PC Engines\n\
+             ManufacturerOUI=000DB9\nModelName=apu4\n\
              ProductClass=apu4\nProvisioningCode=\nSerialNumber=1234567\nSoftwareVersion=20261101\nUpTime=93784\n"
         );
         assert_fits_the_model(&source).await;
@@ -247,12 +216,9 @@ mod tests {
     async fn odd_system_files_leave_parameters_out() {
         let root = FakeRoot::pc();
         root.file("proc/uptime", "yesterday");
-        root.file("proc/meminfo", b"MemTotal: lots kB\nMemFree: 99999999999999 kB\n\xff\xfe");
         let source = source(&root, FakeSettings::default());
         let collected = Collected::from(&source, &[""]).await;
         assert_eq!(collected.value("Device.DeviceInfo.UpTime"), None);
-        assert_eq!(collected.value("Device.DeviceInfo.MemoryStatus.Total"), None);
-        assert_eq!(collected.value("Device.DeviceInfo.MemoryStatus.Free"), Some("4294967295"));
     }
 
     #[tokio::test]

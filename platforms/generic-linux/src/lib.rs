@@ -12,6 +12,7 @@ mod command;
 mod device_info;
 mod files;
 mod identity;
+mod mapping;
 mod options;
 mod platform;
 mod process;

@@ -11,7 +11,7 @@ use async_trait::async_trait;
 use cwmp_core::io::RebootCause;
 use cwmp_platform::{
     DeviceFacts, FactoryReset, Flash, FlashOptions, LoadConfig, Platform, PlatformError, Restart,
-    settings::Settings, source::ParameterSource,
+    mapping::Mapping, settings::Settings, source::ParameterSource,
 };
 
 use crate::{
@@ -19,6 +19,7 @@ use crate::{
     device_info::{DeviceInfo, uptime},
     files::{Root, clean},
     identity::Identity,
+    mapping::{Host, TEXTS},
     options::Options,
     process::Processes,
     sandbox::Sandbox,
@@ -246,6 +247,11 @@ impl Platform for GenericLinux {
 
     fn sources(&self) -> Vec<Rc<dyn ParameterSource>> {
         self.sources.to_vec()
+    }
+
+    fn mapping(&self) -> Option<Mapping> {
+        let host = Rc::new(Host { shared: Rc::clone(&self.shared) });
+        Some(Mapping { texts: TEXTS, host, providers: Vec::new() })
     }
 }
 

@@ -21,6 +21,9 @@ const IMAGE_BYTES: u64 = 256 * 1024 * 1024;
 /// Largest configuration, in bytes.
 const CONFIG_BYTES: u64 = 1024 * 1024;
 
+/// Folder below that of the sandbox with the files that mapping files have written.
+pub(crate) const FILES: &str = "files";
+
 /// The folder, and what was true when the program started.
 #[derive(Clone, Debug)]
 pub(crate) struct Sandbox {
@@ -99,12 +102,15 @@ impl Sandbox {
 
     /// Forgets the configuration. The image stays, as on a real box.
     pub(crate) fn reset(&self) -> Result<(), PlatformError> {
-        match fs::remove_file(self.config()) {
-            Err(e) if e.kind() != io::ErrorKind::NotFound => {
-                Err(PlatformError::Failed(format!("cannot remove {}: {e}", self.config().display())))
+        let (config, files) = (self.config(), self.folder.join(FILES));
+        for (path, removed) in [(&config, fs::remove_file(&config)), (&files, fs::remove_dir_all(&files))] {
+            if let Err(e) = removed
+                && e.kind() != io::ErrorKind::NotFound
+            {
+                return Err(PlatformError::Failed(format!("cannot remove {}: {e}", path.display())));
             }
-            _ => Ok(()),
         }
+        Ok(())
     }
 
     fn make_folder(&self) -> Result<(), PlatformError> {
