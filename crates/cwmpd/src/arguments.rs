@@ -23,6 +23,11 @@ usage: cwmpd run [--config FOLDER]          run the agent in the foreground
        cwmpd event CODE                     report a vendor's event, such as 'X 00D09E Backup done'
        cwmpd reboot                         restart the box
        cwmpd factory-reset                  put the box back into its factory state
+       cwmpd datamodel list [PATH]          what is supported: type, access, source
+       cwmpd datamodel explain NAME         where a parameter comes from and what the model says of it
+       cwmpd datamodel set --dry-run NAME VALUE...   what a change would do
+       cwmpd datamodel coverage             how much of TR-181 is there, and what violates it
+       cwmpd datamodel xml                  the supported model as a device type document
 
 options: --config FOLDER   folder of factory.ini, ISP.def and user.ini (default: /etc/cwmpd)
          --control SOCKET  socket of the running agent (default: /var/run/cwmpd.sock)
@@ -32,8 +37,18 @@ options: --config FOLDER   folder of factory.ini, ISP.def and user.ini (default:
 /// What the program is to do.
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) enum Command {
-    Run { config: PathBuf },
-    Ask { socket: PathBuf, request: crate::control::Request },
+    Run {
+        config: PathBuf,
+    },
+    /// A question about the data model, answered from the files.
+    DataModel {
+        config: PathBuf,
+        query: crate::datamodel::Query,
+    },
+    Ask {
+        socket: PathBuf,
+        request: crate::control::Request,
+    },
     Help,
     Version,
 }
@@ -44,13 +59,14 @@ pub(crate) enum Command {
 /// A sentence that says what is wrong and how it should be.
 pub(crate) fn parse(mut parser: Parser) -> Result<Command, String> {
     let (mut config, mut socket) = (PathBuf::from(CONFIG_FOLDER), PathBuf::from(CONTROL_SOCKET));
-    let mut words = Vec::new();
+    let (mut words, mut dry_run) = (Vec::new(), false);
     while let Some(argument) = parser.next().map_err(|error| error.to_string())? {
         match argument {
             Arg::Long("help") | Arg::Short('h') => return Ok(Command::Help),
             Arg::Long("version") | Arg::Short('V') => return Ok(Command::Version),
             Arg::Long("config") => config = parser.value().map_err(|error| error.to_string())?.into(),
             Arg::Long("control") => socket = parser.value().map_err(|error| error.to_string())?.into(),
+            Arg::Long("dry-run") => dry_run = true,
             Arg::Value(word) => words.push(word.string().map_err(|error| error.to_string())?),
             other => return Err(other.unexpected().to_string()),
         }
@@ -64,6 +80,12 @@ pub(crate) fn parse(mut parser: Parser) -> Result<Command, String> {
         } else {
             Err("run takes no arguments".to_owned())
         };
+    }
+    if verb == "datamodel" {
+        return Ok(Command::DataModel { config, query: crate::datamodel::query(rest, dry_run)? });
+    }
+    if dry_run {
+        return Err("--dry-run belongs to `cwmpd datamodel set`".to_owned());
     }
     Ok(Command::Ask { socket, request: request(&verb, rest)? })
 }
