@@ -61,7 +61,7 @@ pub(crate) fn query(mut words: Vec<String>, dry_run: bool) -> Result<Query, Stri
         "set" if !dry_run => {
             Err("datamodel set changes nothing: say --dry-run, or use `cwmpd set`".to_owned())
         }
-        "set" if words.is_empty() || words.len() % 2 != 0 => {
+        "set" if words.is_empty() || !words.len().is_multiple_of(2) => {
             Err("datamodel set --dry-run takes names and values: NAME VALUE...".to_owned())
         }
         "set" => {

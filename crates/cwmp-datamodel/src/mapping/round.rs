@@ -9,6 +9,8 @@ use std::{
 
 use cwmp_platform::mapping::{Question, Row, RowsOf};
 
+use tokio::time::Instant;
+
 use super::{
     compile::{Group, Parameter, Rows, Source},
     fill, ini, limits, path,
@@ -39,6 +41,7 @@ pub(super) struct Round<'s> {
     files: RefCell<HashMap<String, Option<Rc<str>>>>,
     commands: RefCell<HashMap<Vec<String>, Option<Rc<str>>>>,
     runs: Cell<usize>,
+    started: Instant,
 }
 
 /// A question to a provider: of which part, and the places of the parameters that its fields are for.
@@ -50,7 +53,8 @@ struct Asked {
 
 impl<'s> Round<'s> {
     pub(super) fn new(source: &'s MappedSource) -> Self {
-        Self { source, files: RefCell::default(), commands: RefCell::default(), runs: Cell::new(0) }
+        let (files, commands) = (RefCell::default(), RefCell::default());
+        Self { source, files, commands, runs: Cell::new(0), started: Instant::now() }
     }
 
     /// Finds the rows and asks the providers: each once, and once more for fields of rows that others have found.
@@ -74,7 +78,8 @@ impl<'s> Round<'s> {
                 None if part.rows.is_empty() => part.rows.push(MappedRow::default()),
                 None => {}
             }
-            part.rows.retain(|row| row.key.len() <= limits::KEY_BYTES);
+            // A key goes into paths, arguments and sections of files.
+            part.rows.retain(|row| row.key.len() <= limits::KEY_BYTES && !row.key.contains(char::is_control));
             part.rows.truncate(limits::ROWS);
         }
         for provider in &self.source.providers {
@@ -173,12 +178,14 @@ impl<'s> Round<'s> {
         if !self.source.host.can_run(program) {
             return None;
         }
-        if self.runs.get() >= limits::COMMANDS {
-            tracing::warn!("{program} does not run: more than {} programs for one call", limits::COMMANDS);
+        let left = limits::READ_COMMANDS.saturating_sub(self.started.elapsed());
+        if self.runs.get() >= limits::COMMANDS || left.is_zero() {
+            let (most, seconds) = (limits::COMMANDS, limits::READ_COMMANDS.as_secs());
+            tracing::warn!("{program} does not run: more than {most} programs or {seconds} s for one call");
             return None;
         }
         self.runs.set(self.runs.get() + 1);
-        let output = self.source.host.output(&command, limits::READ_COMMAND).await;
+        let output = self.source.host.output(&command, left.min(limits::READ_COMMAND)).await;
         let output = output.inspect_err(|error| tracing::warn!("{error}: what it says is left out")).ok();
         let output: Option<Rc<str>> = output.map(|text| text.trim_end_matches('\n').into());
         self.commands.borrow_mut().insert(command, output.clone());
