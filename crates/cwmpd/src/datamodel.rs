@@ -6,6 +6,7 @@
 
 mod coverage;
 mod explain;
+mod supported;
 mod xml;
 
 #[cfg(test)]
@@ -27,7 +28,7 @@ use tracing::Level;
 use crate::{
     config::{Config, SharedLayers},
     log, platforms,
-    run::{all, assemble, one},
+    run::{all, assemble, one, runtime},
 };
 
 /// What is asked.
@@ -83,7 +84,7 @@ pub(crate) fn query(mut words: Vec<String>, dry_run: bool) -> Result<Query, Stri
 /// What keeps the tree from being read, a sentence each.
 pub(crate) fn run(folder: &Path, query: &Query) -> Result<bool, Vec<String>> {
     log::start(Level::WARN);
-    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().map_err(one)?;
+    let runtime = runtime()?;
     let (text, good) = tokio::task::LocalSet::new().block_on(&runtime, async {
         let model = open(folder).await?;
         answer(&model, query).await

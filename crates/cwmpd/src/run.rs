@@ -40,16 +40,23 @@ const LAST_CALLS: Duration = Duration::from_secs(2);
 /// # Errors
 /// What keeps it from starting, a sentence each.
 pub(crate) fn run(config: &Path) -> Result<Departure, Vec<String>> {
-    // One thread for blocking calls: fsync and name resolution; it ends when it is idle.
-    let runtime = tokio::runtime::Builder::new_current_thread()
+    let runtime = runtime()?;
+    let departure = tokio::task::LocalSet::new().block_on(&runtime, start(config));
+    runtime.shutdown_timeout(LAST_CALLS);
+    departure
+}
+
+/// One thread for everything, and one for blocking calls, fsync and name resolution, which ends when it is idle.
+///
+/// # Errors
+/// What the kernel refuses.
+pub(crate) fn runtime() -> Result<tokio::runtime::Runtime, Vec<String>> {
+    tokio::runtime::Builder::new_current_thread()
         .enable_all()
         .max_blocking_threads(1)
         .thread_keep_alive(Duration::from_secs(1))
         .build()
-        .map_err(|error| vec![format!("no runtime: {error}")])?;
-    let departure = tokio::task::LocalSet::new().block_on(&runtime, start(config));
-    runtime.shutdown_timeout(LAST_CALLS);
-    departure
+        .map_err(|error| vec![format!("no runtime: {error}")])
 }
 
 async fn start(folder: &Path) -> Result<Departure, Vec<String>> {

@@ -68,7 +68,7 @@ fn facts(text: &mut String, rule: Rule) {
         Access::ReadWrite => "readWrite",
         Access::WriteOnceReadOnly => "writeOnceReadOnly",
     };
-    let status = format!("{:?}", rule.status()).to_lowercase();
+    let status = format!("{:?}", rule.status()).to_ascii_lowercase();
     line(text, "model", &format!("TR-181 {VERSION}: {access}, {status}"));
     for (holds, what) in [
         (rule.is_list(), "a comma-separated list"),

@@ -4,67 +4,29 @@
 //! A device type document picks from a data model that is published elsewhere. Parameters of vendors have no such model, so
 //! they are not in it; how many there are is said in its annotation.
 
-use std::collections::{BTreeMap, BTreeSet};
-
-use cwmp_datamodel::{
-    DataModel, Surveyed,
-    facts::{Facts, ObjectId, Place, VERSION},
-};
-use cwmp_platform::source::ObjectKind;
+use cwmp_datamodel::{DataModel, Surveyed, facts::VERSION};
 use quick_xml::{
     Writer,
     events::{BytesDecl, BytesEnd, BytesStart, BytesText, Event},
 };
 
-use super::coverage::{model_path, numberless};
+use super::supported::Supported;
 use crate::run::one;
 
 const NAMESPACE: &str = "urn:broadband-forum-org:cwmp:devicetype-1-3";
-
-/// An object as the document has it.
-struct Supported {
-    path: String,
-    writable: bool,
-    /// By place in the model: name, and whether the ACS can write it in any row.
-    parameters: BTreeMap<u8, (&'static str, bool)>,
-}
 
 /// The document.
 ///
 /// # Errors
 /// A source that fails.
 pub(super) async fn document(model: &DataModel) -> Result<String, Vec<String>> {
-    let facts = Facts::tr181();
-    let mut objects = BTreeMap::<ObjectId, Supported>::new();
-    let mut vendors = BTreeSet::<String>::new();
-    let mut see = |seen: Surveyed<'_>| match seen {
-        Surveyed::Object(path, kind) => {
-            let Some(Place::Object(object) | Place::Table(object)) = facts.find(path) else { return };
-            let path = model_path(path, object);
-            let new = || Supported { path, writable: false, parameters: BTreeMap::new() };
-            let supported = objects.entry(object.id()).or_insert_with(new);
-            supported.writable |= kind == ObjectKind::Table { addable: true };
-        }
-        Surveyed::Parameter { entry, .. } => {
-            let Some(Place::Object(object)) = facts.find(entry.object) else {
-                vendors.insert(numberless(&[entry.object, entry.name].concat()));
-                return;
-            };
-            let (supported, parameter) = (objects.get_mut(&object.id()), object.parameter(entry.name));
-            let Some((supported, parameter)) = supported.zip(parameter) else {
-                vendors.insert(numberless(&[entry.object, entry.name].concat()));
-                return;
-            };
-            let known = supported.parameters.entry(parameter.ordinal()).or_insert((parameter.name(), false));
-            known.1 |= entry.writable;
-        }
-    };
+    let mut supported = Supported::default();
+    let mut see = |seen: Surveyed<'_>| supported.see(seen);
     model.survey("", &mut see).await.map_err(one)?;
-    let written = write(objects.values(), vendors.len()).map_err(one)?;
-    String::from_utf8(written).map_err(one)
+    String::from_utf8(write(&supported).map_err(one)?).map_err(one)
 }
 
-fn write<'s>(objects: impl Iterator<Item = &'s Supported>, vendors: usize) -> std::io::Result<Vec<u8>> {
+fn write(supported: &Supported) -> std::io::Result<Vec<u8>> {
     let access = |writable| ("access", if writable { "readWrite" } else { "readOnly" });
     let version = VERSION.replace('.', "-");
     let (model, spec) =
@@ -75,6 +37,7 @@ fn write<'s>(objects: impl Iterator<Item = &'s Supported>, vendors: usize) -> st
     let document = BytesStart::new("dt:document")
         .with_attributes([("xmlns:dt", NAMESPACE), ("deviceType", "urn:cwmpd:device-type")]);
     out.write_event(Event::Start(document))?;
+    let vendors = supported.vendors.len();
     let note = format!("What cwmpd supports on this device; {vendors} parameters of vendors are not listed.");
     out.create_element("annotation").write_text_content(BytesText::new(&note))?;
     let import = [("file", file.as_str()), ("spec", spec.as_str())];
@@ -82,7 +45,7 @@ fn write<'s>(objects: impl Iterator<Item = &'s Supported>, vendors: usize) -> st
         out.create_element("model").with_attribute(("name", model.as_str())).write_empty().map(|_| ())
     })?;
     out.write_event(Event::Start(BytesStart::new("model").with_attributes([("ref", model.as_str())])))?;
-    for object in objects {
+    for object in supported.objects.values() {
         let start = BytesStart::new("object")
             .with_attributes([("ref", object.path.as_str()), access(object.writable)]);
         out.write_event(Event::Start(start))?;
