@@ -28,7 +28,7 @@ use crate::{
     control::ControlSocket,
     driver::{self, Parts},
     ledger::{Around, Ledger},
-    log, numbers, platforms,
+    log, mapping, numbers, platforms,
     restart::{Departure, Mirror},
     store_task::Kept,
 };
@@ -45,16 +45,24 @@ const LAST_CALLS: Duration = Duration::from_secs(2);
 /// # Errors
 /// What keeps it from starting, a sentence each.
 pub(crate) fn run(config: &Path) -> Result<Departure, Vec<String>> {
-    // Threads for blocking calls, which end when they are idle. More than one: name resolution may hang.
-    let runtime = tokio::runtime::Builder::new_current_thread()
+    let runtime = runtime()?;
+    let departure = tokio::task::LocalSet::new().block_on(&runtime, start(config));
+    runtime.shutdown_timeout(LAST_CALLS);
+    departure
+}
+
+/// One thread for everything, and some for blocking calls, which end when they are idle. More than one of those: name
+/// resolution may hang.
+///
+/// # Errors
+/// What the kernel refuses.
+pub(crate) fn runtime() -> Result<tokio::runtime::Runtime, Vec<String>> {
+    tokio::runtime::Builder::new_current_thread()
         .enable_all()
         .max_blocking_threads(BLOCKING_THREADS)
         .thread_keep_alive(Duration::from_secs(1))
         .build()
-        .map_err(|error| vec![format!("no runtime: {error}")])?;
-    let departure = tokio::task::LocalSet::new().block_on(&runtime, start(config));
-    runtime.shutdown_timeout(LAST_CALLS);
-    departure
+        .map_err(|error| vec![format!("no runtime: {error}")])
 }
 
 async fn start(folder: &Path) -> Result<Departure, Vec<String>> {
@@ -76,7 +84,8 @@ async fn start(folder: &Path) -> Result<Departure, Vec<String>> {
     let socket = config.control_socket.clone();
     let _socket = ControlSocket::open(&socket, asked)
         .map_err(|error| vec![format!("control_socket {}: {error}", socket.display())])?;
-    let parts = assemble(config, layers, platform, numbers, &files, requests).await?;
+    let mut parts = assemble(config, layers, platform, numbers, &files, requests).await?;
+    parts.recover().await;
     let stop = stop_signal().map_err(one)?;
     Ok(driver::run(parts, stop).await)
 }
@@ -111,6 +120,10 @@ pub(crate) async fn assemble(
     sources.push(Rc::clone(&source) as _);
     let diagnostics = Rc::new(diagnostics(&platform));
     sources.push(Rc::clone(&diagnostics) as _);
+    let folder = layers.borrow().dir().to_owned();
+    for error in mapping::add(&*platform, &folder, &numbers, &mut sources).await {
+        tracing::error!("{error}: the file is not used");
+    }
     let (ledger, problems) = Ledger::open(Around {
         layers: Rc::clone(&layers),
         source: Rc::clone(&source),
@@ -124,12 +137,9 @@ pub(crate) async fn assemble(
     .map_err(one)?;
     warn(&problems);
     let ledger = Rc::new(ledger);
-    let mut data = DataModel::new(sources, Rc::new(attributes))
+    let data = DataModel::new(sources, Rc::new(attributes))
         .with_addressing(source.addressing())
         .with_log(Rc::clone(&ledger) as _);
-    if let Err(error) = ledger.recover(&mut data).await {
-        tracing::error!("{error}");
-    }
 
     let factory_reset = platform.can_factory_reset();
     let abilities = Abilities {
@@ -157,6 +167,16 @@ pub(crate) async fn assemble(
     tracing::info!("cwmpd {} on {}", env!("CARGO_PKG_VERSION"), platform.name());
     let start = Box::new(start);
     Ok(Parts { config, layers, platform, numbers, source, data, ledger, diagnostics, kept, start, asked })
+}
+
+impl Parts {
+    /// Finishes or undoes the change that an earlier run of the program has left, before anything else happens.
+    pub(crate) async fn recover(&mut self) {
+        if let Err(error) = self.ledger.recover(&mut self.data).await {
+            tracing::error!("{error}");
+        }
+        self.start.settings = self.source.settings();
+    }
 }
 
 /// The diagnostics, which find out from the platform what an `Interface` means.

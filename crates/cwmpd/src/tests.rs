@@ -82,6 +82,7 @@ fn bare(boot_id: &'static str) -> MockPlatform {
     let mut mock = MockPlatform::new();
     mock.expect_name().return_const("mock");
     mock.expect_clock_is_synchronised().return_const(true);
+    mock.expect_mapping().returning_st(|| None);
     mock.expect_can_factory_reset().return_const(true);
     mock.expect_download_types().returning(Vec::new);
     mock.expect_upload_types().returning(Vec::new);
@@ -117,7 +118,8 @@ impl Running {
         let platform: Rc<dyn Platform> = Rc::new(platform);
         let (requests, asked) = mpsc::channel(1);
         let (numbers, _) = numbers::of_state(&files, &config.state_dir).unwrap();
-        let parts = assemble(config, layers, platform, numbers, &files, asked).await.unwrap();
+        let mut parts = assemble(config, layers, platform, numbers, &files, asked).await.unwrap();
+        parts.recover().await;
         let (stop, stopped) = oneshot::channel();
         let ended = tokio::task::spawn_local(driver::run(parts, async {
             stopped.await.ok();

@@ -61,7 +61,8 @@ impl Workbench {
         let (numbers, _) = numbers::of_state(&files, &config.state_dir).map_err(one)?;
         let platform = platform(Rc::clone(&layers) as _, Rc::clone(&numbers));
         let (_, asked) = mpsc::channel(1);
-        let parts = assemble(config, layers, platform, numbers, &files, asked).await?;
+        let mut parts = assemble(config, layers, platform, numbers, &files, asked).await?;
+        parts.recover().await;
         let Parts { layers, source, data: model, ledger, diagnostics, kept, start, numbers, .. } = parts;
         let (inputs, told) = mpsc::unbounded_channel();
         let settings = source.subscribe();

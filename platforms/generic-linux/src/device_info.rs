@@ -1,4 +1,4 @@
-//! Device.DeviceInfo: identity, versions, memory and processors.
+//! Device.DeviceInfo: identity, versions and processors. What is one line of a file is in `mapping/device.map`.
 
 use std::rc::Rc;
 
@@ -15,12 +15,10 @@ use cwmp_platform::source::{
 use crate::{
     files::{Root, clean},
     platform::Shared,
-    room::meminfo,
     updater::{Image, ImageStatus},
 };
 
 const DEVICE_INFO: &str = "Device.DeviceInfo.";
-const MEMORY_STATUS: &str = "Device.DeviceInfo.MemoryStatus.";
 const PROCESSOR: &str = "Device.DeviceInfo.Processor.{i}.";
 const FIRMWARE_IMAGE: &str = "Device.DeviceInfo.FirmwareImage.{i}.";
 const PROVISIONING_CODE: &str = "Device.DeviceInfo.ProvisioningCode";
@@ -43,7 +41,7 @@ impl ParameterSource for DeviceInfo {
     }
 
     fn objects(&self) -> &[&'static str] {
-        &[DEVICE_INFO, MEMORY_STATUS, PROCESSOR, FIRMWARE_IMAGE]
+        &[DEVICE_INFO, PROCESSOR, FIRMWARE_IMAGE]
     }
 
     async fn read(&self, wanted: &Wanted<'_>, out: &mut dyn ParameterSink) -> Result<(), SourceError> {
@@ -66,10 +64,6 @@ impl ParameterSource for DeviceInfo {
         if let Some(seconds) = self.shared.uptime() {
             out.parameter("UpTime", &seconds, ReadOnly);
         }
-        // Writable in the model. Its place differs between distributions, so this backend leaves it to them.
-        if let Some(name) = root.text("proc/sys/kernel/hostname") {
-            out.parameter("HostName", &clean(&name, 255), ReadOnly);
-        }
         let images = match wants_images(wanted) {
             true => self.shared.images().await,
             false => None,
@@ -78,9 +72,6 @@ impl ParameterSource for DeviceInfo {
             for (parameter, row) in references(images) {
                 out.parameter(parameter, &row, ReadOnly);
             }
-        }
-        if wanted.touches(MEMORY_STATUS) {
-            memory_status(root, out);
         }
         if wanted.touches(PROCESSOR) {
             processors(root, out);
@@ -154,19 +145,6 @@ pub(crate) fn uptime(root: &Root) -> Option<u32> {
     text.split(['.', ' ', '\n']).next()?.parse().ok()
 }
 
-/// Free is MemFree, the physical memory that nothing uses: the model asks for free RAM, and MemAvailable counts caches
-/// that hold something.
-fn memory_status(root: &Root, out: &mut dyn ParameterSink) {
-    let Some(text) = root.text("proc/meminfo") else { return };
-    out.object(MEMORY_STATUS, ObjectKind::Single);
-    for (parameter, name) in [("Total", "MemTotal"), ("Free", "MemFree")] {
-        if let Some(value) = meminfo(&text, name) {
-            // Beyond 4 TiB the parameter has no room.
-            out.parameter(parameter, &value.min(u64::from(u32::MAX)), ReadOnly);
-        }
-    }
-}
-
 /// One row for each processor that is online; none on an architecture for which the model has no name.
 fn processors(root: &Root, out: &mut dyn ParameterSink) {
     let online = root.text("sys/devices/system/cpu/online").unwrap_or_default();
@@ -232,8 +210,8 @@ mod tests {
             .collect();
         assert_eq!(
             text,
-            "Description=apu4, Router OS 12\nHardwareVersion=1.0\nHostName=router\nManufacturer=PC Engines\n\
-             ManufacturerOUI=000DB9\nMemoryStatus.Free=3500000\nMemoryStatus.Total=4030124\nModelName=apu4\n\
+            "Description=apu4, Router OS 12\nHardwareVersion=1.0\nManufacturer=PC Engines\n\
+             ManufacturerOUI=000DB9\nModelName=apu4\n\
              ProductClass=apu4\nProvisioningCode=\nSerialNumber=1234567\nSoftwareVersion=20261101\nUpTime=93784\n"
         );
         assert_fits_the_model(&source).await;
@@ -293,12 +271,9 @@ mod tests {
     async fn odd_system_files_leave_parameters_out() {
         let root = FakeRoot::pc();
         root.file("proc/uptime", "yesterday");
-        root.file("proc/meminfo", b"MemTotal: lots kB\nMemFree: 99999999999999 kB\n\xff\xfe");
         let source = source(&root, FakeSettings::default());
         let collected = Collected::from(&source, &[""]).await;
         assert_eq!(collected.value("Device.DeviceInfo.UpTime"), None);
-        assert_eq!(collected.value("Device.DeviceInfo.MemoryStatus.Total"), None);
-        assert_eq!(collected.value("Device.DeviceInfo.MemoryStatus.Free"), Some("4294967295"));
     }
 
     #[tokio::test]

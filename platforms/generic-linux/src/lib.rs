@@ -14,6 +14,7 @@ mod device_info;
 mod files;
 mod firmware;
 mod identity;
+mod mapping;
 mod net;
 mod options;
 mod platform;

@@ -13,7 +13,8 @@ use cwmp_core::{
 };
 use cwmp_platform::{
     Changes, DeviceFacts, FactoryReset, Flash, FlashOptions, ImageFacts, LoadConfig, Platform, PlatformError,
-    Restart, Uplink, instances::InstanceNumbers, settings::Settings, source::ParameterSource,
+    Restart, Uplink, instances::InstanceNumbers, mapping::Mapping, settings::Settings,
+    source::ParameterSource,
 };
 
 use crate::{
@@ -21,6 +22,7 @@ use crate::{
     device_info::{DeviceInfo, uptime},
     files::{Root, clean},
     identity::Identity,
+    mapping::{Host, TEXTS},
     net::{Network, NetworkChanges},
     options::Options,
     process::Processes,
@@ -250,6 +252,11 @@ impl Platform for GenericLinux {
 
     fn uplink(&self) -> Option<Uplink> {
         self.network.as_ref()?.uplink()
+    }
+
+    fn mapping(&self) -> Option<Mapping> {
+        let host = Rc::new(Host { shared: Rc::clone(&self.shared) });
+        Some(Mapping { texts: TEXTS, host, providers: Vec::new() })
     }
 }
 

@@ -35,6 +35,9 @@ pub(crate) const VENDOR: &str = "vendor";
 /// Bytes of an image's SHA-256 in its mark.
 const MARK_BYTES: usize = 6;
 
+/// Folder below that of the sandbox with the files that mapping files have written.
+pub(crate) const FILES: &str = "files";
+
 /// The folder, and what was true when the program started.
 #[derive(Clone, Debug)]
 pub(crate) struct Sandbox {
@@ -191,7 +194,7 @@ impl Sandbox {
 
     /// Forgets the configuration and the files that were taken. The image stays, as on a real box.
     pub(crate) fn reset(&self) -> Result<(), PlatformError> {
-        for kind in [WEB, STORED, VENDOR] {
+        for kind in [WEB, STORED, VENDOR, FILES] {
             gone(&self.folder.join(kind), |folder| fs::remove_dir_all(folder))?;
         }
         gone(&self.config(), |config| fs::remove_file(config))

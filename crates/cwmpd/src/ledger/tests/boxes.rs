@@ -239,7 +239,9 @@ impl Cpe {
         more(&mut platform);
         let (_, asked) = mpsc::channel(1);
         let numbers = Rc::new(InstanceNumbers::in_memory());
-        let parts = assemble(config, Rc::clone(&layers), Rc::new(platform), numbers, &files, asked).await?;
+        let mut parts =
+            assemble(config, Rc::clone(&layers), Rc::new(platform), numbers, &files, asked).await?;
+        parts.recover().await;
         let ledger = parts.ledger;
         let (inputs, told) = mpsc::unbounded_channel();
         let tree = Tree {
