@@ -1,5 +1,8 @@
 //! A box in virtual time: its clock, its store, its data model, its power, and whatever happens to it.
 
+mod calm;
+mod power;
+mod stir;
 mod storage;
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
@@ -7,9 +10,8 @@ use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use cwmp_core::{
     agent::Agent,
     datetime::DateTime,
-    event::EventCode,
-    io::{Abilities, Body, BootCause, Effect, Input, LocalCommand, Start, Via},
-    rpc::{DeviceId, ParameterValueStruct},
+    io::{Body, BootCause, Effect, Input},
+    rpc::ParameterValueStruct,
     settings::AgentSettings,
     stored::Stored,
     time::{Mono, Now, Wall},
@@ -27,12 +29,8 @@ use super::{
 
 /// Steps of a world in trouble.
 const CHAOS_STEPS: u64 = 1_000;
-/// Steps within which the agent must have come to rest afterwards.
-const CALM_STEPS: u32 = 20_000;
 /// What the clock of a box shows when its agent starts.
 const BOOT_MS: u64 = 1_000;
-/// Virtual time for the same: the longest wait is a week, then come a Retry-After of a day and a period of a day.
-const CALM_MS: u64 = 10 * 86_400_000;
 /// Steps at one moment that show an agent which runs in circles.
 const STEPS_AT_ONE_MOMENT: u32 = 2_000;
 /// Lines of the story that are kept.
@@ -164,89 +162,6 @@ impl World {
             moment = self.now.mono;
             if at_it > STEPS_AT_ONE_MOMENT {
                 self.found("the agent runs in circles".to_owned());
-            }
-        }
-    }
-
-    /// Everything works again: whatever is owed must be told, and then nothing may be written any more.
-    fn calm(&mut self) {
-        self.tell(|| "from now on everything works".to_owned());
-        self.calm = true;
-        self.mood = Mood::default();
-        self.queue.retain(|_, happening| !matches!(happening, Happening::Stir));
-        self.at(1, Happening::Stir);
-        self.until_clean("what is owed", false);
-        self.feed(Input::ConnectionRequest(Via::Http), None);
-        let before = self.check.successes;
-        self.until_clean("a connection request", true);
-        if self.finding.is_none() && self.check.successes == before {
-            self.found("no session follows a connection request".to_owned());
-        }
-        self.expect_nothing_left();
-        if self.finding.is_none() && self.settings.periodic_inform_enable {
-            self.periodic_sessions();
-        }
-    }
-
-    fn until_clean(&mut self, what: &str, all: bool) {
-        let deadline = self.now.mono.0 + CALM_MS;
-        for _ in 0..CALM_STEPS {
-            if self.finding.is_some() || (self.powered && self.is_clean(all)) {
-                return;
-            }
-            if !self.step(deadline) {
-                break;
-            }
-        }
-        self.found(format!("{what} leads to no good session although everything works"));
-    }
-
-    /// Whether all that calls for a session by itself has been told; or `all`, including what only rides along.
-    fn is_clean(&self, all: bool) -> bool {
-        let busy = self.store.is_writing() || self.data.is_busy();
-        !busy && self.check.is_clean() && !(all && self.data.unreported())
-    }
-
-    fn expect_nothing_left(&mut self) {
-        if self.finding.is_some() {
-            return;
-        }
-        let stored = &self.stored;
-        let contacted = self.settings.url.as_ref().map(ToString::to_string);
-        let nothing_owed = stored.reboots.is_empty() && stored.events.is_empty() && !stored.factory_reset;
-        if !nothing_owed || stored.retry_count != 0 || stored.bootstrapped != contacted {
-            let text = format!("after everything was told, this is stored: {stored:?}");
-            self.found(text);
-        } else if !self.snapshots.is_empty() {
-            self.found(format!("snapshots {:?} are never released", self.snapshots));
-        }
-        let kept = |key: &&str| self.stored.schedules.iter().any(|call| call.command_key.as_str() == *key);
-        let lost = self.check.waiting_schedules().find(|key| !kept(key)).map(str::to_owned);
-        if let Some(lost) = lost {
-            self.found(format!("ScheduleInform `{lost}` was promised and is not stored"));
-        }
-    }
-
-    /// Two periodic sessions: on time, with that event alone, and without a write.
-    fn periodic_sessions(&mut self) {
-        let interval = u64::from(self.settings.periodic_inform_interval) * 1000;
-        for _ in 0..2 {
-            let (writes, successes) = (self.check.writes, self.check.successes);
-            let deadline = self.now.mono.0 + interval + LATE_MS + 5_000;
-            while self.finding.is_none() && !(self.check.successes > successes && self.is_clean(false)) {
-                if !self.step(deadline) {
-                    return self.found("no periodic session in its interval".to_owned());
-                }
-            }
-            if self.finding.is_some() {
-                return;
-            }
-            let events = self.check.last_inform().map(|inform| inform.events.clone()).unwrap_or_default();
-            if !matches!(events.as_slice(), [one] if one.code == EventCode::Periodic) {
-                return self.found(format!("a periodic session reports {events:?}"));
-            }
-            if self.check.writes != writes {
-                return self.found("a periodic session that changes nothing writes".to_owned());
             }
         }
     }
@@ -452,111 +367,6 @@ impl World {
         }
         self.settings = settings.clone();
         Some(Box::new(settings))
-    }
-
-    /// The power goes, or the program crashes. A write that is under way may have been finished, and nobody has been told.
-    fn cut(&mut self) {
-        if self.dice.below(2) == 0 {
-            self.finish_writes();
-        }
-        let crash = self.dice.below(3) == 0;
-        // The state names the boot that it was written in: before the first write of a boot, a crash looks like another boot.
-        let cause = if crash && self.written_since_boot { BootCause::AgentRestart } else { BootCause::Boot };
-        let what = if crash { "the program crashes" } else { "POWER CUT" };
-        self.power_off(what, cause);
-    }
-
-    fn power_off(&mut self, what: &str, next: BootCause) {
-        self.tell(|| what.to_owned());
-        self.powered = false;
-        self.agent = Agent::new();
-        self.queue.clear();
-        self.connection = None;
-        self.store = Store::default();
-        self.data.forget_work();
-        self.snapshots.clear();
-        let after = self.dice.between(10, 60_000);
-        self.at(after, Happening::PowerUp(next));
-        self.at(after + 1_000, Happening::Stir);
-    }
-
-    fn power_up(&mut self, cause: BootCause) {
-        if cause == BootCause::Boot && self.dice.below(3) == 0 {
-            self.now.wall = None;
-        }
-        if cause == BootCause::Boot {
-            self.written_since_boot = false;
-            let before = std::mem::replace(&mut self.uptime_from, self.now.mono.0.saturating_sub(BOOT_MS));
-            self.check.clock_begins_anew(self.uptime_from - before, self.box_time());
-        }
-        self.powered = true;
-        self.tell(|| format!("start after {cause:?}"));
-        let mut state = self.stored.clone();
-        if cause == BootCause::Boot {
-            // What the program does: the state is then that of this boot, as soon as it is written.
-            self.boots += 1;
-            state.boot_id = self.boots.to_string();
-        }
-        let start = Start {
-            device: DeviceId {
-                manufacturer: "Example".to_owned(),
-                oui: "00D09E".to_owned(),
-                product_class: "Box".to_owned(),
-                serial_number: "1".to_owned(),
-            },
-            settings: self.settings.clone(),
-            state,
-            cause,
-            seed: self.dice.next(),
-            abilities: Abilities { reboot: true, factory_reset: true, ..Abilities::default() },
-            image: String::new(),
-        };
-        self.feed(Input::Started(Box::new(start)), None);
-    }
-
-    /// Something happens on the box, or somebody does something to it.
-    fn stir(&mut self) {
-        if self.calm {
-            // What nobody has promised may still come, or not: only time tells.
-            self.at(300_000, Happening::Stir);
-            return if self.powered {
-                self.wake()
-            };
-        }
-        let after = self.dice.between(self.mood.stir_ms / 4, self.mood.stir_ms);
-        self.at(after, Happening::Stir);
-        match self.dice.below(20) {
-            0..5 => self.feed(Input::ConnectionRequest(Via::Http), None),
-            5..9 => {
-                self.data.change();
-                self.feed(Input::WatchedChanged, None);
-            }
-            9 => self.data.change(),
-            10 | 11 => self.feed(Input::Command(LocalCommand::Inform), None),
-            12 | 13 => self.feed(Input::Command(LocalCommand::AcsMethods), None),
-            14 | 15 => self.step_clock(),
-            16 => {
-                let value = url(self.dice.below(3)).to_owned();
-                let name = "Device.ManagementServer.URL".to_owned();
-                if let Some(settings) = self.set(&ParameterValueStruct { name, value_type: None, value }) {
-                    self.feed(Input::SettingsChanged(settings), None);
-                }
-            }
-            17 if self.dice.below(3) == 0 => self.feed(Input::Command(LocalCommand::Reboot), None),
-            18 if self.dice.below(6) == 0 => self.feed(Input::Command(LocalCommand::FactoryReset), None),
-            // A wake-up that nobody has asked for does no harm.
-            _ if self.powered => self.wake(),
-            _ => {}
-        }
-    }
-
-    fn step_clock(&mut self) {
-        let years = i64::try_from(self.dice.below(41)).unwrap_or(0) - 20;
-        let odd = i64::try_from(self.dice.below(86_400_000)).unwrap_or(0);
-        let from = self.now.wall.map_or(1_700_000_000_000, |wall| wall.0);
-        self.now.wall = Some(Wall(from + years * 31_556_952_000 + odd));
-        self.tell(|| "the clock is set".to_owned());
-        self.feed(Input::ClockStepped, None);
     }
 
     fn at(&mut self, after_ms: u64, happening: Happening) {
