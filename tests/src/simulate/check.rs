@@ -3,19 +3,27 @@
 //! Its first finding ends the simulation of a seed. It knows the standard and the border of the agent
 //! (`cwmp_core::io`), and nothing of the agent's inside.
 
+mod due;
 mod effects;
 mod inputs;
+mod jobs;
 mod lives;
 mod messages;
+mod reports;
 mod schedules;
+mod transfers;
 
 use std::collections::BTreeMap;
 
 use cwmp_core::{
-    event::EventCode, io::Ticket, rpc::Inform, settings::AgentSettings, stored::Stored, time::Now,
+    event::EventCode, io::Ticket, job::JobId, rpc::Inform, settings::AgentSettings, stored::Stored, time::Now,
 };
 
-use self::schedules::InformCall;
+use self::{
+    jobs::Requested,
+    schedules::InformCall,
+    transfers::{Transfer, TransferNo},
+};
 use super::{
     acs::Asked,
     owed::{CallId, Events, Need, Owed},
@@ -57,6 +65,8 @@ struct Call {
     inform: Option<CallId>,
     /// Where it is a FactoryReset: one was owed before.
     owed_before: bool,
+    /// Where it is a CancelTransfer: it must be refused.
+    too_late: bool,
 }
 
 /// What must come next in a session.
@@ -82,6 +92,8 @@ struct Session {
     held: bool,
     /// The request last posted, its ID, and how often it was posted.
     request: Option<(String, Option<String>, u32)>,
+    /// The transfer that it reports.
+    reporting: Option<TransferNo>,
     call: Option<Call>,
     opened: Now,
 }
@@ -100,6 +112,32 @@ struct Failed {
 pub(super) struct Check {
     calls: Vec<RebootCall>,
     informs: Vec<InformCall>,
+    transfers: Vec<Transfer>,
+    /// Those that the present Inform lists.
+    listed: Vec<TransferNo>,
+    /// The firmware that runs.
+    image: String,
+    box_idle: bool,
+    /// The transfer for which the box goes down by itself, and when it has failed to.
+    going_down: Option<(TransferNo, u64)>,
+    /// What was written is to take effect with a restart.
+    transfer_restart: bool,
+    diagnostic: Option<Requested>,
+    /// The job of a diagnostic that was withdrawn: it must be stopped.
+    stopped_diagnostic: Option<JobId>,
+    /// Jobs that were stopped as for a restart.
+    jobs_stopped: u32,
+    /// Until then no session could begin, because of a transfer.
+    busy_until: u64,
+    failed_writes: u32,
+    /// What the ACS has of [`super::acs::OPTIONAL`], where it was asked.
+    methods: Option<[bool; 2]>,
+    /// Somebody on the box wants a download of the ACS.
+    wants_download: bool,
+    /// A lightweight notification is owed.
+    datagram: Need,
+    /// What is wrong in an input.
+    broken: Option<String>,
     /// As an agent that forgets nothing would have it.
     present: Owed,
     /// Events of the present attempt, until the ACS has answered for them.
@@ -139,6 +177,21 @@ impl Check {
         Self {
             calls: Vec::new(),
             informs: Vec::new(),
+            transfers: Vec::new(),
+            listed: Vec::new(),
+            image: String::new(),
+            box_idle: false,
+            going_down: None,
+            transfer_restart: false,
+            diagnostic: None,
+            stopped_diagnostic: None,
+            jobs_stopped: 0,
+            busy_until: 0,
+            failed_writes: 0,
+            methods: None,
+            wants_download: false,
+            datagram: Need::No,
+            broken: None,
             present: Owed::default(),
             in_flight: None,
             gathering: false,
@@ -170,6 +223,7 @@ impl Check {
     /// The box has been reset: it is as new.
     pub(super) fn factory_state(&mut self) {
         self.durable = Owed::default();
+        self.transfers.iter_mut().for_each(|transfer| transfer.ended = true);
     }
 
     /// Whether the agent has nothing more to tell and to do.
@@ -179,6 +233,9 @@ impl Check {
             && !self.gathering
             && !self.restarting
             && !owed.events.urgent()
+            && self.transfers_are_over()
+            && !self.box_is_taken()
+            && self.diagnostic.is_none()
             && !self.expects_schedules(LATE_MS)
             && self.failed.is_none()
             && owed.reboots.is_empty()

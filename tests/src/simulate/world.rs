@@ -1,6 +1,7 @@
 //! A box in virtual time: its clock, its store, its data model, its power, and whatever happens to it.
 
 mod calm;
+mod jobs;
 mod power;
 mod stir;
 mod storage;
@@ -11,16 +12,17 @@ use cwmp_core::{
     agent::Agent,
     datetime::DateTime,
     io::{Body, BootCause, Effect, Input},
+    job::{Diagnostic, JobId},
     rpc::ParameterValueStruct,
-    settings::AgentSettings,
+    settings::{AgentSettings, TransferPolicy},
     stored::Stored,
     time::{Mono, Now, Wall},
     url::HttpUrl,
 };
 
-use self::storage::Store;
+use self::{jobs::Jobs, storage::Store};
 use super::{
-    acs::{Acs, Answer, Posted},
+    acs::{Acs, Answer, DIAGNOSTICS_STATE, Posted, transfers::Goods},
     check::{Check, LATE_MS},
     data::{self, Data},
     dice::{Dice, Mood},
@@ -54,6 +56,10 @@ pub(super) enum Happening {
     Session(u32, Input, Option<Answer>),
     /// The store has finished its write.
     Written,
+    /// This job has come to its end.
+    JobEnds(JobId),
+    /// The box goes down by itself.
+    GoesDown,
     /// The data model has finished its oldest piece of work.
     Worked,
     /// Something happens on the box.
@@ -88,6 +94,7 @@ pub(super) struct World {
     stored: Stored,
     store: Store,
     data: Data,
+    jobs: Jobs,
     snapshots: BTreeSet<u32>,
     calm: bool,
     check: Check,
@@ -95,10 +102,22 @@ pub(super) struct World {
     finding: Option<String>,
 }
 
+/// What the ACS at this URL has of [`super::acs::OPTIONAL`].
+fn offers(of: &str) -> [bool; 2] {
+    [of != url(2), of == url(0)]
+}
+
 fn factory_settings() -> AgentSettings {
+    let goods = [Goods::Firmware, Goods::Upload];
     AgentSettings {
         url: HttpUrl::parse(url(0)).ok(),
         periodic_inform_interval: 3600,
+        autonomous_transfers: TransferPolicy {
+            enable: true,
+            downloads: None,
+            successes: None,
+            file_types: goods.map(|goods| goods.file_type().to_owned()).to_vec(),
+        },
         ..AgentSettings::default()
     }
 }
@@ -128,6 +147,7 @@ impl World {
             stored: Stored::default(),
             store: Store::default(),
             data: Data::default(),
+            jobs: Jobs::default(),
             snapshots: BTreeSet::new(),
             calm: false,
             check,
@@ -210,6 +230,13 @@ impl World {
                 }
             }
             Happening::Written => self.written(),
+            Happening::JobEnds(id) => self.job_ends(id),
+            Happening::GoesDown => {
+                if self.dice.below(2) == 0 {
+                    self.finish_writes();
+                }
+                self.power_off("the box goes down by itself", BootCause::Boot);
+            }
             Happening::Worked => self.worked(),
             Happening::Stir => self.stir(),
             Happening::Reset => {
@@ -271,9 +298,13 @@ impl World {
     fn carry_out(&mut self, effect: Effect, posted: Option<Posted>) {
         match effect {
             Effect::Persist(ticket, state) => self.persist(ticket, state),
-            Effect::OpenSession(_) => {
+            Effect::OpenSession(target) => {
                 self.sessions += 1;
-                let acs = if self.calm { Acs::calm() } else { Acs::new(&mut self.dice, &self.mood) };
+                let offers = offers(&target.url.to_string());
+                let acs = match self.calm {
+                    true => Acs::calm(offers),
+                    false => Acs::new(offers, &mut self.dice, &self.mood),
+                };
                 self.connection = Some(Connection { number: self.sessions, acs });
                 let (after, input) = network::connect(&mut self.dice, &self.mood);
                 self.at(after, Happening::Session(self.sessions, input, None));
@@ -296,8 +327,9 @@ impl World {
                     self.found(format!("snapshot {} is released twice", id.0));
                 }
             }
-            Effect::SendDatagram(_) | Effect::Listen(_) | Effect::Trace(_) => {}
-            Effect::StartJob(..) | Effect::CancelJob(_) | Effect::DiscardFile(_) => {}
+            Effect::SendDatagram(_) | Effect::Listen(_) | Effect::Trace(_) | Effect::DiscardFile(_) => {}
+            Effect::StartJob(id, job) => self.start_job(id, *job),
+            Effect::CancelJob(id) => self.cancel_job(id),
             Effect::Reboot(_) => {
                 let after = self.dice.between(1, 5_000);
                 if !self.calm && self.dice.permille(50) {
@@ -327,12 +359,28 @@ impl World {
 
     fn worked(&mut self) {
         let Some(done) = self.data.finish(&mut self.dice, &self.mood) else { return };
-        let data::Done { op, result, set, snapshot, gathered } = done;
+        let data::Done { op, result, set, snapshot, gathered, lightweight } = done;
         self.snapshots.extend(snapshot);
         if let Some(gathered) = gathered {
             self.check.gathered(gathered, self.box_time());
         }
+        if let Some(found) = lightweight {
+            self.check.lightweight(found, self.box_time());
+        }
         let mut settings = None;
+        for parameter in set.iter().filter(|parameter| parameter.name == DIAGNOSTICS_STATE) {
+            // The order of the two is open.
+            let after = self.dice.below(2);
+            let diagnostic = Diagnostic::IpPing;
+            let input = match parameter.value.as_str() {
+                "Requested" => Input::DiagnosticRequested { diagnostic, by_acs: true },
+                _ => Input::DiagnosticWithdrawn(diagnostic),
+            };
+            match after {
+                0 => self.feed(input, None),
+                _ => self.at(1, Happening::Input(input)),
+            }
+        }
         for parameter in &set {
             settings = self.set(parameter).or(settings);
         }
@@ -363,6 +411,14 @@ impl World {
             "PeriodicInformTime" => settings.periodic_inform_time = DateTime::parse(value).ok()?,
             "CWMPRetryMinimumWaitInterval" => settings.retry_minimum_wait_interval = value.parse().ok()?,
             "CWMPRetryIntervalMultiplier" => settings.retry_interval_multiplier = value.parse().ok()?,
+            "AutonomousTransferCompletePolicy.Enable" => settings.autonomous_transfers.enable = value == "1",
+            "AutonomousTransferCompletePolicy.TransferTypeFilter" => {
+                settings.autonomous_transfers.downloads = (value == "Upload").then_some(false);
+            }
+            "AutonomousTransferCompletePolicy.ResultTypeFilter" => {
+                settings.autonomous_transfers.successes = (value == "Success").then_some(true);
+            }
+            "LightweightNotificationProtocolsUsed" => settings.lightweight.udp = value == "UDP",
             _ => return None,
         }
         self.settings = settings.clone();

@@ -6,8 +6,11 @@ use cwmp_core::{
     time::Now,
 };
 
-use super::{Call, CallState, Check, InformCall, Need, Next, RebootCall};
-use crate::simulate::acs::{Answer, Asked, Meaning};
+use super::{Call, CallState, Check, InformCall, Need, Next, RebootCall, transfers::Transfer};
+use crate::simulate::acs::{
+    Answer, Asked, Meaning,
+    transfers::{Goods, Order, When},
+};
 
 impl Check {
     /// An input is about to reach the agent; `meaning` belongs to a reply.
@@ -19,7 +22,9 @@ impl Check {
             Input::PersistFailed(ticket, _) => {
                 self.handed.remove(&ticket.0);
                 self.unwritten = true;
+                self.store_answers(*ticket, false);
             }
+            Input::Persisted(ticket) => self.store_answers(*ticket, true),
             Input::Connected => {
                 if let Some(session) = &mut self.session {
                     session.connected = true;
@@ -42,20 +47,23 @@ impl Check {
                 self.present.events.connection_request = Need::Must;
                 self.impulse();
             }
-            // No world has a vendor's events, lightweight notifications or jobs.
             Input::JobDone(..)
             | Input::DiagnosticRequested { .. }
             | Input::DiagnosticWithdrawn(_)
-            | Input::BoxIdle(_)
-            | Input::Persisted(_)
-            | Input::DataDone(_, _)
-            | Input::ClockStepped
-            | Input::LightweightChanged
-            | Input::VendorEvent(_) => {}
+            | Input::BoxIdle(_) => self.work(input),
+            Input::DataDone(_, _) | Input::ClockStepped | Input::LightweightChanged => {}
+            Input::VendorEvent(event) => {
+                if self.owed_now().events.vendor.len() < limits::VENDOR_EVENTS {
+                    self.present.events.vendor_event(event);
+                }
+                self.impulse();
+            }
             Input::WatchedChanged => self.impulse(),
             Input::SettingsChanged(settings) => self.pending_settings = Some((**settings).clone()),
             Input::RestartFailed(_) => {
-                self.restarting = false;
+                if std::mem::take(&mut self.restarting) {
+                    self.transfer_restart_failed();
+                }
                 if let Some(failed) = &mut self.failed {
                     // While the box was about to restart, no session could begin.
                     failed.high = failed.high.max(now.mono.0.saturating_sub(failed.at));
@@ -63,24 +71,34 @@ impl Check {
                 self.present.reboots.clear();
                 self.present.factory_reset = false;
             }
-            Input::Command(
-                LocalCommand::Transfer(_)
-                | LocalCommand::ConfirmDownload(_)
-                | LocalCommand::RequestDownload(_),
-            ) => {}
             Input::Command(LocalCommand::Inform) => {
                 self.present.events.periodic = Need::Must;
                 self.impulse();
             }
             Input::Command(LocalCommand::AcsMethods) => {
-                // The question rides in a session that is on, while the box may still ask something in it.
-                let rides =
-                    self.session.as_ref().is_some_and(|session| session.connected && !session.said_empty);
-                if !rides && !self.acs_methods_asked {
-                    self.present.events.periodic = Need::Must;
+                self.ask_for_methods();
+            }
+            // Who asks for the same once more asks for nothing more.
+            Input::Command(LocalCommand::RequestDownload(_)) if self.wants_download => {}
+            Input::Command(LocalCommand::RequestDownload(_)) => {
+                self.wants_download = self.methods.is_none_or(|[_, takes]| takes);
+                match self.methods {
+                    Some([_, true]) => self.request_download_is_due(),
+                    Some([_, false]) => {}
+                    None => self.ask_for_methods(),
                 }
-                self.acs_methods_asked = true;
-                self.impulse();
+            }
+            Input::Command(LocalCommand::Transfer(order)) => {
+                let goods = [Goods::Firmware, Goods::Configuration, Goods::Upload];
+                let goods = goods.into_iter().find(|goods| goods.file_type() == order.file_type);
+                let (key, url, when) = (String::new(), order.url.clone(), When::After(0));
+                let order = Order { key, url, goods: goods.unwrap_or(Goods::Upload), when };
+                self.transfers.push(Transfer::new(&order, true, now));
+            }
+            Input::Command(LocalCommand::ConfirmDownload(key)) => {
+                for transfer in &mut self.transfers {
+                    transfer.confirmed |= transfer.key == key.as_str();
+                }
             }
             Input::Command(LocalCommand::Reboot) => self.local_restart = true,
             Input::Command(LocalCommand::FactoryReset) => {
@@ -91,6 +109,7 @@ impl Check {
                 }
             }
         }
+        self.box_stays_up();
         if matches!(input, Input::ClockStepped) {
             self.periods.reckon_anew(now);
             self.clock_is_set();
@@ -105,7 +124,29 @@ impl Check {
     pub(in crate::simulate) fn woken(&mut self, now: Now) {
         self.now = now;
         self.effects = 0;
+        self.box_stays_up();
         self.time_passes(now);
+    }
+
+    /// The question rides in a session that is on, while the box may still ask something in it.
+    fn ask_for_methods(&mut self) {
+        let rides = self.session.as_ref().is_some_and(|session| session.connected && !session.said_empty);
+        if !rides && !self.acs_methods_asked {
+            self.present.events.periodic = Need::Must;
+        }
+        self.acs_methods_asked = true;
+        self.impulse();
+    }
+
+    pub(super) fn request_download_is_due(&mut self) {
+        self.present.events.request_download = Need::Must;
+        self.impulse();
+    }
+
+    /// The data model has answered for a lightweight notification.
+    pub(in crate::simulate) fn lightweight(&mut self, found: bool, now: Now) {
+        let may = found && now.wall.is_some();
+        self.datagram = if may { Need::Must } else { Need::No };
     }
 
     fn time_passes(&mut self, now: Now) {
@@ -133,6 +174,8 @@ impl Check {
             if self.present.events.bootstrap != Need::Must {
                 self.discard_what_is_due();
             }
+            self.forget_reports();
+            self.acs_methods_asked |= self.wants_download;
             self.present.other_acs();
             self.present.url_just_changed = true;
         }
@@ -170,14 +213,21 @@ impl Check {
                 Next::Post
             }
             (Meaning::Again, Some((_, _, times))) if *times <= limits::REPEATS_AFTER_8005 => Next::Post,
-            (Meaning::Again | Meaning::Answered, Some((method, ..))) if method != "Inform" => {
+            (Meaning::Again, Some(_)) => Next::Fail,
+            (Meaning::Answered | Meaning::Methods(_), Some((method, ..))) if method != "Inform" => {
                 session.request = None;
-                self.acs_methods_asked = false;
-                Next::Post
+                session.next = Next::Post;
+                let methods = match answer.meaning {
+                    Meaning::Methods(methods) => Some(methods),
+                    _ => None,
+                };
+                let reporting = session.reporting.take();
+                return self.answered(method, reporting, methods);
             }
             (Meaning::Call(asked), None) => {
                 let (mut reboot, mut inform) = (None, None);
                 let owed_before = self.present.factory_reset;
+                let mut too_late = false;
                 match asked {
                     Asked::Reboot(key) => {
                         if self.present.reboots.len() < limits::INFORM_EVENTS {
@@ -192,11 +242,16 @@ impl Check {
                         self.informs.push(InformCall::new(key, *delay, self.now));
                     }
                     Asked::FactoryReset => self.present.factory_reset = true,
-                    Asked::Other(_) | Asked::Faulty(_) => {}
+                    Asked::Transfer(order) => self.transfers.push(Transfer::new(order, false, self.now)),
+                    Asked::Cancel(key) => too_late = self.cancel_called(key),
+                    Asked::Queue | Asked::Other(_) | Asked::Faulty(_) => {}
                 }
-                session.call =
-                    Some(Call { id: answer.id.clone(), asked: asked.clone(), reboot, inform, owed_before });
-                Next::Post
+                let (id, asked) = (answer.id.clone(), asked.clone());
+                if let Some(session) = &mut self.session {
+                    session.call = Some(Call { id, asked, reboot, inform, owed_before, too_late });
+                    session.next = Next::Post;
+                }
+                return;
             }
             (Meaning::Nothing, None) if session.said_empty => Next::End,
             (Meaning::Nothing, None) => Next::Post,

@@ -3,6 +3,7 @@
 use cwmp_core::{
     agent::Agent,
     io::{Abilities, BootCause, Input, Start},
+    job::{DownloadType, UploadType},
     rpc::DeviceId,
 };
 
@@ -26,6 +27,7 @@ impl World {
         self.powered = false;
         self.agent = Agent::new();
         self.queue.clear();
+        self.break_jobs_off(next);
         self.connection = None;
         self.store = Store::default();
         self.data.forget_work();
@@ -41,6 +43,7 @@ impl World {
         }
         if cause == BootCause::Boot {
             self.written_since_boot = false;
+            self.boot_image();
             let before = std::mem::replace(&mut self.uptime_from, self.now.mono.0.saturating_sub(BOOT_MS));
             self.check.clock_begins_anew(self.uptime_from - before, self.box_time());
         }
@@ -63,8 +66,14 @@ impl World {
             state,
             cause,
             seed: self.dice.next(),
-            abilities: Abilities { reboot: true, factory_reset: true, ..Abilities::default() },
-            image: String::new(),
+            abilities: Abilities {
+                reboot: true,
+                factory_reset: true,
+                downloads: vec![DownloadType::Firmware, DownloadType::Configuration],
+                uploads: vec![UploadType::Log(None)],
+                ..Abilities::default()
+            },
+            image: self.jobs.image.clone(),
         };
         self.feed(Input::Started(Box::new(start)), None);
     }
