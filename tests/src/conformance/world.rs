@@ -17,6 +17,7 @@ use tempfile::TempDir;
 
 use super::{
     ini,
+    jobs::{self, Jobs},
     stage::{Act, Post, Reply, Seen, Stage},
 };
 
@@ -41,6 +42,9 @@ pub struct World {
     reachable: bool,
     listening: bool,
     boots: u64,
+    jobs: Jobs,
+    /// The firmware that runs.
+    image: String,
 }
 
 impl World {
@@ -80,6 +84,8 @@ impl World {
             reachable: true,
             listening: false,
             boots: 1,
+            jobs: Jobs::default(),
+            image: "1.0".to_owned(),
         };
         world.start().await?;
         Ok(world)
@@ -88,6 +94,9 @@ impl World {
     async fn start(&mut self) -> Result<(), String> {
         // Waits differ from boot to boot and are the same in every run of the case.
         self.bench.start.seed = 0x9E37_79B9_7F4A_7C15_u64.wrapping_mul(self.boots);
+        jobs::enable(&mut self.bench.start.abilities);
+        self.bench.start.image.clone_from(&self.image);
+        self.jobs.forget();
         self.agent = Agent::new();
         self.listening = false;
         let start = self.bench.start.clone();
@@ -172,8 +181,15 @@ impl World {
                 self.bench.set_connection_request_url(door.to_owned());
                 self.watch().await;
             }
-            Effect::StartJob(_, job) => return Err(format!("no case has jobs yet: {}", job.name())),
-            Effect::CancelJob(_) | Effect::DiscardFile(_) => {}
+            Effect::StartJob(id, job) => {
+                self.seen.push_back(Seen::Job((*job).clone()));
+                self.jobs.start(id, *job);
+            }
+            Effect::CancelJob(id) => {
+                self.seen.push_back(Seen::JobStopped);
+                self.jobs.cancel(id);
+            }
+            Effect::DiscardFile(_) => {}
             Effect::Reboot(_) => self.seen.push_back(Seen::Restart),
             Effect::FactoryReset => self.seen.push_back(Seen::FactoryReset),
             Effect::Trace(_) => {}
@@ -281,6 +297,12 @@ impl Stage for World {
                 }
                 self.run().await?;
             }
+            Act::Image(image) => self.image.clone_from(image),
+            Act::JobEnds(words) => {
+                let (id, result) = self.jobs.end(words)?;
+                self.input(Input::JobDone(id, result)).await?;
+            }
+            Act::Tell(input) => self.input((**input).clone()).await?,
             Act::PowerCut | Act::Boots => {
                 self.seen.clear();
                 self.reopen(true).await?;
