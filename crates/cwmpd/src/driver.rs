@@ -386,7 +386,7 @@ impl Driver {
                 let key = CommandKey::new(&command_key).map_err(|error| format!("{command_key}: {error}"))?;
                 LocalCommand::ConfirmDownload(key)
             }
-            Request::RequestDownload { file_type, args } => {
+            Request::WantDownload { file_type, args } => {
                 let args = args.into_iter().map(|(name, value)| ArgStruct { name, value }).collect();
                 LocalCommand::RequestDownload(Box::new(RequestDownload { file_type, args }))
             }
