@@ -115,6 +115,8 @@ pub struct Agent {
     random: Random,
     restart: Option<Restart>,
     next_ticket: u32,
+    /// The state that names this boot is being stored.
+    boot_unstored: Option<Ticket>,
     next_op: u32,
     effects: VecDeque<Effect>,
 }
@@ -215,6 +217,7 @@ impl Agent {
             random: Random::new(0),
             restart: None,
             next_ticket: 0,
+            boot_unstored: None,
             next_op: 0,
             effects: VecDeque::new(),
         }
@@ -310,9 +313,11 @@ impl Agent {
         self.listen();
         // Once a boot the state is written in any case: it names the boot, and what it holds was reckoned anew.
         match cause {
-            BootCause::Boot => Some(self.persist()),
-            BootCause::AgentRestart => self.persist_changes(),
-        };
+            BootCause::Boot => self.boot_unstored = Some(self.persist()),
+            BootCause::AgentRestart => {
+                self.persist_changes();
+            }
+        }
     }
 
     fn booted(&mut self, now: Now) {
