@@ -49,6 +49,10 @@ pub struct DataModel {
     pub(crate) attributes: Attributes,
     /// Fingerprints that become known to the ACS when it has answered the last Inform.
     pub(crate) reported: Vec<(String, u64)>,
+    /// Fingerprints that are known to the ACS once what it has set is durable.
+    pub(crate) learnt: Vec<(String, u64)>,
+    /// The attributes could not be saved.
+    pub(crate) unsaved: Cell<bool>,
     /// What the model wants in every Inform and a source answers for.
     pub(crate) forced: Vec<String>,
     /// What the model watches from the start and a source answers for, with `*` for instances.
@@ -123,6 +127,8 @@ impl DataModel {
             attributes: store.load(),
             store,
             reported: Vec::new(),
+            learnt: Vec::new(),
+            unsaved: Cell::new(false),
             forced,
             watched_by_default,
             references,
@@ -141,11 +147,24 @@ impl DataModel {
         self
     }
 
-    /// Does what the agent asks.
+    /// Does what the agent asks: [`DataModel::perform`] and [`DataModel::settle`].
     ///
     /// # Errors
     /// The fault to answer; then nothing has changed.
     pub async fn execute(&mut self, op: DataOp, origin: Origin) -> Result<DataReply, CwmpFault> {
+        let done = self.perform(op, origin).await;
+        self.settle(done.is_ok()).await;
+        done
+    }
+
+    /// Does what the agent asks, for somebody who makes what sources have changed durable afterwards, or takes it back. That
+    /// the ACS knows the values is recorded by [`DataModel::settle`] alone: recorded before, a power cut in between would
+    /// report the former values as news.
+    ///
+    /// # Errors
+    /// The fault to answer; then nothing has changed.
+    pub async fn perform(&mut self, op: DataOp, origin: Origin) -> Result<DataReply, CwmpFault> {
+        self.learnt.clear();
         match op {
             DataOp::Inform { events } => Ok(self.inform(&events).await),
             DataOp::InformDelivered => {
@@ -167,6 +186,17 @@ impl DataModel {
             DataOp::Delete { object_name, parameter_key } => {
                 self.delete(&object_name, &parameter_key, origin).await.map(DataReply::Status)
             }
+        }
+    }
+
+    /// What the last operation has changed is durable, or it was taken back (`kept` is false).
+    pub async fn settle(&mut self, kept: bool) {
+        let mut changed = false;
+        for (name, now) in std::mem::take(&mut self.learnt).into_iter().filter(|_| kept) {
+            changed |= self.attributes.learn(name, now);
+        }
+        if changed {
+            self.save_attributes().await;
         }
     }
 
@@ -314,9 +344,11 @@ impl DataModel {
         saved.map_err(|error| CwmpFault::new(FaultCode::INTERNAL_ERROR, error.to_string()))
     }
 
-    /// Writes the attributes; what could not be written is tried again with the next change.
+    /// Writes the attributes; what could not be written is tried again with the next change or session.
     pub(crate) async fn save_attributes(&self) {
-        if let Err(error) = self.store.save(&self.attributes).await {
+        let saved = self.store.save(&self.attributes).await;
+        self.unsaved.set(saved.is_err());
+        if let Err(error) = saved {
             tracing::warn!("what the ACS knows of watched parameters could not be saved: {error}");
         }
     }

@@ -10,6 +10,7 @@ use cwmp_core::{
     io::{DataOp, DataReply},
     rpc::{ParameterKey, SetParameterAttributesStruct},
 };
+use cwmp_datamodel::Origin;
 use cwmp_platform::source::{Access, ObjectKind};
 
 const URL: &str = "Device.ManagementServer.ConnectionRequestURL";
@@ -423,4 +424,39 @@ async fn lightweight_notification_that_is_switched_off_is_forgotten() {
     assert_eq!(lightly(&mut bench).await, []);
     bench.watch(&[(HOST, 5)]).await.unwrap();
     assert_eq!(lightly(&mut bench).await, [], "what it is now is no news");
+}
+
+/// A power cut between the two would report the former value as news to an ACS that knows it.
+#[tokio::test]
+async fn what_the_acs_sets_counts_as_known_once_it_is_durable() {
+    const CODE: &str = "Device.DeviceInfo.ProvisioningCode";
+    let mut bench = settled().await;
+    let before = bench.shelf.saved.borrow().known[CODE];
+    bench.model.perform(common::set(&[(CODE, "a")], "k"), Origin::Acs).await.unwrap();
+    assert_eq!(bench.shelf.saved.borrow().known[CODE], before);
+    bench.model.settle(true).await;
+    assert_ne!(bench.shelf.saved.borrow().known[CODE], before);
+    assert!(!bench.model.check_watched().await);
+
+    bench.model.perform(common::set(&[(CODE, "b")], "k"), Origin::Acs).await.unwrap();
+    bench.model.settle(false).await;
+    assert!(bench.model.check_watched().await, "what was taken back is not known");
+}
+
+#[tokio::test]
+async fn what_could_not_be_saved_is_saved_with_the_next_session() {
+    let mut bench = settled().await;
+    bench.system.put(VERSION, "2.0", Access::ReadOnly);
+    bench.shelf.fails.set(true);
+    bench.inform(&[EventCode::Boot]).await;
+    bench.delivered().await;
+    bench.shelf.fails.set(false);
+    let writes = bench.shelf.writes.get();
+    for _ in 0..2 {
+        assert!(!bench.inform(&[EventCode::Periodic]).await.1);
+        bench.delivered().await;
+    }
+    assert_eq!(bench.shelf.writes.get(), writes + 1);
+    bench.restart();
+    assert!(!bench.inform(&[EventCode::Boot]).await.1);
 }

@@ -43,8 +43,9 @@ impl Tree {
             return self.model.execute(op, origin).await;
         }
         self.layers.gather();
-        let done = self.model.execute(op, origin).await;
+        let done = self.model.perform(op, origin).await;
         let settled = self.layers.settle(done.is_ok());
+        self.model.settle(done.is_ok() && settled.is_ok()).await;
         self.source.refresh();
         settled.map_err(|error| CwmpFault::new(FaultCode::INTERNAL_ERROR, error.to_string()))?;
         done
