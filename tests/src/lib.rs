@@ -4,6 +4,7 @@
 //! same way.
 
 pub mod conformance;
+pub mod loopback;
 pub mod powercut;
 pub mod program;
 pub mod replay;

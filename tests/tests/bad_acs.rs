@@ -53,7 +53,7 @@ fn complaints(scene: &Scene) -> Vec<String> {
 
 /// The tree without what changes by itself.
 async fn lasting(scene: &Scene) -> BTreeMap<String, String> {
-    let moving = ["UpTime", ".MemoryStatus.", ".ProcessStatus.", "CurrentLocalTime"];
+    let moving = ["UpTime", ".MemoryStatus.", ".ProcessStatus.", "CurrentLocalTime", ".Stats.", ".Hosts."];
     let tree = scene.tree().await.into_iter();
     tree.filter(|(name, _)| !moving.iter().any(|part| name.contains(part)))
         .map(|(name, value)| (name, value.value))

@@ -16,6 +16,7 @@ cargo xtask <job> [flags]
     --setup               install what is missing (implied by CI=true)
     --bless REASON        accept the new size: rewrites the target's line in docs/size-ratchet.tsv
   interop acsrs         test against acsrs, an ACS from the Rust crate registry
+  interop nginx         test transfers of files and https against nginx
     --setup               build and install what is missing (implied by CI=true)
   bench                 time, memory, writes and size of the program as it ships, against the development ACS
     --quick               fewer rounds, as in ci
@@ -25,6 +26,10 @@ cargo xtask <job> [flags]
     --seeds N             that many worlds (10,000 where nothing is said)
     --from S              beginning with this seed
     --seed X              this one alone, with its story
+  powercut              a whole scenario, cut after every operation of the disk; the last line counts the broken cut points
+    --seeds N             that many scenarios (5 where nothing is said)
+    --from S              beginning with this seed
+    --only POINT          SEED:OPERATION:DISK alone, with its story
   conformance           which requirements of TR-069 a passing test shows; writes docs/conformance.md
     --check               compares the page instead of writing it
     --quiet               prints the last line only
@@ -51,6 +56,7 @@ pub(crate) enum Job {
     Features,
     Interop(Interop),
     Lint,
+    Powercut(Powercut),
     Simulate(Simulate),
     Test,
     Tidy,
@@ -87,10 +93,18 @@ pub(crate) struct Demo {
     pub(crate) keep: bool,
 }
 
-/// Flags of `interop`. There is one peer, so its name is checked and not kept.
-#[derive(Debug, Default, PartialEq, Eq)]
+/// Flags of `interop`.
+#[derive(Debug, PartialEq, Eq)]
 pub(crate) struct Interop {
+    pub(crate) peer: Peer,
     pub(crate) setup: bool,
+}
+
+/// What somebody else wrote.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Peer {
+    Acsrs,
+    Nginx,
 }
 
 /// Flags of `simulate`.
@@ -99,6 +113,15 @@ pub(crate) struct Simulate {
     pub(crate) seeds: Option<u64>,
     pub(crate) from: u64,
     pub(crate) seed: Option<u64>,
+}
+
+/// Flags of `powercut`.
+#[derive(Debug, Default, PartialEq, Eq)]
+pub(crate) struct Powercut {
+    pub(crate) seeds: Option<u64>,
+    pub(crate) from: u64,
+    /// A cut point, as the program prints it.
+    pub(crate) only: Option<String>,
 }
 
 pub(crate) fn parse(mut args: lexopt::Parser) -> Result<Job, lexopt::Error> {
@@ -119,6 +142,7 @@ pub(crate) fn parse(mut args: lexopt::Parser) -> Result<Job, lexopt::Error> {
         "features" => Job::Features,
         "interop" => return interop(args),
         "lint" => Job::Lint,
+        "powercut" => return powercut(args),
         "simulate" => return simulate(args),
         "test" => Job::Test,
         "tidy" => Job::Tidy,
@@ -201,16 +225,20 @@ fn build(mut args: lexopt::Parser) -> Result<Job, lexopt::Error> {
 }
 
 fn interop(mut args: lexopt::Parser) -> Result<Job, lexopt::Error> {
-    let (mut interop, mut named) = (Interop::default(), false);
+    let (mut setup, mut named) = (false, None);
     while let Some(arg) = args.next()? {
         match arg {
             Short('h') | Long("help") => return Ok(Job::Help),
-            Long("setup") => interop.setup = true,
-            Value(peer) if !named && peer == "acsrs" => named = true,
+            Long("setup") => setup = true,
+            Value(peer) if named.is_none() && peer == "acsrs" => named = Some(Peer::Acsrs),
+            Value(peer) if named.is_none() && peer == "nginx" => named = Some(Peer::Nginx),
             other => return Err(other.unexpected()),
         }
     }
-    if named { Ok(Job::Interop(interop)) } else { Err("interop with what? There is: acsrs".into()) }
+    match named {
+        Some(peer) => Ok(Job::Interop(Interop { peer, setup })),
+        None => Err("interop with what? There are: acsrs, nginx".into()),
+    }
 }
 
 fn simulate(mut args: lexopt::Parser) -> Result<Job, lexopt::Error> {
@@ -228,6 +256,23 @@ fn simulate(mut args: lexopt::Parser) -> Result<Job, lexopt::Error> {
         return Err("--seed goes with neither --seeds nor --from".into());
     }
     Ok(Job::Simulate(simulate))
+}
+
+fn powercut(mut args: lexopt::Parser) -> Result<Job, lexopt::Error> {
+    let mut powercut = Powercut::default();
+    while let Some(arg) = args.next()? {
+        match arg {
+            Short('h') | Long("help") => return Ok(Job::Help),
+            Long("seeds") => powercut.seeds = Some(args.value()?.parse()?),
+            Long("from") => powercut.from = args.value()?.parse()?,
+            Long("only") => powercut.only = Some(args.value()?.string()?),
+            other => return Err(other.unexpected()),
+        }
+    }
+    if powercut.only.is_some() && (powercut.seeds.is_some() || powercut.from != 0) {
+        return Err("--only goes with neither --seeds nor --from".into());
+    }
+    Ok(Job::Powercut(powercut))
 }
 
 #[cfg(test)]
@@ -253,7 +298,9 @@ mod tests {
         assert_eq!(parsed("build --target mipsel-unknown-linux-musl --setup"), Ok(Job::Build(build)));
         let bench = Bench { quick: true, against: Some("old/cwmpd".into()), ..Bench::default() };
         assert_eq!(parsed("bench --quick --against old/cwmpd"), Ok(Job::Bench(bench)));
-        assert_eq!(parsed("interop acsrs --setup"), Ok(Job::Interop(Interop { setup: true })));
+        let interop = |peer, setup| Ok(Job::Interop(Interop { peer, setup }));
+        assert_eq!(parsed("interop acsrs --setup"), interop(Peer::Acsrs, true));
+        assert_eq!(parsed("interop nginx"), interop(Peer::Nginx, false));
     }
 
     #[test]
@@ -263,6 +310,15 @@ mod tests {
         let one = Simulate { seed: Some(9), ..Simulate::default() };
         assert_eq!(parsed("simulate --seed 9"), Ok(Job::Simulate(one)));
         assert!(parsed("simulate --seed 9 --from 1").is_err() && parsed("simulate --seeds x").is_err());
+    }
+
+    #[test]
+    fn cut_points_are_given_by_seeds_or_as_one() {
+        let range = Powercut { seeds: Some(2), from: 1, only: None };
+        assert_eq!(parsed("powercut --seeds 2 --from 1"), Ok(Job::Powercut(range)));
+        let one = Powercut { only: Some("1:20:crash".into()), ..Powercut::default() };
+        assert_eq!(parsed("powercut --only 1:20:crash"), Ok(Job::Powercut(one)));
+        assert!(parsed("powercut --only 1:20:3 --seeds 2").is_err());
     }
 
     #[test]
@@ -286,7 +342,9 @@ mod tests {
             "deny",
             "features",
             "interop acsrs",
+            "interop nginx",
             "lint",
+            "powercut",
             "simulate",
             "test",
             "tidy",

@@ -1,9 +1,9 @@
-//! `interop acsrs`: the agent against an ACS that somebody else wrote.
+//! `interop`: the agent against servers that somebody else wrote: acsrs, an ACS, and nginx, for files and https.
 //!
-//! acsrs is run as a program and never linked. The test writes its configuration and starts it.
+//! They are run as programs and never linked. The tests write their configurations and start them.
 
 use crate::flags;
-use crate::need::{Install, Need, OPENSSL, ensure_all};
+use crate::need::{Install, NGINX, Need, OPENSSL, ensure_all};
 use crate::sh::{Res, Sh};
 use std::path::PathBuf;
 
@@ -18,8 +18,22 @@ fn binary(sh: &Sh) -> PathBuf {
 }
 
 pub(crate) fn run(sh: &Sh, options: &flags::Interop) -> Res {
-    ensure_all(&[&OPENSSL, &ACSRS], sh, sh.ci() || options.setup)?;
-    acsrs(sh)
+    let setup = sh.ci() || options.setup;
+    match options.peer {
+        flags::Peer::Acsrs => {
+            ensure_all(&[&OPENSSL, &ACSRS], sh, setup)?;
+            acsrs(sh)
+        }
+        flags::Peer::Nginx => {
+            NGINX.ensure(sh, setup)?;
+            nginx(sh)
+        }
+    }
+}
+
+/// Runs the tests that need nginx; they are `#[ignore]`d elsewhere.
+pub(crate) fn nginx(sh: &Sh) -> Res {
+    sh.cargo().words("test --workspace --test nginx -- --ignored").run_tests()
 }
 
 /// Runs the tests that need acsrs; they are `#[ignore]`d elsewhere. `ACSRS_BIN` tells them which program to start.

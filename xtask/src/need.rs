@@ -177,6 +177,13 @@ pub(crate) const NAMESPACES: Need = Need {
     install: Install::ByHand("run as root; a container needs CAP_SYS_ADMIN and CAP_NET_ADMIN"),
 };
 
+pub(crate) const NGINX: Need = Need {
+    what: "nginx",
+    // Not every user has /usr/sbin in the path.
+    probe: |_| on_path("nginx").is_some() || Path::new("/usr/sbin/nginx").is_file(),
+    install: Install::Apt("nginx-light"),
+};
+
 #[cfg(test)]
 mod tests {
     use super::*;

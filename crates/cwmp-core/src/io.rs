@@ -57,6 +57,8 @@ pub enum Input {
     SettingsChanged(Box<AgentSettings>),
     /// How an [`Effect::StartJob`] ended. Nothing comes of a job that was cancelled.
     JobDone(JobId, Result<JobDone, JobError>),
+    /// What a transfer has brought was undone by the box, because the ACS was not reached after it.
+    TransferUndone(TransferId),
     /// DiagnosticsState was set to Requested, also while the diagnostic runs (it then begins anew), or `by_acs` is false
     /// and somebody on the box wants it.
     DiagnosticRequested {

@@ -2,14 +2,14 @@
 //! instance of the table has makes one with this alias and the defaults of the model.
 //!
 //! All or nothing with the rest of the call. Everything that can be judged without the rows is judged first; where the
-//! call fails nevertheless, the rows are deleted again. Their numbers stay used, and a power cut in between leaves rows
-//! without the values that were to follow.
+//! call fails nevertheless, or the power is cut in between (`transaction.rs`), the rows are deleted again. Their numbers
+//! stay used.
 
 use cwmp_core::{
     fault::{CwmpFault, FaultCode, SetParameterValuesFault},
     rpc::{ParameterValueStruct, Status},
 };
-use cwmp_platform::source::ObjectKind;
+use cwmp_platform::source::{ObjectKind, Storage};
 
 use crate::{
     aliases,
@@ -18,6 +18,7 @@ use crate::{
     model::{DataModel, Origin, Reading, in_time},
     set::refuse,
     snapshot::{Address, Snapshot},
+    transaction::{TableRows, Transaction},
     validate::validate,
 };
 
@@ -25,6 +26,8 @@ use crate::{
 #[derive(Debug, Default)]
 pub(crate) struct Created {
     pub(crate) rows: Vec<Row>,
+    /// The tables of the rows, as they were.
+    pub(crate) tables: Vec<TableRows>,
     pub(crate) status: Option<Status>,
 }
 
@@ -35,6 +38,13 @@ pub(crate) struct Row {
     pub(crate) table: String,
     alias: String,
     path: String,
+}
+
+impl Created {
+    /// Whether a parameter lies in one of the rows.
+    pub(crate) fn made(&self, name: &str) -> bool {
+        self.rows.iter().any(|row| name.starts_with(&row.path))
+    }
 }
 
 impl DataModel {
@@ -140,8 +150,17 @@ impl DataModel {
         missing: Vec<(String, String)>,
         created: &mut Created,
     ) -> Result<(), CwmpFault> {
+        let refused = |text| CwmpFault::new(FaultCode::INVALID_PARAMETER_NAME, text);
+        for (table, alias) in &missing {
+            if !created.tables.iter().any(|known| known.table == *table) {
+                let index = self.creatable(before, table, alias).map_err(refused)?;
+                created.tables.push(self.rows_of(before, index, table)?);
+            }
+        }
+        // The values of the rows follow, and are judged then: whether they may cut the box off.
+        let rows = Transaction { tables: created.tables.clone(), ..Transaction::default() };
+        self.announce(rows, Origin::Local).await?;
         for (table, alias) in missing {
-            let refused = |text| CwmpFault::new(FaultCode::INVALID_PARAMETER_NAME, text);
             let index = self.creatable(before, &table, &alias).map_err(refused)?;
             let source = self.source(index)?;
             let added = in_time(source.add(&table, &[])).await;
@@ -168,11 +187,16 @@ impl DataModel {
         for Row { source, path, .. } in created.rows.iter().rev() {
             self.attributes.forget_below(path);
             let Ok(source) = self.source(*source) else { continue };
-            match in_time(source.delete(path, &[])).await {
-                Ok(Ok(_)) => {}
-                Ok(Err(fault)) => tracing::error!("{path} of a call that failed stays: {fault}"),
-                Err(error) => tracing::error!("{path} of a call that failed stays: {error}"),
+            if self.call.settings_undone && source.storage() == Storage::Settings {
+                continue;
             }
+            let text = match in_time(source.delete(path, &[])).await {
+                Ok(Ok(_)) => continue,
+                Ok(Err(fault)) => fault.to_string(),
+                Err(error) => error.to_string(),
+            };
+            tracing::error!("{path} of a call that failed stays: {text}");
+            self.call.unsettled = true;
         }
         self.save_attributes().await;
     }

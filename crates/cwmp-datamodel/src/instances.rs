@@ -1,14 +1,14 @@
 //! AddObject and DeleteObject (TR-069a6 A.3.2.6, A.3.2.7).
 //!
-//! Where one source owns the table and the ParameterKey, both change in one durable step. Otherwise the key is set first
-//! and set back when the source of the table refuses, since a deletion cannot be taken back. So are references to a row
-//! that is deleted: a power cut in between leaves them empty and the row there.
+//! Where one place holds the table and the ParameterKey, both change in one durable step. Otherwise the call is written
+//! down first (`transaction.rs`): a power cut in between leaves all or nothing of it. Before a row is deleted, references
+//! to it and the key are set, and set back when its source refuses, since a deletion cannot be taken back.
 
 use cwmp_core::{
     fault::{CwmpFault, FaultCode},
     rpc::{AddObjectResponse, ParameterKey, Status},
 };
-use cwmp_platform::source::{Change, ObjectKind};
+use cwmp_platform::source::{Change, ObjectKind, ParameterSource, Storage};
 
 use crate::{
     attributes::{Attributes, fingerprint},
@@ -16,6 +16,7 @@ use crate::{
     model::{DataModel, Origin, PARAMETER_KEY, Reading, in_time},
     set::Part,
     snapshot::{Address, Snapshot},
+    transaction::{Deletion, Transaction},
 };
 
 impl DataModel {
@@ -41,20 +42,27 @@ impl DataModel {
             }
         }
         let (extra, apart) = self.key_change(&before, source, key, origin)?;
-        let early = self.apply(&apart).await?;
         let owner = self.source(source)?;
+        if owner.storage() == Storage::Own && !(apart.is_empty() && alias.is_none()) {
+            let parts = self.recorded(&apart, &|_| false)?;
+            let tables = vec![self.rows_of(&before, source, &table)?];
+            self.announce(Transaction { parts, tables, ..Transaction::default() }, origin).await?;
+        }
+        let early = self.apply(&apart).await?;
         match in_time(owner.add(&table, &extra)).await.unwrap_or_else(|error| Err(internal(error))) {
             Ok((instance_number, status)) if instance_number > 0 => {
                 // A number that was used before must not bring the attributes of then.
                 let row = format!("{table}{instance_number}.");
                 self.forget(&row).await;
-                if let Err(fault) = self.name_row(&row, alias).await {
+                let named = self.name_row(&row, alias).await;
+                let done = match named {
+                    Ok(()) => self.commit().await,
+                    Err(fault) => Err(fault),
+                };
+                if let Err(fault) = done {
                     let undo = former_key(&before).into_iter().filter(|_| !extra.is_empty());
                     let undo: Vec<Change> = undo.collect();
-                    let deleted = in_time(owner.delete(&row, &undo)).await;
-                    if !matches!(deleted, Ok(Ok(_))) {
-                        tracing::error!("{row} stays, though it could not get its alias");
-                    }
+                    self.unmake(&*owner, &row, &undo).await;
                     self.take_back(&apart).await;
                     return Err(fault);
                 }
@@ -69,6 +77,18 @@ impl DataModel {
                 self.take_back(&apart).await;
                 Err(fault)
             }
+        }
+    }
+
+    /// Deletes a row again: the call has failed.
+    async fn unmake(&mut self, owner: &dyn ParameterSource, row: &str, undo: &[Change]) {
+        self.forget(row).await;
+        if self.call.settings_undone && owner.storage() == Storage::Settings {
+            return;
+        }
+        if !matches!(in_time(owner.delete(row, undo)).await, Ok(Ok(_))) {
+            tracing::error!("{row} of a call that failed stays");
+            self.call.unsettled = true;
         }
     }
 
@@ -99,9 +119,29 @@ impl DataModel {
         // What is set before the row goes, and set back when it stays.
         let mut first = self.without_references(&instance).await;
         first.extend(apart);
-        let early = self.apply(&first).await?;
         let owner = self.source(source)?;
-        match in_time(owner.delete(&instance, &extra)).await.unwrap_or_else(|error| Err(internal(error))) {
+        let pair = |change: &Change| (change.name.clone(), change.value.clone());
+        let deletion = Deletion {
+            source: owner.name().to_owned(),
+            instance: instance.clone(),
+            extra: extra.iter().map(pair).collect(),
+        };
+        let parts = self.recorded(&first, &|_| false)?;
+        let deletion = Some(deletion);
+        self.announce(Transaction { parts, deletion, ..Transaction::default() }, origin).await?;
+        let early = self.apply(&first).await?;
+        let is_own = owner.storage() == Storage::Own;
+        // What cannot be taken back comes last: in the settings that is the commit, elsewhere the deletion.
+        if is_own && let Err(fault) = self.commit().await {
+            self.take_back(&first).await;
+            return Err(fault);
+        }
+        let deleted = match in_time(owner.delete(&instance, &extra)).await {
+            Ok(Ok(status)) if !is_own => self.commit().await.map(|()| status),
+            Ok(deleted) => deleted,
+            Err(error) => Err(internal(error)),
+        };
+        match deleted {
             Ok(status) => {
                 self.forget(&instance).await;
                 if let Some((table, _)) = instance.strip_suffix('.').and_then(|path| path.rsplit_once('.')) {
@@ -165,7 +205,7 @@ impl DataModel {
     }
 
     /// Forgets the attributes of an instance that is gone.
-    async fn forget(&mut self, instance: &str) {
+    pub(crate) async fn forget(&mut self, instance: &str) {
         if self.attributes.forget_below(instance) {
             self.save_attributes().await;
         }

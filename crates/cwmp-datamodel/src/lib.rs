@@ -13,9 +13,9 @@
 //! * `snapshot::address`, `aliases`, `create`: wildcards, and instances that are named by aliases;
 //! * `references`: values that name rows and parameters;
 //! * [`mapping`]: parameters that need no code; `survey`: the tree as an integrator sees it;
+//! * `transaction`: changes that reach several places, and what a start after a power cut does about them;
+//! * `uplink`: which changes may cut the box off from the ACS;
 //! * [`limits`]: every bound, by name.
-//!
-//! Left out: the journal that makes changes of several sources one durable step.
 
 mod aliases;
 mod attributes;
@@ -34,9 +34,14 @@ mod set;
 mod set_attributes;
 pub mod snapshot;
 mod survey;
+mod transaction;
 mod unique;
+mod uplink;
 pub mod validate;
 
 pub use attributes::{AttributeError, AttributeStore, Attributes, Deviation};
 pub use model::{Addressing, DataModel, Origin};
 pub use survey::{Planned, Surveyed};
+pub use transaction::{
+    AliasChange, Deletion, LogError, NamedValue, TableRows, Transaction, TransactionLog, TransactionPart,
+};

@@ -21,6 +21,7 @@ use crate::{
     facts::{Facet, Facts, Object, Place, VERSION, is_pattern, model_form},
     limits,
     snapshot::{Builder, Found, Snapshot, Unknown},
+    transaction::{Call, NoLog, TransactionLog},
 };
 
 /// Who asks.
@@ -46,6 +47,8 @@ pub struct DataModel {
     pub(crate) facts: Facts,
     pub(crate) sources: Vec<Rc<dyn ParameterSource>>,
     pub(crate) store: Rc<dyn AttributeStore>,
+    pub(crate) log: Rc<dyn TransactionLog>,
+    pub(crate) call: Call,
     pub(crate) attributes: Attributes,
     /// Fingerprints that become known to the ACS when it has answered the last Inform.
     pub(crate) reported: Vec<(String, u64)>,
@@ -126,6 +129,8 @@ impl DataModel {
             sources,
             attributes: store.load(),
             store,
+            log: Rc::new(NoLog),
+            call: Call::default(),
             reported: Vec::new(),
             learnt: Vec::new(),
             unsaved: Cell::new(false),
@@ -147,23 +152,17 @@ impl DataModel {
         self
     }
 
-    /// Does what the agent asks: [`DataModel::perform`] and [`DataModel::settle`].
+    /// Does what the agent asks.
     ///
     /// # Errors
     /// The fault to answer; then nothing has changed.
     pub async fn execute(&mut self, op: DataOp, origin: Origin) -> Result<DataReply, CwmpFault> {
         let done = self.perform(op, origin).await;
-        self.settle(done.is_ok()).await;
+        self.keep_learnt(done.is_ok()).await;
         done
     }
 
-    /// Does what the agent asks, for somebody who makes what sources have changed durable afterwards, or takes it back. That
-    /// the ACS knows the values is recorded by [`DataModel::settle`] alone: recorded before, a power cut in between would
-    /// report the former values as news.
-    ///
-    /// # Errors
-    /// The fault to answer; then nothing has changed.
-    pub async fn perform(&mut self, op: DataOp, origin: Origin) -> Result<DataReply, CwmpFault> {
+    async fn perform(&mut self, op: DataOp, origin: Origin) -> Result<DataReply, CwmpFault> {
         self.learnt.clear();
         match op {
             DataOp::Inform { events } => Ok(self.inform(&events).await),
@@ -174,11 +173,21 @@ impl DataModel {
             DataOp::Lightweight => Ok(self.lightweight().await),
             DataOp::Names { path, next_level } => self.names(&path, next_level, origin).await,
             DataOp::Values { names } | DataOp::Attributes { names } => self.parameters(&names, origin).await,
-            DataOp::Set { parameters, parameter_key } => {
-                self.set(&parameters, &parameter_key, origin).await.map(DataReply::Status)
-            }
             DataOp::SetAttributes { entries } => {
                 self.set_attributes(&entries).await.map(|()| DataReply::Done)
+            }
+            DataOp::Set { .. } | DataOp::Add { .. } | DataOp::Delete { .. } => {
+                self.begin_call();
+                let done = self.change(op, origin).await;
+                self.end_call(done).await
+            }
+        }
+    }
+
+    async fn change(&mut self, op: DataOp, origin: Origin) -> Result<DataReply, CwmpFault> {
+        match op {
+            DataOp::Set { parameters, parameter_key } => {
+                self.set(&parameters, &parameter_key, origin).await.map(DataReply::Status)
             }
             DataOp::Add { object_name, parameter_key } => {
                 self.add(&object_name, &parameter_key, origin).await.map(DataReply::Added)
@@ -186,13 +195,15 @@ impl DataModel {
             DataOp::Delete { object_name, parameter_key } => {
                 self.delete(&object_name, &parameter_key, origin).await.map(DataReply::Status)
             }
+            _ => Ok(DataReply::Done),
         }
     }
 
-    /// What the last operation has changed is durable, or it was taken back (`kept` is false).
-    pub async fn settle(&mut self, kept: bool) {
+    /// Records that the ACS knows what it has set, unless that was taken back (`made` is false). Only now is the change one
+    /// that no start undoes: recorded before, a power cut in between would report the former values as news.
+    async fn keep_learnt(&mut self, made: bool) {
         let mut changed = false;
-        for (name, now) in std::mem::take(&mut self.learnt).into_iter().filter(|_| kept) {
+        for (name, now) in std::mem::take(&mut self.learnt).into_iter().filter(|_| made) {
             changed |= self.attributes.learn(name, now);
         }
         if changed {

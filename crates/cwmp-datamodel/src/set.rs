@@ -1,11 +1,11 @@
 //! SetParameterValues (TR-069a6 A.3.2.1): all or nothing.
 //!
 //! Everything is checked before anything is applied: names, access, values by the facts, then each source's own check.
-//! Each source applies its part durably, all or none. Sources are not one transaction: where a later one fails, those
-//! that have applied get their former values back. That is compensation. It is not atomic for somebody who watches the
-//! box in between, a power cut in between leaves the first part applied, and a hidden value that its source does not
-//! tell (a password) stays as set. Where several sources keep their settings in one place, whoever drives the model can
-//! make one step of it. The source that keeps the ParameterKey comes last, and its settings and the key are one step.
+//! Each source applies its part durably, all or none. What reaches several places is written down before
+//! (`transaction.rs`), so that a power cut in between leaves all or nothing of it. Where a later source fails, those that
+//! have applied get their former values back; a hidden value that its source does not tell (a password) stays as set
+//! then. It is not atomic for somebody who watches the box in between. The source that keeps the ParameterKey comes last;
+//! its settings, those of all who keep them in the same place, and the key are one step.
 
 use std::collections::{BTreeMap, HashSet};
 
@@ -13,14 +13,16 @@ use cwmp_core::{
     fault::{CwmpFault, FaultCode, SetParameterValuesFault},
     rpc::{ParameterKey, ParameterValueStruct, Status},
 };
-use cwmp_platform::source::Change;
+use cwmp_platform::source::{Change, Storage};
 
 use crate::{
     aliases,
     attributes::{OFF, fingerprint},
+    create::Created,
     model::{DataModel, Origin, PARAMETER_KEY, Reading, in_time},
     references,
     snapshot::{Address, Found, Snapshot},
+    transaction::{AliasChange, Transaction},
     unique,
     validate::{validate, validate_vendor},
 };
@@ -39,6 +41,10 @@ pub(crate) struct Plan {
     pub(crate) parts: BTreeMap<u8, Part>,
     /// Aliases, which the tree keeps itself.
     pub(crate) renamed: Vec<Change>,
+    /// The same as they are written down before.
+    pub(crate) aliases: Vec<AliasChange>,
+    /// Parameters whose former value nobody knows.
+    pub(crate) lost: Vec<String>,
     /// Fingerprints of watched parameters, which the ACS knows by setting them.
     pub(crate) watched: Vec<(String, u64)>,
 }
@@ -53,7 +59,7 @@ impl DataModel {
         once(parameters.iter().map(|parameter| parameter.name.as_str()))?;
         let before = self.read_for(parameters, Reading::BeforeImage).await?;
         let (before, created) = self.with_missing_rows(before, parameters, origin).await?;
-        match self.set_in(&before, parameters, key, origin).await {
+        match self.set_in(&before, parameters, key, origin, &created).await {
             Ok(status) => {
                 let tables: HashSet<String> = created.rows.into_iter().map(|row| row.table).collect();
                 for table in tables {
@@ -117,11 +123,17 @@ impl DataModel {
                         ));
                     }
                     let Some(source) = source else {
+                        plan.aliases.push(AliasChange {
+                            row: found.entry.object.to_owned(),
+                            before: found.entry.text.to_owned(),
+                            edit: change.value.clone(),
+                        });
                         plan.renamed.push(change);
                         continue;
                     };
                     let part = plan.parts.entry(source).or_default();
                     part.undo.extend(former(&found));
+                    plan.lost.extend(is_lost(&found).then(|| change.name.clone()));
                     part.changes.push(change);
                 }
                 Err(fault) => faults.push(fault),
@@ -142,8 +154,10 @@ impl DataModel {
         parameters: &[ParameterValueStruct],
         key: &ParameterKey,
         origin: Origin,
+        created: &Created,
     ) -> Result<Status, CwmpFault> {
-        let Plan { parts, renamed, watched } = self.plan(before, parameters, origin).await?;
+        let Plan { parts, renamed, aliases, lost, watched } = self.plan(before, parameters, origin).await?;
+        let lacks_former = lost.iter().any(|name| !created.made(name));
         let mut ordered: Vec<(u8, Part)> = parts.into_iter().collect();
         if origin == Origin::Acs {
             let owner = self.key_owner()?;
@@ -153,8 +167,21 @@ impl DataModel {
             last.undo.extend(before.parameter(PARAMETER_KEY).as_ref().and_then(former));
             ordered.push((owner, last));
         }
+        let parts = self.recorded(&ordered, &|name| created.made(name))?;
+        let tables = created.tables.clone();
+        self.announce(Transaction { parts, tables, aliases, deletion: None, lacks_former }, origin).await?;
         let former = self.rename(&renamed).await?;
-        match self.apply(&ordered).await {
+        let applied = match self.apply(&ordered).await {
+            Ok(status) => match self.commit().await {
+                Ok(()) => Ok(status),
+                Err(fault) => {
+                    self.take_back(&ordered).await;
+                    Err(fault)
+                }
+            },
+            Err(fault) => Err(fault),
+        };
+        match applied {
             Ok(status) => {
                 if origin == Origin::Acs {
                     self.know(watched);
@@ -247,7 +274,7 @@ impl DataModel {
     }
 
     /// Applies the parts in order; after a failure those before it, and one that hung, are taken back.
-    pub(crate) async fn apply(&self, parts: &[(u8, Part)]) -> Result<Status, CwmpFault> {
+    pub(crate) async fn apply(&mut self, parts: &[(u8, Part)]) -> Result<Status, CwmpFault> {
         let mut status = Status::Applied;
         for (done, (index, part)) in parts.iter().enumerate() {
             let source = self.source(*index)?;
@@ -268,9 +295,12 @@ impl DataModel {
         Ok(status)
     }
 
-    pub(crate) async fn take_back(&self, parts: &[(u8, Part)]) {
+    pub(crate) async fn take_back(&mut self, parts: &[(u8, Part)]) {
         for (index, part) in parts.iter().rev() {
             let Ok(source) = self.source(*index) else { continue };
+            if self.call.settings_undone && source.storage() == Storage::Settings {
+                continue;
+            }
             if part.undo.len() < part.changes.len() {
                 tracing::warn!("source {}: hidden values stay as they were set", source.name());
             }
@@ -279,6 +309,7 @@ impl DataModel {
             }
             if let Err(error) = in_time(source.apply(&part.undo)).await.unwrap_or_else(Err) {
                 tracing::error!("source {}: the former values could not be put back: {error}", source.name());
+                self.call.unsettled = true;
             }
         }
     }
@@ -293,12 +324,17 @@ fn is_hidden(found: &Found<'_>) -> bool {
     found.rule.is_some_and(crate::facts::Rule::is_hidden)
 }
 
+/// A hidden value that its source does not tell. One that is told and empty looks the same.
+fn is_lost(found: &Found<'_>) -> bool {
+    is_hidden(found) && found.entry.text.is_empty()
+}
+
 /// The change that puts a parameter back. Not known for a hidden value that its source keeps to itself; and a command is
 /// not acted upon a second time.
 fn former(found: &Found<'_>) -> Option<Change> {
-    let lost = is_hidden(found) && found.entry.text.is_empty();
     let is_command = found.rule.is_some_and(crate::facts::Rule::is_command);
-    (!lost && !is_command).then(|| Change { name: found.full_name(), value: found.entry.text.to_owned() })
+    (!is_lost(found) && !is_command)
+        .then(|| Change { name: found.full_name(), value: found.entry.text.to_owned() })
 }
 
 /// A parameter twice refuses the call.

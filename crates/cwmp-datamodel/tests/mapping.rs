@@ -1,6 +1,12 @@
 //! Mapping files in the tree: read in bulk, set all or nothing, rows with stable numbers.
 
-#![allow(clippy::unwrap_used, clippy::panic, clippy::indexing_slicing, reason = "tests")]
+#![allow(
+    clippy::unwrap_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    clippy::string_slice,
+    reason = "tests"
+)]
 
 mod common;
 
@@ -33,6 +39,8 @@ struct Machine {
     programs: RefCell<BTreeMap<String, Result<String, String>>>,
     runs: RefCell<Vec<String>>,
     read_only: RefCell<BTreeSet<String>>,
+    /// How long each program runs.
+    takes: Cell<Duration>,
 }
 
 impl Machine {
@@ -85,8 +93,12 @@ impl MappingHost for Machine {
         Ok(())
     }
 
-    async fn output(&self, command: &[String], _: Duration) -> Result<String, String> {
+    async fn output(&self, command: &[String], limit: Duration) -> Result<String, String> {
         self.runs.borrow_mut().push(command.join("|"));
+        tokio::time::sleep(self.takes.get().min(limit)).await;
+        if self.takes.get() > limit {
+            return Err("took too long".to_owned());
+        }
         self.programs.borrow()[&command[0]].clone()
     }
 }
@@ -494,4 +506,26 @@ async fn the_origin_of_a_parameter_is_its_line() {
     assert_eq!(origin.as_deref(), Some("test.map:4: MACAddress      = sysfs(address) | mac"));
     assert_eq!(source.origin("Device.Ethernet.Interface.2.MACAddress"), None);
     assert_eq!(source.origin("Device.Ethernet.Interface.1.Name.x"), None);
+}
+
+#[tokio::test(start_paused = true)]
+async fn slow_programs_do_not_take_the_time_of_the_whole_call() {
+    let text = "
+[Device.Ethernet.Interface.{i}.]  rows = keys(a, b, c, d)
+X_ACME_Speed: string = command(/bin/slow, {key})
+[Device.DeviceInfo.]
+X_ACME_Colour: string = text(red)
+";
+    let mut mapped = Mapped::new(text);
+    mapped.host.program("/bin/slow", Ok("fast"));
+    mapped.host.takes.set(Duration::from_secs(4));
+    let values = mapped.bench.values(&["Device."]).await.unwrap();
+    let found: Vec<&str> =
+        values.iter().filter(|(name, _)| name.contains("X_ACME")).map(|(name, _)| name.as_str()).collect();
+    let rows = [1, 2].map(|row| format!("Device.Ethernet.Interface.{row}.X_ACME_Speed"));
+    assert_eq!(
+        found,
+        ["Device.DeviceInfo.X_ACME_Colour", &rows[0], &rows[1]],
+        "the third is cut, the fourth not begun"
+    );
 }

@@ -55,7 +55,9 @@ pub struct InstanceNumbers {
     tables: RefCell<BTreeMap<String, Table>>,
     /// Counts calls of [`InstanceNumbers::assign`], to know which rows were not seen for longest.
     moment: Cell<u32>,
-    unsaved: Cell<bool>,
+    /// Counts calls of it that gave new numbers, and those of them that are saved.
+    news: Cell<u32>,
+    saved: Cell<u32>,
 }
 
 struct Table {
@@ -81,14 +83,16 @@ impl InstanceNumbers {
             store: Some(store),
             tables: RefCell::new(tables),
             moment: Cell::new(u32::try_from(moment).unwrap_or(u32::MAX)),
-            unsaved: Cell::new(false),
+            news: Cell::new(0),
+            saved: Cell::new(0),
         }
     }
 
     /// Numbers that last as long as the program: for tests, and for a box that is made anew with each start.
     #[must_use]
     pub fn in_memory() -> Self {
-        Self { store: None, tables: RefCell::default(), moment: Cell::new(0), unsaved: Cell::new(false) }
+        let (moment, news, saved) = (Cell::new(0), Cell::new(0), Cell::new(0));
+        Self { store: None, tables: RefCell::default(), moment, news, saved }
     }
 
     /// The numbers of the rows that the table (`Device.Hosts.Host.`) has now, in the order of their keys.
@@ -128,7 +132,7 @@ impl InstanceNumbers {
             })
             .collect();
         if new {
-            self.unsaved.set(true);
+            self.news.set(self.news.get().wrapping_add(1));
             let gone = known.forget_oldest(remembered, seen);
             tables.retain(|path, _| {
                 let below = path.strip_prefix(table).and_then(|rest| rest.split('.').next());
@@ -146,20 +150,19 @@ impl InstanceNumbers {
         found.map(|(key, _)| key.clone())
     }
 
-    /// Makes new numbers durable; does nothing where there are none. After an error they are kept with the next call.
+    /// Makes new numbers durable; does nothing where there are none. After an error, and when the future is dropped, they
+    /// are kept with the next call.
     ///
     /// # Errors
     /// A sentence that names the file and the reason. The numbers hold until the program ends.
     pub async fn keep(&self) -> Result<(), String> {
-        let Some(store) = self.store.as_ref().filter(|_| self.unsaved.get()) else { return Ok(()) };
-        self.unsaved.set(false);
+        let news = self.news.get();
+        let Some(store) = self.store.as_ref().filter(|_| self.saved.get() != news) else { return Ok(()) };
         let numbers =
             Numbers(self.tables.borrow().iter().map(|(path, table)| (path.clone(), table.kept())).collect());
-        let saved = store.save(&numbers).await;
-        if saved.is_err() {
-            self.unsaved.set(true);
-        }
-        saved
+        store.save(&numbers).await?;
+        self.saved.set(news);
+        Ok(())
     }
 
     /// Forgets everything, also on the disk (factory reset).
@@ -168,7 +171,7 @@ impl InstanceNumbers {
     /// What the store could not delete.
     pub async fn forget(&self) -> Result<(), String> {
         self.tables.borrow_mut().clear();
-        self.unsaved.set(false);
+        self.saved.set(self.news.get());
         match &self.store {
             Some(store) => store.delete().await,
             None => Ok(()),

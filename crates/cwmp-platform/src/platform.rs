@@ -3,24 +3,14 @@
 use std::{net::IpAddr, path::Path, rc::Rc};
 
 use async_trait::async_trait;
-use cwmp_core::{io::RebootCause, rpc::DeviceId};
+use cwmp_core::{
+    io::RebootCause,
+    job::{DownloadType, UploadType},
+    rpc::DeviceId,
+};
 use serde::{Deserialize, Serialize};
 
-use crate::{mapping::Mapping, source::ParameterSource};
-
-/// Why a backend could not do what was asked.
-#[derive(Debug, thiserror::Error)]
-pub enum PlatformError {
-    /// This box has no means for it; the agent does not offer the method then.
-    #[error("this platform cannot {0}")]
-    Unsupported(&'static str),
-    /// The means is there and failed; the text names what, where and why.
-    #[error("{0}")]
-    Failed(String),
-    /// The file is no image or configuration for this box; nothing was changed.
-    #[error("refused: {0}")]
-    Refused(String),
-}
+use crate::{PlatformError, mapping::Mapping, source::ParameterSource};
 
 /// Who the box is and what runs on it.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -79,6 +69,15 @@ pub enum LoadConfig {
     RestartNeeded,
 }
 
+/// What is known of an image before it is written.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct ImageFacts {
+    /// What [`Platform::image_mark`] will say once this image runs; `None` where that cannot be told before.
+    pub expects: Option<String>,
+    /// Its version, where it tells one.
+    pub version: Option<String>,
+}
+
 /// How the box reaches the Internet.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Uplink {
@@ -121,18 +120,23 @@ pub trait Platform {
     /// not block. The agent reports Unknown Time and keeps no dates until it is `true`.
     fn clock_is_synchronised(&self) -> bool;
 
-    /// Whether [`Platform::factory_reset`] has what it needs. What a backend can't do at all, the agent does not offer:
-    /// these four are asked at the start and do not change after it.
+    /// The mark of the firmware that runs: a text of at most 256 characters that differs after an upgrade (version, build,
+    /// slot) and is the same otherwise. The agent keeps it and decides by it, after a boot, whether an upgrade has
+    /// succeeded. Asked once, at the start.
+    ///
+    /// # Errors
+    /// [`PlatformError::Failed`] where the updater does not answer.
+    async fn image_mark(&self) -> Result<String, PlatformError>;
+
+    /// Whether [`Platform::factory_reset`] has what it needs. What a backend can't do at all, the agent does not offer: this
+    /// and the lists of types are asked at the start and do not change after it.
     fn can_factory_reset(&self) -> bool;
 
-    /// Whether [`Platform::flash_firmware`] has what it needs.
-    fn can_flash_firmware(&self) -> bool;
+    /// The file types that the agent may download: exactly those that work on this box.
+    fn download_types(&self) -> Vec<DownloadType>;
 
-    /// Whether [`Platform::load_config`] has what it needs.
-    fn can_load_config(&self) -> bool;
-
-    /// Whether [`Platform::save_config`] has what it needs.
-    fn can_save_config(&self) -> bool;
+    /// The file types that the agent may upload, without their rows: exactly those that work on this box.
+    fn upload_types(&self) -> Vec<UploadType>;
 
     /// Restarts the box. All that must survive is on stable storage before this is called.
     ///
@@ -146,17 +150,50 @@ pub trait Platform {
     /// [`PlatformError`]; the agent still resets what it keeps itself.
     async fn factory_reset(&self) -> Result<FactoryReset, PlatformError>;
 
-    /// Checks and writes a firmware image.
+    /// Does what the file type needs before the transfer: looks whether a slot can be written, whether there is room for
+    /// the file (`bytes_expected`, where the ACS has told it), stops services, backs the present configuration up.
     ///
     /// # Errors
-    /// [`PlatformError::Refused`] for an image that is not for this box: nothing was written.
+    /// [`PlatformError`]: the transfer must not begin, and all is as it was. [`PlatformError::NoRoom`] for lack of memory or
+    /// storage.
+    async fn before_download(
+        &self,
+        file_type: &DownloadType,
+        bytes_expected: Option<u64>,
+    ) -> Result<(), PlatformError>;
+
+    /// Undoes [`Platform::before_download`] where the transfer, failed or not, did not lead to a restart: services run
+    /// again. May be called more than once, and without the other, by a program that was started again in between.
+    async fn download_over(&self, file_type: &DownloadType);
+
+    /// Checks a fetched image: format, signature, version. Nothing of the box is changed. A signature that is appended to
+    /// the image is put beside it ([`crate::policy::signature_path`]): whoever removes the image removes it too.
+    ///
+    /// # Errors
+    /// [`PlatformError::Refused`] for what is no image for this box, [`PlatformError::Unauthentic`] for a missing or wrong
+    /// signature.
+    async fn check_firmware(&self, image: &Path) -> Result<ImageFacts, PlatformError>;
+
+    /// Checks a firmware image again and writes it: an image that was not checked is never written.
+    ///
+    /// # Errors
+    /// Those of [`Platform::check_firmware`], with nothing written; [`PlatformError::Failed`] where writing failed.
     async fn flash_firmware(&self, image: &Path, options: FlashOptions) -> Result<Flash, PlatformError>;
 
-    /// Loads a configuration file, all of it or nothing.
+    /// The image that runs has proven itself (the ACS was reached): keep it, also where the boot loader would go back to
+    /// the former one. May be called after every boot.
     ///
     /// # Errors
-    /// [`PlatformError::Refused`] for a file that does not parse: everything is as it was.
-    async fn load_config(&self, file: &Path) -> Result<LoadConfig, PlatformError>;
+    /// [`PlatformError::Failed`]; nothing is changed then.
+    async fn confirm_image(&self) -> Result<(), PlatformError>;
+
+    /// Loads a configuration file, all of it or nothing. `name` is what VendorConfigFile calls it
+    /// ([`crate::config_name`]); empty where nobody has named it.
+    ///
+    /// # Errors
+    /// [`PlatformError::Refused`] for a file that does not parse: everything is as it was. [`PlatformError::Failed`] says
+    /// whether the former configuration is in force.
+    async fn load_config(&self, file: &Path, name: &str) -> Result<LoadConfig, PlatformError>;
 
     /// Writes the present configuration to `file`, in the form that [`Platform::load_config`] takes.
     ///
@@ -164,8 +201,32 @@ pub trait Platform {
     /// [`PlatformError`].
     async fn save_config(&self, file: &Path) -> Result<(), PlatformError>;
 
+    /// Takes a fetched file of any other type than firmware and configuration: puts it where it belongs, under
+    /// `target_file_name` where the type leaves a file on the box. A name that would leave its folder is refused
+    /// ([`crate::target_file_name`]).
+    ///
+    /// # Errors
+    /// [`PlatformError::Unsupported`] for a type that is none of [`Platform::download_types`].
+    async fn take_file(
+        &self,
+        file_type: &DownloadType,
+        file: &Path,
+        target_file_name: &str,
+    ) -> Result<(), PlatformError>;
+
+    /// Writes to `into` what an upload of this type sends. A file that holds keys or passwords of the agent is refused
+    /// under whatever name it is asked for.
+    ///
+    /// # Errors
+    /// [`PlatformError::Unsupported`] for a type or a row that the box does not have.
+    async fn make_file(&self, file_type: &UploadType, into: &Path) -> Result<(), PlatformError>;
+
     /// The parameters that the platform knows, each object by one source.
     fn sources(&self) -> Vec<Rc<dyn ParameterSource>>;
+
+    /// Whether the box has little to do, so that a download that is to run `3 When Idle` disturbs nobody. Asked every half
+    /// minute while one waits; must not block.
+    fn is_idle(&self) -> bool;
 
     /// Tells of changes from now on, so that an active notification need not wait for the next look at the watched
     /// parameters; `None` where the box has no way to tell.

@@ -232,6 +232,25 @@ impl<W: Clone + Serialize + DeserializeOwned> Journal<W> {
         }
     }
 
+    /// More is changed while an applied change waits to be confirmed: `work` is both, and is being applied from now on. Gives
+    /// the milliseconds that the first change still had.
+    ///
+    /// # Errors
+    /// [`StoreError::Busy`] where no change waits, those of [`StateFile::save`]; then it waits on.
+    pub fn extend(&mut self, way: Way, work: W, moment: &Moment) -> Result<u64, StoreError> {
+        match &self.open {
+            Some(Intent { stage: Stage::Unconfirmed(deadline), .. }) => {
+                let left = deadline.remaining(moment);
+                let Some(intent) = self.open.clone() else { return Ok(left) };
+                let extended = Intent { stage: Stage::Applying, way, work, ..intent };
+                self.file.save(&extended)?;
+                self.open = Some(extended);
+                Ok(left)
+            }
+            _ => Err(StoreError::Busy { file: self.file.file().to_owned() }),
+        }
+    }
+
     /// The change has proved good: closes an intent that waits for that. Gives whether one did.
     ///
     /// # Errors
@@ -244,14 +263,18 @@ impl<W: Clone + Serialize + DeserializeOwned> Journal<W> {
         Ok(waits)
     }
 
-    /// From now on everything is put back, over restarts as well.
+    /// From now on everything is put back, over restarts as well. Where that cannot be written, at least in this run of the
+    /// program.
     ///
     /// # Errors
     /// Those of [`StateFile::save`].
     pub fn undo(&mut self) -> Result<(), StoreError> {
-        match &self.open {
+        match &mut self.open {
             Some(Intent { stage: Stage::Undoing { .. }, .. }) | None => Ok(()),
-            Some(_) => self.move_to(Stage::Undoing { failures: 0 }),
+            Some(intent) => {
+                intent.stage = Stage::Undoing { failures: 0 };
+                self.move_to(Stage::Undoing { failures: 0 })
+            }
         }
     }
 
@@ -267,16 +290,22 @@ impl<W: Clone + Serialize + DeserializeOwned> Journal<W> {
         self.move_to(Stage::Undoing { failures })
     }
 
+    /// Forgets the intent and what is left of damaged files: nothing of it is to be made or undone.
+    ///
+    /// # Errors
+    /// Those of [`StateFile::delete`]; the intent is then still open.
+    pub fn forget(&mut self) -> Result<(), StoreError> {
+        self.file.delete()?;
+        self.open = None;
+        Ok(())
+    }
+
     /// Forgets the intent durably, with all that it holds: the change is made, or everything is as it was.
     ///
     /// # Errors
     /// Those of [`StateFile::delete`]; the intent is then still open.
     pub fn close(&mut self) -> Result<(), StoreError> {
-        if self.open.is_some() {
-            self.file.delete()?;
-            self.open = None;
-        }
-        Ok(())
+        if self.open.is_some() { self.forget() } else { Ok(()) }
     }
 
     fn move_to(&mut self, stage: Stage) -> Result<(), StoreError> {

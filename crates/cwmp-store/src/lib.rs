@@ -3,6 +3,7 @@
 //! * [`Layers`]: the layered configuration, `user.ini` over `ISP.def` over `factory.ini`;
 //! * [`StateFile`]: one value of the agent's own state, with a checksum and the last good copy;
 //! * [`journal`]: the change of the box that is under way, until it is done or undone;
+//! * [`prozone`]: memory that a warm reboot keeps, for CommandKeys;
 //! * [`durable`]: the few file operations that the files are made of.
 //!
 //! A write is atomic: after a cut at any moment the old or the new content is there, never a mixture. Nothing is written
@@ -12,6 +13,7 @@
 
 pub mod durable;
 pub mod journal;
+pub mod prozone;
 
 #[cfg(any(test, feature = "sim"))]
 pub mod sim;

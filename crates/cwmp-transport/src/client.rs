@@ -31,6 +31,7 @@ use crate::{
     headers, limits,
     line::{Line, LineConfig, Next},
     patience::Waits,
+    tls::Tls,
 };
 
 const CONTENT_TYPE: &str = "text/xml; charset=\"utf-8\"";
@@ -46,6 +47,8 @@ pub struct ClientConfig {
     pub reply_total: Duration,
     /// Whether Basic is answered over plain http, where everybody on the way can read the password.
     pub basic_without_tls: bool,
+    /// For https; to be shared by all clients of the program.
+    pub tls: Tls,
 }
 
 impl Default for ClientConfig {
@@ -55,6 +58,7 @@ impl Default for ClientConfig {
             reply_timeout: Duration::from_millis(REPLY_TIMEOUT_MS),
             reply_total: Duration::from_millis(limits::REPLY_TOTAL_MS),
             basic_without_tls: true,
+            tls: Tls::default(),
         }
     }
 }
@@ -62,7 +66,7 @@ impl Default for ClientConfig {
 impl ClientConfig {
     fn line(&self) -> LineConfig {
         LineConfig {
-            connector: Connector { connect_timeout: self.connect_timeout },
+            connector: Connector { connect_timeout: self.connect_timeout, tls: self.tls.clone() },
             waits: Waits { silence: self.reply_timeout, total: self.reply_total },
             basic_without_tls: self.basic_without_tls,
         }
@@ -100,7 +104,7 @@ impl AcsClient {
     /// are only kept where the target says so.
     ///
     /// # Errors
-    /// [`NetError::Resolve`] and [`NetError::Connect`], the latter also for an https URL.
+    /// [`NetError::Resolve`] and [`NetError::Connect`]; the latter also where https does not come about.
     pub async fn open(&mut self, target: &AcsTarget) -> Result<(), NetError> {
         self.close();
         if !target.keep_cookies {

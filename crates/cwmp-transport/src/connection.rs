@@ -17,19 +17,17 @@ use cwmp_core::{
 };
 use hyper::{Request, body::Incoming, client::conn::http1, http::response::Parts};
 use hyper_util::rt::TokioIo;
-use tokio::{
-    net::TcpStream,
-    time::{Instant, sleep_until},
-};
+use tokio::time::{Instant, sleep_until};
 
 use crate::{
     body::{Outgoing, Progress},
     connector::{Connector, place},
     limits,
     patience::{Patience, Waits},
+    stream::Stream,
 };
 
-type Driver = http1::Connection<TokioIo<TcpStream>, Outgoing>;
+type Driver = http1::Connection<TokioIo<Stream>, Outgoing>;
 
 /// Where a connection leads: it serves all URLs that agree in these.
 #[derive(Clone, Debug, PartialEq, Eq)]

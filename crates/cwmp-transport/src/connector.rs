@@ -14,28 +14,47 @@ use tokio::{
     time::timeout,
 };
 
-use crate::{limits, random};
+use crate::{
+    limits, random,
+    stream::Stream,
+    tls::{Failure, Tls},
+};
 
 /// Opens connections.
 #[derive(Clone, Debug)]
 pub(crate) struct Connector {
-    /// Longest wait for a connection, over all addresses of the host.
+    /// Longest wait for a connection, over all addresses of the host; the handshake of TLS may take as long again.
     pub(crate) connect_timeout: Duration,
+    pub(crate) tls: Tls,
 }
 
 impl Connector {
-    /// Connects to one of the addresses of the URL's host: a random one first, then the others in turn.
-    pub(crate) async fn connect(&self, url: &HttpUrl) -> Result<TcpStream, NetError> {
-        let place = place(url);
-        if url.scheme == Scheme::Https {
-            return Err(NetError::Connect(format!(
-                "{place}: the URL asks for https, and this build has no TLS; nothing was sent in clear text"
-            )));
+    /// Connects to one of the addresses of the URL's host: a random one first, then the others in turn. For https the
+    /// server is authenticated before this returns.
+    pub(crate) async fn connect(&self, url: &HttpUrl) -> Result<Stream, NetError> {
+        let failed = |reason: String| NetError::Connect(format!("{} ({reason})", place(url)));
+        if url.scheme == Scheme::Http {
+            return Ok(Stream::Clear(self.tcp(url).await?));
         }
+        let mut attempt = self.tls.begin().map_err(failed)?;
+        for _ in 0..limits::DATE_ATTEMPTS {
+            let tcp = self.tcp(url).await?;
+            let handshake = timeout(self.connect_timeout, self.tls.secure(tcp, &url.host, attempt)).await;
+            match handshake {
+                Ok(Ok(stream)) => return Ok(Stream::Secure(stream)),
+                Ok(Err(Failure::Later(next))) => attempt = next,
+                Ok(Err(Failure::Refused(reason))) => return Err(failed(format!("TLS: {reason}"))),
+                Err(_) => return Err(failed("TLS: the server does not answer".to_owned())),
+            }
+        }
+        Err(failed("TLS: there is no date on which all certificates of the chain are valid".to_owned()))
+    }
+
+    async fn tcp(&self, url: &HttpUrl) -> Result<TcpStream, NetError> {
         let addresses = resolve(url, self.connect_timeout).await?;
         connect(addresses, self.connect_timeout)
             .await
-            .map_err(|reason| NetError::Connect(format!("{place} ({reason})")))
+            .map_err(|reason| NetError::Connect(format!("{} ({reason})", place(url))))
     }
 }
 

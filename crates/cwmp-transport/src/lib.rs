@@ -10,11 +10,12 @@
 //! * [`cookie`]: the cookies of a session;
 //! * [`files`]: [`FileClient`], downloads and uploads;
 //! * [`listener`]: [`ConnectionRequestListener`], the one open door of the box;
+//! * [`tls`], [`tls_config`]: https, behind the feature `tls`;
 //! * [`local`]: which address of the box the ACS sees;
 //! * [`limits`]: every bound of this crate, by name.
 //!
 //! There is deliberately no proxy, no connection pool and no pipelining: TR-069 wants one connection a session and one
-//! request at a time. TLS is not part of this crate yet; an https URL is refused, never spoken to in clear text.
+//! request at a time. Without the feature `tls` an https URL is refused, never spoken to in clear text.
 
 mod auth;
 pub mod body;
@@ -32,9 +33,15 @@ pub mod listener;
 pub mod local;
 mod patience;
 mod random;
+mod stream;
+#[cfg_attr(not(feature = "tls"), path = "without_tls.rs")]
+pub mod tls;
+pub mod tls_config;
 
 pub use body::PostBody;
 pub use client::{AcsClient, ClientConfig};
 pub use files::{FileClient, FileConfig};
 pub use listener::{ConnectionRequestListener, ListenError, ListenerConfig};
 pub use local::local_address_towards;
+pub use tls::Tls;
+pub use tls_config::TlsConfig;

@@ -8,6 +8,15 @@ pub const SEND_BUFFER_BYTES: u32 = 64 * 1024;
 pub const REPLY_HEAD_BYTES: usize = 64 * 1024;
 /// Longest time from the last byte sent to the last byte of the reply, in milliseconds: ends a reply that trickles.
 pub const REPLY_TOTAL_MS: u64 = 600_000;
+/// Dates that a chain is verified by while the clock is not set, before it counts as invalid: its certificates may begin to
+/// be valid one after the other.
+pub const DATE_ATTEMPTS: u32 = 5;
+/// Most tickets that are kept to resume TLS with, eight for each server; at the limit the oldest server gives way.
+pub const TLS_TICKETS: usize = 32;
+/// Largest file with trusted certificates, in bytes.
+pub const CA_FILE_BYTES: u64 = 4 * 1024 * 1024;
+/// Largest file with the box's certificate or key, in bytes.
+pub const CERTIFICATE_FILE_BYTES: u64 = 64 * 1024;
 /// Times that one message is sent with credentials before the ACS is believed to refuse them.
 pub const AUTHENTICATION_ATTEMPTS: u32 = 3;
 /// Consecutive redirects that are followed (TR-069a6 3.4.2: up to five).

@@ -285,17 +285,6 @@ async fn assert_nobody_connects(server: &Server) {
     assert_eq!(accepted.stream.peer_addr().unwrap(), probe.stream.local_addr().unwrap());
 }
 
-/// Conformance: 1.46
-#[tokio::test]
-async fn https_is_refused_before_anything_is_sent() {
-    let server = Server::start().await;
-    let mut client = client();
-    let error = client.open(&target(&format!("https://{}/", server.address))).await.unwrap_err();
-    assert!(matches!(&error, NetError::Connect(text) if text.contains("no TLS")), "{error}");
-    assert!(error.to_string().contains(&server.address.to_string()), "{error}");
-    assert_nobody_connects(&server).await;
-}
-
 #[tokio::test]
 async fn errors_name_host_and_port_but_no_credentials() {
     let server = Server::start().await;

@@ -11,6 +11,7 @@ use cwmp_core::{
     fault::{CwmpFault, FaultCode, SetParameterValuesFault},
     rpc::{DeviceId, Status},
     settings::{AgentSettings, DelayReboot},
+    value::ValueType,
 };
 use cwmp_datamodel::Addressing;
 use cwmp_platform::source::{
@@ -21,6 +22,12 @@ use tokio::sync::watch;
 
 use self::parameters::{DELAY_REBOOT, Kind, Loaded, POLICIES, STORED};
 use crate::config::{SharedLayers, reader::boolean};
+
+/// What was undone last because the ACS was not reached after it (names, separated by commas); a parameter of our own.
+pub(crate) const ROLLED_BACK: &str = "X_CWMPD_RolledBack";
+/// Whether the ACS knows of that.
+pub(crate) const ROLLBACK_REPORTED: &str = "X_CWMPD_RollbackReported";
+pub(crate) use self::parameters::SECTION;
 
 mod inform_parameter;
 mod parameters;
@@ -239,6 +246,10 @@ impl ParameterSource for AgentSource {
             for (name, value) in made_up {
                 out.parameter(name, value, Access::ReadOnly);
             }
+            let kept = |key| layers.get(SECTION, key).unwrap_or_default();
+            out.vendor_parameter(ROLLED_BACK, ValueType::String, &kept(ROLLED_BACK), Access::ReadOnly);
+            let reported = kept(ROLLBACK_REPORTED) != "false";
+            out.vendor_parameter(ROLLBACK_REPORTED, ValueType::Boolean, &reported, Access::ReadOnly);
         }
         for policy in POLICIES.iter().filter(|policy| wanted.touches(policy.object)) {
             out.object(policy.object, ObjectKind::Single);

@@ -28,6 +28,11 @@ usage: cwmpd run [--config FOLDER]          run the agent in the foreground
                                             ask the ACS for a download
        cwmpd reboot                         restart the box
        cwmpd factory-reset                  put the box back into its factory state
+       cwmpd datamodel list [PATH]          what is supported: type, access, source
+       cwmpd datamodel explain NAME         where a parameter comes from and what the model says of it
+       cwmpd datamodel set --dry-run NAME VALUE...   what a change would do
+       cwmpd datamodel coverage             how much of TR-181 is there, and what violates it
+       cwmpd datamodel xml                  the supported model as a device type document
 
 options: --config FOLDER   folder of factory.ini, ISP.def and user.ini (default: /etc/cwmpd)
          --control SOCKET  socket of the running agent (default: /var/run/cwmpd.sock)
@@ -41,8 +46,18 @@ options: --config FOLDER   folder of factory.ini, ISP.def and user.ini (default:
 /// What the program is to do.
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) enum Command {
-    Run { config: PathBuf },
-    Ask { socket: PathBuf, request: crate::control::Request },
+    Run {
+        config: PathBuf,
+    },
+    /// A question about the data model, answered from the files.
+    DataModel {
+        config: PathBuf,
+        query: crate::datamodel::Query,
+    },
+    Ask {
+        socket: PathBuf,
+        request: crate::control::Request,
+    },
     Help,
     Version,
 }
@@ -53,7 +68,7 @@ pub(crate) enum Command {
 /// A sentence that says what is wrong and how it should be.
 pub(crate) fn parse(mut parser: Parser) -> Result<Command, String> {
     let (mut config, mut socket) = (PathBuf::from(CONFIG_FOLDER), PathBuf::from(CONTROL_SOCKET));
-    let (mut words, mut file) = (Vec::new(), FileOptions::default());
+    let (mut words, mut file, mut dry_run) = (Vec::new(), FileOptions::default(), false);
     while let Some(argument) = parser.next().map_err(|error| error.to_string())? {
         match argument {
             Arg::Long("help") | Arg::Short('h') => return Ok(Command::Help),
@@ -69,6 +84,7 @@ pub(crate) fn parse(mut parser: Parser) -> Result<Command, String> {
                     .map(|text| text.trim_end_matches(['\r', '\n']).to_owned())
                     .map_err(|error| format!("{}: {error}", path.display()))?;
             }
+            Arg::Long("dry-run") => dry_run = true,
             Arg::Value(word) => words.push(word.string().map_err(|error| error.to_string())?),
             other => return Err(other.unexpected().to_string()),
         }
@@ -82,6 +98,12 @@ pub(crate) fn parse(mut parser: Parser) -> Result<Command, String> {
         } else {
             Err("run takes no arguments".to_owned())
         };
+    }
+    if verb == "datamodel" {
+        return Ok(Command::DataModel { config, query: crate::datamodel::query(rest, dry_run)? });
+    }
+    if dry_run {
+        return Err("--dry-run belongs to `cwmpd datamodel set`".to_owned());
     }
     let request = match verb.as_str() {
         "download" | "upload" => transfer(&verb, rest, file)?,

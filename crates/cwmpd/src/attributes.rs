@@ -80,7 +80,6 @@ mod tests {
         AttributeFile::open(sim.clone(), Path::new("/state/attributes.json"), owner.to_owned()).unwrap()
     }
 
-    /// Conformance: 5.12
     #[tokio::test(flavor = "current_thread")]
     async fn attributes_stay_on_their_box_and_do_not_follow_a_backup_to_another() {
         let sim = Sim::with(&[]);

@@ -7,18 +7,22 @@ use std::{
 };
 
 use cwmp_core::{limits, url::HttpUrl};
-use cwmp_store::{Layers, Problem, StoreError};
+use cwmp_store::{
+    Layers, Problem, StoreError,
+    prozone::{self, MemoryZone, Prozone, PstoreZone},
+};
 use tracing::Level;
 
 use self::reader::Reader;
 
 pub(crate) mod reader;
 mod shared;
+mod tls;
 
 #[cfg(test)]
 mod tests;
 
-pub(crate) use self::shared::SharedLayers;
+pub(crate) use self::{shared::SharedLayers, tls::TlsFiles};
 
 /// Where a trace ends unless told otherwise, in bytes.
 const TRACE_BYTES: u32 = 1 << 20;
@@ -32,6 +36,13 @@ const SOCKET_BYTES: usize = 107;
 const BOOT_WAIT: u32 = 3600;
 /// Longest clock_wait, in seconds.
 const CLOCK_WAIT: u32 = 600;
+const PROZONE_PATH: &str = "prozone_path";
+/// Area of the prozone unless told otherwise, in bytes.
+const PROZONE_SIZE: u32 = 8192;
+/// Largest area of the prozone, in bytes.
+const PROZONE_LARGEST: u32 = 1 << 20;
+/// Longest confirm_time, in seconds.
+const CONFIRM_TIME: u32 = 86_400;
 /// Most addresses in connection_request_address.
 const ADDRESSES: usize = 16;
 
@@ -48,6 +59,8 @@ pub(crate) struct Config {
     pub(crate) log_level: Level,
     /// Folder of the protocol state.
     pub(crate) state_dir: PathBuf,
+    /// Where downloaded files lie until they are used, and files that are uploaded.
+    pub(crate) download_dir: PathBuf,
     /// Unix socket of the command line.
     pub(crate) control_socket: PathBuf,
     /// Backend, one of those that were built in.
@@ -58,12 +71,48 @@ pub(crate) struct Config {
     pub(crate) connection_request: Listen,
     /// Wait for a reply of the ACS before the session counts as failed.
     pub(crate) acs_reply_timeout: Duration,
+    /// How long a change that may cut the box off from the ACS waits for it to answer, in milliseconds; 0: changes are final.
+    pub(crate) confirm_ms: u64,
     /// Whether a Basic challenge is answered without TLS, where everybody on the way can read the password.
     pub(crate) basic_without_tls: bool,
+    /// Whom https trusts, and who the box is there.
+    pub(crate) tls: TlsFiles,
     /// Where a trace of the agent is written; `None` for nowhere.
     pub(crate) trace_file: Option<PathBuf>,
     /// Where the trace ends, in bytes.
     pub(crate) trace_bytes: u64,
+    /// Memory that a warm reboot keeps.
+    pub(crate) prozone: ProzoneConfig,
+}
+
+/// Which memory keeps the CommandKeys of a Reboot, beside the state.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) enum ProzoneConfig {
+    /// None: the state serves alone.
+    None,
+    /// A device or file over such memory.
+    File {
+        path: PathBuf,
+        /// Where the area begins, in bytes.
+        offset: u64,
+        /// How large it is, in bytes.
+        size: u32,
+    },
+    /// Linux pstore.
+    Pstore,
+}
+
+impl ProzoneConfig {
+    /// The memory, where there is to be one.
+    pub(crate) fn open(&self) -> Option<Box<dyn Prozone>> {
+        match self {
+            Self::None => None,
+            Self::File { path, offset, size } => {
+                Some(Box::new(MemoryZone::new(path.clone(), *offset, *size)))
+            }
+            Self::Pstore => Some(Box::new(PstoreZone::default())),
+        }
+    }
 }
 
 /// Where connection requests over HTTP are taken, and what ConnectionRequestURL says.
@@ -88,9 +137,14 @@ impl Config {
         let mut read = Reader::new(layers, SECTION);
         let default_timeout = u32::try_from(limits::REPLY_TIMEOUT_MS / 1000).unwrap_or(u32::MAX);
         let absolute = "an absolute path";
+        let sandbox = read.boolean("sandbox").unwrap_or(false);
         let config = Self {
             log_level: read.read("log_level", "error, warning, info or debug", level).unwrap_or(Level::INFO),
             state_dir: read.read("state_dir", absolute, path).unwrap_or_else(|| layers.dir().join("state")),
+            download_dir: read.read("download_dir", absolute, path).unwrap_or_else(|| match sandbox {
+                true => layers.dir().join("downloads"),
+                false => PathBuf::from("/var/run/cwmpd"),
+            }),
             control_socket: read
                 .read("control_socket", "an absolute path of at most 107 bytes", |text| {
                     path(text).filter(|path| path.as_os_str().len() <= SOCKET_BYTES)
@@ -102,7 +156,7 @@ impl Config {
                 })
                 .or(PLATFORMS.first().copied())
                 .unwrap_or_default(),
-            sandbox: read.boolean("sandbox").unwrap_or(false),
+            sandbox,
             connection_request: Listen {
                 addresses: read
                     .read("connection_request_address", "1 to 16 IP addresses, separated by commas", addresses)
@@ -123,9 +177,12 @@ impl Config {
             acs_reply_timeout: Duration::from_secs(
                 read.unsigned("acs_reply_timeout", 30..=3600).unwrap_or(default_timeout).into(),
             ),
+            confirm_ms: u64::from(read.unsigned("confirm_time", 0..=CONFIRM_TIME).unwrap_or(600)) * 1000,
             basic_without_tls: read.boolean("basic_without_tls").unwrap_or(true),
+            tls: tls::read(&mut read),
             trace_file: read.read("trace_file", absolute, path),
             trace_bytes: read.unsigned("trace_bytes", 4096..=1 << 30).unwrap_or(TRACE_BYTES).into(),
+            prozone: read_prozone(&mut read),
         };
         // They are settings of the agent; here they are checked with the rest.
         read_waits(&mut read);
@@ -168,6 +225,21 @@ fn read_waits(read: &mut Reader<'_>) -> Waits {
         boot: read.unsigned("boot_wait", 0..=BOOT_WAIT).unwrap_or(0),
         clock: read.unsigned("clock_wait", 0..=CLOCK_WAIT).unwrap_or(0),
     }
+}
+
+fn read_prozone(read: &mut Reader<'_>) -> ProzoneConfig {
+    let path = read.read(PROZONE_PATH, "an absolute path", path);
+    let offset = read.unsigned("prozone_offset", 0..=u32::MAX).unwrap_or(0).into();
+    let size = read.unsigned("prozone_size", prozone::SMALLEST..=PROZONE_LARGEST).unwrap_or(PROZONE_SIZE);
+    // A file without a path is no right value of the key that asks for one.
+    let right = format!("none, file or pstore, and file only with {PROZONE_PATH}");
+    let chosen = read.read("prozone", &right, |text| match (text, &path) {
+        ("none", _) => Some(ProzoneConfig::None),
+        ("file", Some(path)) => Some(ProzoneConfig::File { path: path.clone(), offset, size }),
+        ("pstore", _) => Some(ProzoneConfig::Pstore),
+        _ => None,
+    });
+    chosen.unwrap_or(ProzoneConfig::None)
 }
 
 fn level(text: &str) -> Option<Level> {

@@ -9,10 +9,14 @@ use cwmp_core::{
     rpc::{ParameterKey, ParameterValueStruct},
 };
 use cwmp_datamodel::{DataModel, Origin};
+use cwmp_diagnostics::Diagnostics;
 use tokio::sync::{mpsc, oneshot};
 
 use crate::{
-    agent_source::AgentSource, config::SharedLayers, control::Answer, listener::Door, snapshots::Snapshots,
+    control::Answer,
+    ledger::{Ledger, tell_of_rollback},
+    listener::Door,
+    snapshots::Snapshots,
 };
 
 /// What the data model is asked, and by whom.
@@ -25,30 +29,79 @@ pub(crate) enum Question {
     Set(Vec<(String, String)>, oneshot::Sender<Answer>),
     /// Has a parameter with active notification changed? The flag is cleared when the box is looked at.
     Watch(Rc<Cell<bool>>),
+    /// The network has changed: is ConnectionRequestURL still true, and has a watched parameter changed?
+    Changed(Rc<Cell<bool>>),
     /// Forget all attributes (factory reset).
     Forget(oneshot::Sender<Result<(), String>>),
 }
 
-/// The tree, and what the settings below it are kept in.
+/// The tree, and what its changes are written down in.
 pub(crate) struct Tree {
     pub(crate) model: DataModel,
-    pub(crate) layers: Rc<SharedLayers>,
-    pub(crate) source: Rc<AgentSource>,
+    pub(crate) ledger: Rc<Ledger>,
+    pub(crate) diagnostics: Rc<Diagnostics>,
+    /// Where what the agent must hear before the answer goes.
+    pub(crate) inputs: mpsc::UnboundedSender<Input>,
+    /// The Inform under way tells the ACS of a rollback.
+    pub(crate) told_of_rollback: bool,
 }
 
 impl Tree {
-    /// Executes an operation. What it changes in the layers, through whichever sources, is one step on the disk.
+    /// Executes an operation. A change that could not be undone is undone before another one is made.
     pub(crate) async fn execute(&mut self, op: DataOp, origin: Origin) -> Result<DataReply, CwmpFault> {
-        if !matches!(op, DataOp::Set { .. } | DataOp::Add { .. } | DataOp::Delete { .. }) {
-            return self.model.execute(op, origin).await;
+        let changes = matches!(op, DataOp::Set { .. } | DataOp::Add { .. } | DataOp::Delete { .. });
+        if changes {
+            let recovered = self.ledger.recover(&mut self.model).await;
+            recovered.map_err(|error| CwmpFault::new(FaultCode::INTERNAL_ERROR, error))?;
         }
-        self.layers.gather();
-        let done = self.model.perform(op, origin).await;
-        let settled = self.layers.settle(done.is_ok());
-        self.model.settle(done.is_ok() && settled.is_ok()).await;
-        self.source.refresh();
-        settled.map_err(|error| CwmpFault::new(FaultCode::INTERNAL_ERROR, error.to_string()))?;
+        let delivered = op == DataOp::InformDelivered;
+        if let DataOp::Inform { events } = &op {
+            self.told_of_rollback = tell_of_rollback(events);
+        }
+        let done = self.model.execute(op, origin).await;
+        if delivered && done.is_ok() {
+            self.ledger.confirm();
+            self.ledger.informed(self.told_of_rollback);
+        }
+        if changes {
+            for input in self.diagnostics.settle(done.is_ok(), origin == Origin::Acs) {
+                self.inputs.send(input).ok();
+            }
+        }
+        self.pass_news();
         done
+    }
+
+    /// Tells the agent of changes that are to be confirmed or were undone.
+    fn pass_news(&self) {
+        for input in self.ledger.news() {
+            self.inputs.send(input).ok();
+        }
+    }
+
+    /// Forgets what the ACS has set of the tree, and the change that may be under way (factory reset).
+    pub(crate) async fn forget(&mut self) -> Result<(), String> {
+        self.ledger.forget()?;
+        self.model.forget_attributes().await.map_err(|error| error.to_string())
+    }
+
+    /// The next question. In the meantime a change whose time to be confirmed is over is undone.
+    pub(crate) async fn next(
+        &mut self,
+        questions: &mut mpsc::UnboundedReceiver<Question>,
+    ) -> Option<Question> {
+        while let Some(wait) = self.ledger.waits() {
+            tokio::select! {
+                question = questions.recv() => return question,
+                () = tokio::time::sleep(wait) => {
+                    if let Err(error) = self.ledger.recover(&mut self.model).await {
+                        tracing::error!("{error}");
+                    }
+                    self.pass_news();
+                }
+            }
+        }
+        questions.recv().await
     }
 }
 
@@ -58,9 +111,11 @@ pub(crate) async fn run(
     snapshots: Snapshots,
     door: Rc<Door>,
     mut questions: mpsc::UnboundedReceiver<Question>,
-    inputs: mpsc::UnboundedSender<Input>,
 ) {
-    while let Some(question) = questions.recv().await {
+    let inputs = tree.inputs.clone();
+    tree.ledger.resume();
+    tree.pass_news();
+    while let Some(question) = tree.next(&mut questions).await {
         match question {
             Question::Agent(id, op) => {
                 if matches!(op, DataOp::Inform { .. }) {
@@ -82,8 +137,13 @@ pub(crate) async fn run(
                 asked.set(false);
                 watch(&mut tree, &inputs).await;
             }
+            Question::Changed(asked) => {
+                asked.set(false);
+                door.settle().await;
+                watch(&mut tree, &inputs).await;
+            }
             Question::Forget(done) => {
-                done.send(tree.model.forget_attributes().await.map_err(|error| error.to_string())).ok();
+                done.send(tree.forget().await).ok();
             }
         }
     }

@@ -10,13 +10,15 @@ use cwmp_core::{
     event::{EventCode, EventStruct},
     io::{Body, Effect, Input, Level, LocalCommand, Record, Start},
     rpc::{ArgStruct, CommandKey, RequestDownload},
-    stored::Stored,
     time::Now,
 };
 use cwmp_datamodel::DataModel;
+use cwmp_diagnostics::Diagnostics;
 use cwmp_platform::{Platform, instances::InstanceNumbers};
-use cwmp_store::StateFile;
-use cwmp_transport::{AcsClient, ClientConfig, PostBody};
+use cwmp_transport::{
+    AcsClient, ClientConfig, PostBody, Tls, TlsConfig,
+    files::{FileClient, FileConfig},
+};
 use tokio::sync::mpsc;
 
 use crate::{
@@ -24,14 +26,16 @@ use crate::{
     agent_source::AgentSource,
     changes::ChangeWatch,
     clock::{self, ClockWatch},
-    config::{Config, SharedLayers},
+    config::{Config, SharedLayers, TlsFiles},
     control::{Answer, Asked, Request},
     data_task::{self, Question, Tree},
     datagram,
+    jobs::{Jobs, Workshop},
+    ledger::Ledger,
     listener::Listener,
     restart::{self, Departure},
     snapshots::Snapshots,
-    store_task::{self, Order},
+    store_task::{self, Kept, Order},
     trace::Trace,
 };
 
@@ -50,7 +54,9 @@ pub(crate) struct Parts {
     pub(crate) numbers: Rc<InstanceNumbers>,
     pub(crate) source: Rc<AgentSource>,
     pub(crate) data: DataModel,
-    pub(crate) state_file: StateFile<Stored>,
+    pub(crate) ledger: Rc<Ledger>,
+    pub(crate) diagnostics: Rc<Diagnostics>,
+    pub(crate) kept: Kept,
     pub(crate) start: Box<Start>,
     /// Requests of the command line.
     pub(crate) asked: mpsc::Receiver<Asked>,
@@ -58,7 +64,19 @@ pub(crate) struct Parts {
 
 /// Runs the agent until `stop` comes or it has to start again.
 pub(crate) async fn run(parts: Parts, stop: impl Future<Output = ()>) -> Departure {
-    let Parts { config, layers, platform, numbers, source, data, state_file, start, mut asked } = parts;
+    let Parts {
+        config,
+        layers,
+        platform,
+        numbers,
+        source,
+        data,
+        ledger,
+        diagnostics,
+        kept,
+        start,
+        mut asked,
+    } = parts;
     let (inputs, mut incoming) = mpsc::unbounded_channel();
     let (notes, mut noted) = mpsc::unbounded_channel();
     let (departures, mut departing) = mpsc::unbounded_channel();
@@ -66,9 +84,11 @@ pub(crate) async fn run(parts: Parts, stop: impl Future<Output = ()>) -> Departu
     let (orders, to_store) = mpsc::unbounded_channel();
     let (questions, to_data) = mpsc::unbounded_channel();
 
+    let tls = tls(&config, &platform);
     let client = AcsClient::new(ClientConfig {
         reply_timeout: config.acs_reply_timeout,
         basic_without_tls: config.basic_without_tls,
+        tls: tls.clone(),
         ..ClientConfig::default()
     });
     let trace = config.trace_file.as_deref().and_then(|file| {
@@ -77,16 +97,35 @@ pub(crate) async fn run(parts: Parts, stop: impl Future<Output = ()>) -> Departu
     });
     let snapshots = Snapshots::default();
     let acs = tokio::task::spawn_local(acs_task::run(client, to_acs, inputs.clone(), notes));
-    let store = tokio::task::spawn_local(store_task::run(state_file, to_store, inputs.clone()));
+    let store = tokio::task::spawn_local(store_task::run(kept, to_store, inputs.clone()));
     let mut settings = source.subscribe();
-    let tree = Tree { model: data, layers: Rc::clone(&layers), source: Rc::clone(&source) };
+    let workshop_ledger = Rc::clone(&ledger);
+    let tree = Tree {
+        model: data,
+        ledger,
+        diagnostics: Rc::clone(&diagnostics),
+        inputs: inputs.clone(),
+        told_of_rollback: false,
+    };
+    let workshop = Workshop {
+        platform: Rc::clone(&platform),
+        files: FileClient::new(FileConfig {
+            basic_without_tls: config.basic_without_tls,
+            tls,
+            ..FileConfig::default()
+        }),
+        folder: config.download_dir.clone(),
+        diagnostics,
+        ledger: workshop_ledger,
+    };
     let listener = Listener::new(config.connection_request, source, inputs.clone());
-    let tree = data_task::run(tree, snapshots.clone(), listener.door(), to_data, inputs.clone());
+    let tree = data_task::run(tree, snapshots.clone(), listener.door(), to_data);
     let tree = tokio::task::spawn_local(tree);
     let mut changes = ChangeWatch::new(platform.changes());
     let mut driver = Driver {
         agent: Agent::new(),
         platform,
+        jobs: Jobs::new(workshop, inputs.clone()),
         layers,
         numbers,
         watch_asked: Rc::default(),
@@ -120,9 +159,10 @@ pub(crate) async fn run(parts: Parts, stop: impl Future<Output = ()>) -> Departu
             () = clock.stepped() => driver.handle(Input::ClockStepped),
             _ = watch.tick() => {
                 driver.look_at_clock();
-                driver.ask_watch();
+                driver.look_whether_idle();
+                driver.ask_once(Question::Watch);
             }
-            () = changes.settled() => driver.ask_watch(),
+            () = changes.settled() => driver.ask_once(Question::Changed),
             () = tokio::time::sleep(sleep) => driver.wake(),
             Some(departure) = departing.recv() => break departure,
             () = &mut stop => break Departure::Stop,
@@ -138,9 +178,18 @@ pub(crate) async fn run(parts: Parts, stop: impl Future<Output = ()>) -> Departu
     departure
 }
 
+/// What all https connections share.
+fn tls(config: &Config, platform: &Rc<dyn Platform>) -> Tls {
+    let platform = Rc::clone(platform);
+    let date = move || clock::now(platform.clock_is_synchronised()).wall;
+    let TlsFiles { ca_file, client, pins } = config.tls.clone();
+    Tls::new(TlsConfig { ca_file, client, pins, date: Rc::new(date) })
+}
+
 struct Driver {
     agent: Agent,
     platform: Rc<dyn Platform>,
+    jobs: Jobs,
     layers: Rc<SharedLayers>,
     numbers: Rc<InstanceNumbers>,
     /// Whether the data task has yet to answer the last question for watched parameters.
@@ -176,6 +225,13 @@ impl Driver {
         if has_date != self.had_date {
             self.had_date = has_date;
             self.handle(Input::ClockStepped);
+        }
+    }
+
+    /// Tells the agent whether the box has little to do, while a download waits for that.
+    fn look_whether_idle(&mut self) {
+        if self.agent.waits_for_idle(self.now()) {
+            self.handle(Input::BoxIdle(self.platform.is_idle()));
         }
     }
 
@@ -239,7 +295,17 @@ impl Driver {
                 tokio::task::spawn_local(reset.run(self.inputs.clone(), self.departures.clone()));
             }
             Effect::Trace(record) => trace(&record),
-            Effect::StartJob(..) | Effect::CancelJob(_) | Effect::DiscardFile(_) | Effect::KeepImage => {}
+            Effect::StartJob(id, job) => self.jobs.start(id, *job),
+            Effect::CancelJob(id) => self.jobs.cancel(id),
+            Effect::DiscardFile(transfer) => self.jobs.discard(transfer),
+            Effect::KeepImage => {
+                let platform = Rc::clone(&self.platform);
+                tokio::task::spawn_local(async move {
+                    if let Err(error) = platform.confirm_image().await {
+                        tracing::error!("the firmware that runs could not be confirmed: {error}");
+                    }
+                });
+            }
         }
     }
 
@@ -269,15 +335,15 @@ impl Driver {
     }
 
     /// One question at a time: a slow box is not asked faster than it answers.
-    fn ask_watch(&self) {
+    fn ask_once(&self, question: fn(Rc<Cell<bool>>) -> Question) {
         if !self.watch_asked.replace(true) {
-            self.ask_data(Question::Watch(Rc::clone(&self.watch_asked)));
+            self.ask_data(question(Rc::clone(&self.watch_asked)));
         }
     }
 
     fn local_address(&mut self, address: std::net::IpAddr) {
         if self.listener.door().local_address(address) {
-            self.ask_watch();
+            self.ask_once(Question::Watch);
         }
     }
 

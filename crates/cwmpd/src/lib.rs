@@ -19,9 +19,13 @@ mod config;
 mod control;
 mod data_task;
 mod datagram;
+mod datamodel;
 mod driver;
+mod jobs;
+mod ledger;
 mod listener;
 mod log;
+mod mapping;
 mod numbers;
 mod platforms;
 mod restart;
@@ -56,18 +60,25 @@ pub fn main() -> ExitCode {
             Ok(_) => ExitCode::FAILURE,
             Err(error) => complain(&error),
         },
+        Ok(Command::DataModel { config, query }) => match datamodel::run(&config, &query) {
+            Ok(true) => ExitCode::SUCCESS,
+            Ok(false) => ExitCode::FAILURE,
+            Err(errors) => complain_all(&errors),
+        },
         Ok(Command::Run { config }) => match run::run(&config) {
             Ok(Departure::Stop) => ExitCode::SUCCESS,
             Ok(Departure::StartAgain) => complain(&restart::start_again()),
-            Err(errors) => {
-                for error in errors {
-                    complain(&error);
-                }
-                ExitCode::FAILURE
-            }
+            Err(errors) => complain_all(&errors),
         },
         Err(error) => complain(&error),
     }
+}
+
+fn complain_all(errors: &[String]) -> ExitCode {
+    for error in errors {
+        complain(error);
+    }
+    ExitCode::FAILURE
 }
 
 fn complain(error: &str) -> ExitCode {

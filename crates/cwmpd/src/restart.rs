@@ -3,10 +3,12 @@
 use std::{os::unix::process::CommandExt, process::Command, rc::Rc, time::Duration};
 
 use cwmp_core::{
-    io::{Input, RebootCause},
+    io::{BootCause, Input, RebootCause},
+    rpc::CommandKey,
     stored::Stored,
 };
 use cwmp_platform::{FactoryReset as Reset, Platform, Restart, instances::InstanceNumbers};
+use cwmp_store::prozone::{Prozone, ProzoneCopy};
 use tokio::sync::{mpsc, oneshot};
 
 use crate::{config::SharedLayers, data_task::Question, store_task::Order};
@@ -49,6 +51,59 @@ pub(crate) async fn reboot(
             inputs.send(Input::RestartFailed(error.to_string())).ok();
         }
     }
+}
+
+/// The copy of the CommandKeys in memory that a warm reboot keeps. The state is the truth and is written first; what goes
+/// wrong here is a warning.
+pub(crate) struct Mirror {
+    zone: Box<dyn Prozone>,
+    /// This boot.
+    boot_id: String,
+    /// What the memory holds, where that is known.
+    holds: Option<Vec<CommandKey>>,
+}
+
+impl Mirror {
+    /// Reads the memory. At a boot, keys that the boot before has left there take the place of those in the state, which
+    /// must still name that boot.
+    pub(crate) fn start(zone: Box<dyn Prozone>, state: &mut Stored, cause: BootCause, boot_id: &str) -> Self {
+        let copy = zone.take().unwrap_or_else(|error| {
+            tracing::warn!("{error}; the stored state serves");
+            None
+        });
+        if let (Some(copy), BootCause::Boot) = (&copy, cause) {
+            prefer(copy, state, boot_id);
+        }
+        // What an earlier boot has left is not held for this one.
+        let holds = copy.filter(|copy| copy.boot_id == boot_id).map(|copy| copy.keys);
+        Self { zone, boot_id: boot_id.to_owned(), holds }
+    }
+
+    /// The state with these keys is on the disk.
+    pub(crate) fn keep(&mut self, keys: &[CommandKey]) {
+        if self.holds.as_deref() == Some(keys) {
+            return;
+        }
+        let kept = if keys.is_empty() { self.zone.clear() } else { self.zone.store(keys, &self.boot_id) };
+        // An attempt each time the keys change is enough: a prozone that is not there would be reported with every write.
+        self.holds = Some(keys.to_vec());
+        if let Err(error) = kept {
+            tracing::warn!("{error}; the stored state serves");
+        }
+    }
+}
+
+fn prefer(copy: &ProzoneCopy, state: &mut Stored, boot_id: &str) {
+    if copy.boot_id == boot_id {
+        // Written since the boot: the state was lost, not the power.
+        return;
+    }
+    if !state.boot_id.is_empty() && copy.boot_id != state.boot_id {
+        tracing::warn!("the prozone holds keys of an older boot: the stored state serves");
+        return;
+    }
+    tracing::info!("the boot was a warm one: the prozone has kept {} CommandKeys", copy.keys.len());
+    state.reboots.clone_from(&copy.keys);
 }
 
 /// What a factory reset works on.
@@ -143,9 +198,95 @@ pub(crate) fn start_again() -> String {
 mod tests {
     use std::{cell::RefCell, path::Path};
 
-    use cwmp_store::{Layers, sim::Sim};
+    use cwmp_store::{Layers, prozone::MemoryZone, sim::Sim};
 
     use super::*;
+
+    fn keys(keys: &[&str]) -> Vec<CommandKey> {
+        keys.iter().map(|key| CommandKey::new(*key).unwrap()).collect()
+    }
+
+    fn zone(folder: &tempfile::TempDir) -> Box<dyn Prozone> {
+        Box::new(MemoryZone::new(folder.path().join("memory"), 0, 1024))
+    }
+
+    /// Memory of 1024 bytes.
+    fn memory() -> tempfile::TempDir {
+        let folder = tempfile::tempdir().unwrap();
+        std::fs::write(folder.path().join("memory"), [0; 1024]).unwrap();
+        folder
+    }
+
+    /// State that a boot has left.
+    fn left_by(boot_id: &str, reboots: &[&str]) -> Stored {
+        Stored { boot_id: boot_id.to_owned(), reboots: keys(reboots), ..Stored::default() }
+    }
+
+    /// CommandKeys that a start on `b2` goes on with.
+    fn started(folder: &tempfile::TempDir, mut state: Stored) -> Vec<CommandKey> {
+        let cause = if state.boot_id == "b2" { BootCause::AgentRestart } else { BootCause::Boot };
+        Mirror::start(zone(folder), &mut state, cause, "b2");
+        state.reboots
+    }
+
+    #[test]
+    fn after_a_warm_boot_the_keys_in_memory_are_preferred() {
+        let folder = memory();
+        zone(&folder).store(&keys(&["a", "b"]), "b1").unwrap();
+        assert_eq!(started(&folder, left_by("b1", &["a"])), keys(&["a", "b"]));
+        assert_eq!(started(&folder, left_by("", &[])), keys(&["a", "b"]), "the state was lost");
+    }
+
+    #[test]
+    fn after_a_cold_boot_and_where_memory_is_damaged_or_absent_the_state_serves() {
+        let folder = memory();
+        assert_eq!(started(&folder, left_by("b1", &["a"])), keys(&["a"]));
+        std::fs::write(folder.path().join("memory"), [0x5a; 1024]).unwrap();
+        assert_eq!(started(&folder, left_by("b1", &["a"])), keys(&["a"]));
+        std::fs::remove_file(folder.path().join("memory")).unwrap();
+        assert_eq!(started(&folder, left_by("b1", &["a"])), keys(&["a"]));
+    }
+
+    #[test]
+    fn keys_of_an_older_boot_or_of_this_one_are_not_taken() {
+        let folder = memory();
+        zone(&folder).store(&keys(&["x"]), "b0").unwrap();
+        assert_eq!(started(&folder, left_by("b1", &["a"])), keys(&["a"]));
+        zone(&folder).store(&keys(&["x"]), "b2").unwrap();
+        assert_eq!(started(&folder, left_by("b2", &["a"])), keys(&["a"]), "the program alone was restarted");
+        assert_eq!(
+            started(&folder, left_by("", &[])),
+            keys(&[]),
+            "the state was lost and the box never restarted"
+        );
+    }
+
+    #[test]
+    fn memory_follows_the_state() {
+        let folder = memory();
+        let mut mirror = Mirror::start(zone(&folder), &mut left_by("b1", &[]), BootCause::Boot, "b2");
+        mirror.keep(&keys(&["a"]));
+        let copy = ProzoneCopy { boot_id: "b2".to_owned(), keys: keys(&["a"]) };
+        assert_eq!(zone(&folder).take(), Ok(Some(copy)));
+        // The same keys again touch nothing.
+        std::fs::write(folder.path().join("memory"), [0; 1024]).unwrap();
+        mirror.keep(&keys(&["a"]));
+        assert_eq!(zone(&folder).take(), Ok(None));
+        mirror.keep(&keys(&["a", "b"]));
+        mirror.keep(&[]);
+        assert_eq!(zone(&folder).take(), Ok(None));
+    }
+
+    #[test]
+    fn what_was_reported_is_forgotten_with_the_first_state_of_the_next_boot() {
+        let folder = memory();
+        zone(&folder).store(&keys(&["a"]), "b1").unwrap();
+        let mut state = left_by("b1", &["a"]);
+        let mut mirror = Mirror::start(zone(&folder), &mut state, BootCause::Boot, "b2");
+        assert!(zone(&folder).take().unwrap().is_some(), "not before the state is written");
+        mirror.keep(&[]);
+        assert_eq!(zone(&folder).take(), Ok(None));
+    }
 
     /// A factory reset was promised: a disk that fails once does not leave half of one.
     #[tokio::test(flavor = "current_thread")]

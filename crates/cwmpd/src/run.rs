@@ -10,6 +10,7 @@ use cwmp_datamodel::{
     DataModel,
     facts::{Facts, Place},
 };
+use cwmp_diagnostics::Diagnostics;
 use cwmp_platform::{Platform, instances::InstanceNumbers};
 use cwmp_store::{
     Layers, Problem, StateFile,
@@ -26,12 +27,16 @@ use crate::{
     config::{Config, SharedLayers},
     control::ControlSocket,
     driver::{self, Parts},
-    log, numbers, platforms,
-    restart::Departure,
+    ledger::{Around, Ledger},
+    log, mapping, numbers, platforms,
+    restart::{Departure, Mirror},
+    store_task::Kept,
 };
 
 /// Requests of the command line that wait for the loop.
 const WAITING_REQUESTS: usize = 8;
+/// Most threads for blocking calls.
+const BLOCKING_THREADS: usize = 4;
 /// How long the end of the program waits for a blocking call.
 const LAST_CALLS: Duration = Duration::from_secs(2);
 
@@ -40,16 +45,24 @@ const LAST_CALLS: Duration = Duration::from_secs(2);
 /// # Errors
 /// What keeps it from starting, a sentence each.
 pub(crate) fn run(config: &Path) -> Result<Departure, Vec<String>> {
-    // One thread for blocking calls: fsync and name resolution; it ends when it is idle.
-    let runtime = tokio::runtime::Builder::new_current_thread()
-        .enable_all()
-        .max_blocking_threads(1)
-        .thread_keep_alive(Duration::from_secs(1))
-        .build()
-        .map_err(|error| vec![format!("no runtime: {error}")])?;
+    let runtime = runtime()?;
     let departure = tokio::task::LocalSet::new().block_on(&runtime, start(config));
     runtime.shutdown_timeout(LAST_CALLS);
     departure
+}
+
+/// One thread for everything, and some for blocking calls, which end when they are idle. More than one of those: name
+/// resolution may hang.
+///
+/// # Errors
+/// What the kernel refuses.
+pub(crate) fn runtime() -> Result<tokio::runtime::Runtime, Vec<String>> {
+    tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .max_blocking_threads(BLOCKING_THREADS)
+        .thread_keep_alive(Duration::from_secs(1))
+        .build()
+        .map_err(|error| vec![format!("no runtime: {error}")])
 }
 
 async fn start(folder: &Path) -> Result<Departure, Vec<String>> {
@@ -71,7 +84,8 @@ async fn start(folder: &Path) -> Result<Departure, Vec<String>> {
     let socket = config.control_socket.clone();
     let _socket = ControlSocket::open(&socket, asked)
         .map_err(|error| vec![format!("control_socket {}: {error}", socket.display())])?;
-    let parts = assemble(config, layers, platform, numbers, &files, requests).await?;
+    let mut parts = assemble(config, layers, platform, numbers, &files, requests).await?;
+    parts.recover().await;
     let stop = stop_signal().map_err(one)?;
     Ok(driver::run(parts, stop).await)
 }
@@ -97,16 +111,49 @@ pub(crate) async fn assemble(
     let mut state = state.unwrap_or_default();
     let boot_id = platform.boot_id().await.map_err(one)?;
     let cause = if state.boot_id == boot_id { BootCause::AgentRestart } else { BootCause::Boot };
-    state.boot_id = boot_id;
+    let mirror = config.prozone.open().map(|zone| Mirror::start(zone, &mut state, cause, &boot_id));
+    state.boot_id.clone_from(&boot_id);
     let (attributes, problems) =
         AttributeFile::open(Arc::clone(files), &open("attributes.json"), owner(&facts.id)).map_err(one)?;
     warn(&problems);
     let mut sources = platform.sources();
     sources.push(Rc::clone(&source) as _);
-    let data = DataModel::new(sources, Rc::new(attributes)).with_addressing(source.addressing());
+    let diagnostics = Rc::new(diagnostics(&platform));
+    sources.push(Rc::clone(&diagnostics) as _);
+    let folder = layers.borrow().dir().to_owned();
+    for error in mapping::add(&*platform, &folder, &numbers, &mut sources).await {
+        tracing::error!("{error}: the file is not used");
+    }
+    let (ledger, problems) = Ledger::open(Around {
+        layers: Rc::clone(&layers),
+        source: Rc::clone(&source),
+        platform: Rc::clone(&platform),
+        files: Arc::clone(files),
+        state_dir: config.state_dir.clone(),
+        boot_id,
+        owner: owner(&facts.id),
+        confirm_ms: config.confirm_ms,
+    })
+    .map_err(one)?;
+    warn(&problems);
+    let ledger = Rc::new(ledger);
+    let data = DataModel::new(sources, Rc::new(attributes))
+        .with_addressing(source.addressing())
+        .with_log(Rc::clone(&ledger) as _);
 
     let factory_reset = platform.can_factory_reset();
-    let abilities = Abilities { reboot: true, factory_reset, ..Abilities::default() };
+    let abilities = Abilities {
+        reboot: true,
+        factory_reset,
+        https: cfg!(feature = "tls"),
+        downloads: platform.download_types(),
+        uploads: platform.upload_types(),
+    };
+    let image = platform.image_mark().await.unwrap_or_else(|error| {
+        // The agent must run all the same: it is what the box is mended by.
+        tracing::error!("the mark of the firmware is not known, its version serves: {error}");
+        facts.software_version.clone()
+    });
     let start = Start {
         device: facts.id,
         settings: source.settings(),
@@ -114,10 +161,28 @@ pub(crate) async fn assemble(
         cause,
         seed: u64::from_ne_bytes(random()?),
         abilities,
-        image: facts.software_version,
+        image,
     };
+    let kept = Kept { file: state_file, mirror };
     tracing::info!("cwmpd {} on {}", env!("CARGO_PKG_VERSION"), platform.name());
-    Ok(Parts { config, layers, platform, numbers, source, data, state_file, start: Box::new(start), asked })
+    let start = Box::new(start);
+    Ok(Parts { config, layers, platform, numbers, source, data, ledger, diagnostics, kept, start, asked })
+}
+
+impl Parts {
+    /// Finishes or undoes the change that an earlier run of the program has left, before anything else happens.
+    pub(crate) async fn recover(&mut self) {
+        if let Err(error) = self.ledger.recover(&mut self.data).await {
+            tracing::error!("{error}");
+        }
+        self.start.settings = self.source.settings();
+    }
+}
+
+/// The diagnostics, which find out from the platform what an `Interface` means.
+fn diagnostics(platform: &Rc<dyn Platform>) -> Diagnostics {
+    let platform = Rc::clone(platform);
+    Diagnostics::new(Rc::new(move |row| platform.interface_name(row)))
 }
 
 /// Whether the model has a parameter in every Inform anyway.

@@ -7,6 +7,8 @@ use cwmp_core::{
 use cwmp_store::StateFile;
 use tokio::sync::{mpsc, oneshot};
 
+use crate::restart::Mirror;
+
 /// What the store is to do.
 pub(crate) enum Order {
     /// Keep this state, then answer for the ticket.
@@ -17,10 +19,34 @@ pub(crate) enum Order {
     Forget(Box<Stored>, oneshot::Sender<Result<(), String>>),
 }
 
+/// Where the state is kept.
+pub(crate) struct Kept {
+    pub(crate) file: StateFile<Stored>,
+    /// The copy of its CommandKeys in memory, where the box has such memory.
+    pub(crate) mirror: Option<Mirror>,
+}
+
+impl Kept {
+    /// Writes the state, then the copy.
+    pub(crate) fn save(&mut self, state: &Stored) -> Result<(), String> {
+        self.file.save(state).map_err(|error| error.to_string())?;
+        if let Some(mirror) = &mut self.mirror {
+            mirror.keep(&state.reboots);
+        }
+        Ok(())
+    }
+
+    /// Deletes the state, then writes this one (factory reset).
+    pub(crate) fn forget(&mut self, rest: &Stored) -> Result<(), String> {
+        self.file.delete().map_err(|error| error.to_string())?;
+        self.save(rest)
+    }
+}
+
 /// Carries out orders until the sender is gone. Of the states that pile up behind a slow write only the last is written;
 /// all of them are answered for.
 pub(crate) async fn run(
-    mut file: StateFile<Stored>,
+    mut kept: Kept,
     mut orders: mpsc::UnboundedReceiver<Order>,
     inputs: mpsc::UnboundedSender<Input>,
 ) {
@@ -34,8 +60,7 @@ pub(crate) async fn run(
                 continue;
             }
             Order::Forget(rest, done) => {
-                let result = file.delete().and_then(|()| file.save(&rest));
-                done.send(result.map(|_| ()).map_err(|error| error.to_string())).ok();
+                done.send(kept.forget(&rest)).ok();
                 next = orders.recv().await;
                 continue;
             }
@@ -54,11 +79,11 @@ pub(crate) async fn run(
             }
         }
         let written = tokio::task::spawn_blocking(move || {
-            let result = file.save(&latest).map(|_| ()).map_err(|error| error.to_string());
-            (file, result)
+            let result = kept.save(&latest);
+            (kept, result)
         });
         let Ok((back, result)) = written.await else { return };
-        file = back;
+        kept = back;
         for ticket in tickets {
             let input = match &result {
                 Ok(()) => Input::Persisted(ticket),
@@ -91,7 +116,7 @@ mod tests {
         }
         let (done, settled) = oneshot::channel();
         orders.send(Order::Settle(done)).ok().unwrap();
-        let task = run(file, to_store, inputs);
+        let task = run(Kept { file, mirror: None }, to_store, inputs);
         tokio::pin!(task);
         tokio::select! {
             () = &mut task => panic!("the store ended"),

@@ -12,12 +12,17 @@ use cwmp_core::{
         ParameterValueStruct, Reboot, ScheduleInform, SetParameterAttributes, SetParameterAttributesStruct,
         SetParameterValues, Status,
     },
+    stored::Stored,
 };
 use cwmp_platform::{
     DeviceFacts, FactoryReset, MockPlatform, Platform, PlatformError, Restart,
     source::{Access, ObjectKind, ParameterSink, ParameterSource, SourceError, Wanted},
 };
-use cwmp_store::{Layers, durable::RealFiles};
+use cwmp_store::{
+    Layers, StateFile,
+    durable::RealFiles,
+    prozone::{MemoryZone, Prozone},
+};
 use tokio::{
     sync::{mpsc, oneshot},
     task::LocalSet,
@@ -30,6 +35,8 @@ use crate::{
     restart::Departure,
     run::assemble,
 };
+
+mod changes;
 
 const PATIENCE: Duration = Duration::from_secs(20);
 const CPE: &str = "00D09E-Mock-7";
@@ -64,13 +71,23 @@ impl ParameterSource for Info {
 
 /// A box that allows what every start asks for.
 fn mock(boot_id: &'static str) -> MockPlatform {
+    let mut mock = bare(boot_id);
+    mock.expect_changes().returning_st(|| None);
+    mock.expect_sources().returning_st(|| vec![Rc::new(Info) as Rc<dyn ParameterSource>]);
+    mock
+}
+
+/// The same without parameters and without changes.
+fn bare(boot_id: &'static str) -> MockPlatform {
     let mut mock = MockPlatform::new();
     mock.expect_name().return_const("mock");
     mock.expect_clock_is_synchronised().return_const(true);
-    mock.expect_changes().returning_st(|| None);
+    mock.expect_mapping().returning_st(|| None);
     mock.expect_can_factory_reset().return_const(true);
+    mock.expect_download_types().returning(Vec::new);
+    mock.expect_upload_types().returning(Vec::new);
+    mock.expect_image_mark().returning(|| Ok("1.0 in slot A".to_owned()));
     mock.expect_boot_id().returning(move || Ok(boot_id.to_owned()));
-    mock.expect_sources().returning_st(|| vec![Rc::new(Info) as Rc<dyn ParameterSource>]);
     mock.expect_device_facts().returning(|| {
         let text = str::to_owned;
         let id = DeviceId {
@@ -101,7 +118,8 @@ impl Running {
         let platform: Rc<dyn Platform> = Rc::new(platform);
         let (requests, asked) = mpsc::channel(1);
         let (numbers, _) = numbers::of_state(&files, &config.state_dir).unwrap();
-        let parts = assemble(config, layers, platform, numbers, &files, asked).await.unwrap();
+        let mut parts = assemble(config, layers, platform, numbers, &files, asked).await.unwrap();
+        parts.recover().await;
         let (stop, stopped) = oneshot::channel();
         let ended = tokio::task::spawn_local(driver::run(parts, async {
             stopped.await.ok();
@@ -205,6 +223,49 @@ fn bootstrap_set_and_reboot_then_the_next_boot_reports_it() {
         );
         assert!(!report.has_event(&EventCode::Bootstrap));
         assert_eq!(interval(&acs).await, "1234", "what was set outlives the reboot");
+        assert_eq!(acs.violations(), []);
+        agent.stop().await;
+    });
+}
+
+#[test]
+fn command_keys_that_memory_has_kept_over_a_warm_reboot_are_reported_once() {
+    scenario(async {
+        let folder = tempfile::tempdir().unwrap();
+        let acs = acs(folder.path()).await;
+        let memory = folder.path().join("memory");
+        std::fs::write(&memory, [0; 4096]).unwrap();
+        let zone = MemoryZone::new(memory.clone(), 1024, 2048);
+        let ini = format!(
+            "[cwmpd]\nprozone=file\nprozone_path={}\nprozone_offset=1024\nprozone_size=2048\n",
+            memory.display()
+        );
+        std::fs::write(folder.path().join("ISP.def"), ini).unwrap();
+        let mut platform = mock("boot-1");
+        platform.expect_reboot().times(1).returning(|_| Ok(Restart::Process));
+        let agent = Running::start(folder.path(), platform).await;
+        session(&acs).await;
+        let order = Reboot { command_key: CommandKey::new("key").unwrap() };
+        acs.call_now(CPE, CpeRequest::Reboot(order)).await.unwrap();
+        assert_eq!(agent.departs().await, Departure::StartAgain);
+        session(&acs).await;
+        let kept = zone.take().unwrap().unwrap();
+        assert_eq!((kept.boot_id.as_str(), kept.keys[0].as_str(), kept.keys.len()), ("boot-1", "key", 1));
+
+        // What is on the disk has another key: the one in memory is preferred.
+        let state = folder.path().join("state/state.json");
+        let (mut file, stored, _) = StateFile::<Stored>::open(RealFiles::shared(), &state).unwrap();
+        file.save(&Stored { reboots: vec![CommandKey::new("older").unwrap()], ..stored.unwrap() }).unwrap();
+        let agent = Running::start(folder.path(), mock("boot-2")).await;
+        let report = session(&acs).await;
+        let rebooted: Vec<&str> = report
+            .events
+            .iter()
+            .filter(|event| event.code == EventCode::MReboot)
+            .map(|event| event.command_key.as_str())
+            .collect();
+        assert_eq!(rebooted, ["key"]);
+        assert_eq!(zone.take(), Ok(None), "the next boot reports no key again");
         assert_eq!(acs.violations(), []);
         agent.stop().await;
     });

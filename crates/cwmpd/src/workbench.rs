@@ -7,17 +7,18 @@ use std::{path::Path, rc::Rc, sync::Arc};
 
 use cwmp_core::{
     fault::CwmpFault,
-    io::{DataOp, DataReply, Listing, SnapshotId, Start},
+    io::{DataOp, DataReply, Input, Listing, SnapshotId, Start},
     settings::AgentSettings,
     stored::Stored,
 };
 use cwmp_datamodel::{DataModel, Origin};
 use cwmp_platform::{Platform, instances::InstanceNumbers, settings::Settings};
-use cwmp_store::{Layers, StateFile, durable::Files};
+use cwmp_store::{Layers, durable::Files};
 use cwmp_transport::PostBody;
 use tokio::sync::{mpsc, watch};
 
 use crate::{
+    agent_source::AgentSource,
     config::{Config, SharedLayers},
     data_task::Tree,
     driver::Parts,
@@ -25,6 +26,7 @@ use crate::{
     restart::forget,
     run::{all, assemble, one},
     snapshots::Snapshots,
+    store_task::Kept,
 };
 
 /// One start of the agent on the files of a folder.
@@ -32,9 +34,13 @@ pub struct Workbench {
     /// What the agent is told at its start.
     pub start: Box<Start>,
     tree: Tree,
+    /// What the agent must hear of the last operation.
+    told: mpsc::UnboundedReceiver<Input>,
+    layers: Rc<SharedLayers>,
+    source: Rc<AgentSource>,
     numbers: Rc<InstanceNumbers>,
     settings: watch::Receiver<AgentSettings>,
-    state_file: StateFile<Stored>,
+    kept: Kept,
     snapshots: Snapshots,
 }
 
@@ -55,11 +61,14 @@ impl Workbench {
         let (numbers, _) = numbers::of_state(&files, &config.state_dir).map_err(one)?;
         let platform = platform(Rc::clone(&layers) as _, Rc::clone(&numbers));
         let (_, asked) = mpsc::channel(1);
-        let parts = assemble(config, layers, platform, numbers, &files, asked).await?;
-        let Parts { layers, source, data: model, state_file, start, numbers, .. } = parts;
+        let mut parts = assemble(config, layers, platform, numbers, &files, asked).await?;
+        parts.recover().await;
+        let Parts { layers, source, data: model, ledger, diagnostics, kept, start, numbers, .. } = parts;
+        let (inputs, told) = mpsc::unbounded_channel();
         let settings = source.subscribe();
-        let tree = Tree { model, layers, source };
-        Ok(Self { start, tree, numbers, settings, state_file, snapshots: Snapshots::default() })
+        let tree = Tree { model, ledger, diagnostics, inputs, told_of_rollback: false };
+        let snapshots = Snapshots::default();
+        Ok(Self { start, tree, told, layers, source, numbers, settings, kept, snapshots })
     }
 
     /// The parameter tree, the agent's own parameters included, to look at. Changes go through [`Workbench::execute`].
@@ -75,6 +84,11 @@ impl Workbench {
         self.tree.execute(op, origin).await
     }
 
+    /// What the agent must hear before the answer to the last operation.
+    pub fn told(&mut self) -> Option<Input> {
+        self.told.try_recv().ok()
+    }
+
     /// The settings in force, where they have changed since this was last called.
     pub fn changed_settings(&mut self) -> Option<AgentSettings> {
         let changed = self.settings.has_changed().unwrap_or(false);
@@ -83,7 +97,7 @@ impl Workbench {
 
     /// Says where connection requests are taken; empty for nowhere.
     pub fn set_connection_request_url(&self, url: String) {
-        self.tree.source.set_connection_request_url(url);
+        self.source.set_connection_request_url(url);
     }
 
     /// Keeps the protocol state on the disk.
@@ -91,7 +105,7 @@ impl Workbench {
     /// # Errors
     /// A sentence that names file and reason.
     pub fn save(&mut self, state: &Stored) -> Result<(), String> {
-        self.state_file.save(state).map(|_| ()).map_err(|error| error.to_string())
+        self.kept.save(state)
     }
 
     /// Holds a snapshot of the tree until [`Workbench::release`].
@@ -119,17 +133,15 @@ impl Workbench {
     /// # Errors
     /// What could not be deleted.
     pub async fn forget(&mut self, pending: Option<&Stored>) -> Result<(), String> {
-        let Self { tree, numbers, state_file, start, .. } = self;
-        let Tree { model, layers, .. } = tree;
-        let mut attributes = async || model.forget_attributes().await.map_err(|error| error.to_string());
+        let Self { tree, layers, numbers, kept, start, .. } = self;
+        let mut attributes = async || tree.forget().await;
         let rest = Stored { boot_id: start.state.boot_id.clone(), ..Stored::default() };
         let mut state = async || {
             if let Some(pending) = pending {
                 // That it could not be written is no news beside what follows.
-                let _ = state_file.save(pending);
+                let _ = kept.save(pending);
             }
-            let forgotten = state_file.delete().and_then(|()| state_file.save(&rest));
-            forgotten.map(|_| ()).map_err(|error| error.to_string())
+            kept.forget(&rest)
         };
         forget(layers, &mut attributes, numbers, &mut state).await
     }

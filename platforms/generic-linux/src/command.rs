@@ -16,6 +16,7 @@ use nix::{
 use tokio::{
     io::{AsyncRead, AsyncReadExt},
     process::{Child, Command},
+    task::JoinHandle,
     time::timeout,
 };
 
@@ -33,17 +34,52 @@ const KILL_GRACE: Duration = Duration::from_secs(5);
 const DRAIN_GRACE: Duration = Duration::from_millis(500);
 /// Exit status by which a command says that the file is not for this box and nothing was changed (EX_DATAERR).
 pub(crate) const REFUSED: i32 = 65;
+/// Exit status for too little room (EX_CANTCREAT).
+pub(crate) const NO_ROOM: i32 = 73;
+/// Exit status for a file that is not authentic (EX_NOPERM).
+pub(crate) const UNAUTHENTIC: i32 = 77;
 
 /// Runs a command to its end. Each placeholder (`{file}`) in an argument is replaced by its text.
 ///
 /// # Errors
-/// [`PlatformError::Refused`] for exit status [`REFUSED`], [`PlatformError::Failed`] for all else, with the command, the
-/// exit status and the last lines of stderr.
+/// [`PlatformError::Refused`], [`PlatformError::NoRoom`] and [`PlatformError::Unauthentic`] for their exit statuses,
+/// [`PlatformError::Failed`] for all else, with the command, the exit status and the last lines of stderr.
 pub(crate) async fn run(
     command: &[String],
     placeholders: &[(&str, &OsStr)],
     limit: Duration,
 ) -> Result<(), PlatformError> {
+    execute(command, placeholders, limit, None).await.map(drop)
+}
+
+/// Which part is kept of what a command writes.
+#[derive(Clone, Copy)]
+pub(crate) enum Keep {
+    /// At most so many bytes; more is an error.
+    All(usize),
+    /// The last bytes.
+    Last(usize),
+}
+
+/// Runs a command to its end and returns what it has written to stdout.
+///
+/// # Errors
+/// Those of [`run`].
+pub(crate) async fn output(
+    command: &[String],
+    placeholders: &[(&str, &OsStr)],
+    limit: Duration,
+    keep: Keep,
+) -> Result<Vec<u8>, PlatformError> {
+    execute(command, placeholders, limit, Some(keep)).await
+}
+
+async fn execute(
+    command: &[String],
+    placeholders: &[(&str, &OsStr)],
+    limit: Duration,
+    stdout: Option<Keep>,
+) -> Result<Vec<u8>, PlatformError> {
     let Some((program, arguments)) = command.split_first() else {
         return Err(PlatformError::Failed("a configured command is empty: name a program".to_owned()));
     };
@@ -53,15 +89,15 @@ pub(crate) async fn run(
         .env("PATH", PATH)
         .current_dir("/")
         .stdin(Stdio::null())
-        .stdout(Stdio::null())
+        .stdout(if stdout.is_some() { Stdio::piped() } else { Stdio::null() })
         .stderr(Stdio::piped())
         .process_group(0)
         .kill_on_drop(true)
         .spawn()
         .map_err(|e| PlatformError::Failed(format!("cannot run {program}: {e}")))?;
     let mut group = Group::of(&child);
-    let kept = Arc::new(Mutex::new(Vec::new()));
-    let drain = child.stderr.take().map(|stderr| tokio::spawn(keep_last(stderr, Arc::clone(&kept))));
+    let said = Drain::of(child.stdout.take(), stdout.unwrap_or(Keep::Last(0)));
+    let complaints = Drain::of(child.stderr.take(), Keep::Last(STDERR_BYTES));
 
     let ended = match timeout(limit, child.wait()).await {
         Ok(ended) => Some(ended),
@@ -71,21 +107,23 @@ pub(crate) async fn run(
         }
     };
     group.ended();
-    if let Some(mut drain) = drain {
-        if timeout(DRAIN_GRACE, &mut drain).await.is_err() {
-            drain.abort();
-        }
-    }
-    let stderr = last_lines(&kept.lock().unwrap_or_else(PoisonError::into_inner));
+    let said = said.finish().await;
+    let stderr = last_lines(&complaints.finish().await);
     let failed = |what: String| PlatformError::Failed(format!("{program} {what}{stderr}"));
-    match ended {
-        None => Err(failed(format!("took longer than {} s and was killed", limit.as_secs_f32()))),
-        Some(Err(e)) => Err(failed(format!("could not be waited for: {e}"))),
-        Some(Ok(status)) if status.success() => Ok(()),
-        Some(Ok(status)) if status.code() == Some(REFUSED) => {
-            Err(PlatformError::Refused(format!("by {program}{stderr}")))
+    let status = match ended {
+        None => return Err(failed(format!("took longer than {} s and was killed", limit.as_secs_f32()))),
+        Some(Err(e)) => return Err(failed(format!("could not be waited for: {e}"))),
+        Some(Ok(status)) => status,
+    };
+    match (status.code(), stdout) {
+        (Some(0), Some(Keep::All(most))) if said.len() > most => {
+            Err(failed(format!("wrote more than {most} bytes")))
         }
-        Some(Ok(status)) => Err(failed(describe(status))),
+        (Some(0), _) => Ok(said),
+        (Some(REFUSED), _) => Err(PlatformError::Refused(format!("by {program}{stderr}"))),
+        (Some(NO_ROOM), _) => Err(PlatformError::NoRoom(format!("says {program}{stderr}"))),
+        (Some(UNAUTHENTIC), _) => Err(PlatformError::Unauthentic(format!("says {program}{stderr}"))),
+        _ => Err(failed(describe(status))),
     }
 }
 
@@ -149,13 +187,43 @@ impl Drop for Group {
     }
 }
 
-async fn keep_last(mut from: impl AsyncRead + Unpin, kept: Arc<Mutex<Vec<u8>>>) {
+/// Reads what a command writes, so that it never waits for a reader, and keeps a part of it.
+struct Drain {
+    kept: Arc<Mutex<Vec<u8>>>,
+    task: Option<JoinHandle<()>>,
+}
+
+impl Drain {
+    fn of(from: Option<impl AsyncRead + Unpin + Send + 'static>, keep: Keep) -> Self {
+        let kept = Arc::new(Mutex::new(Vec::new()));
+        let task = from.map(|from| tokio::spawn(drain(from, keep, Arc::clone(&kept))));
+        Self { kept, task }
+    }
+
+    /// What was kept, once the command has ended.
+    async fn finish(mut self) -> Vec<u8> {
+        if let Some(task) = &mut self.task {
+            if timeout(DRAIN_GRACE, &mut *task).await.is_err() {
+                task.abort();
+            }
+        }
+        std::mem::take(&mut self.kept.lock().unwrap_or_else(PoisonError::into_inner))
+    }
+}
+
+async fn drain(mut from: impl AsyncRead + Unpin, keep: Keep, kept: Arc<Mutex<Vec<u8>>>) {
     let mut buffer = [0; 1024];
     while let Ok(length @ 1..) = from.read(&mut buffer).await {
         let mut kept = kept.lock().unwrap_or_else(PoisonError::into_inner);
         kept.extend_from_slice(buffer.get(..length).unwrap_or_default());
-        let surplus = kept.len().saturating_sub(STDERR_BYTES);
-        kept.drain(..surplus);
+        match keep {
+            // One byte more than allowed shows that there was more.
+            Keep::All(most) => kept.truncate(most.saturating_add(1)),
+            Keep::Last(most) => {
+                let surplus = kept.len().saturating_sub(most);
+                kept.drain(..surplus);
+            }
+        }
     }
 }
 
@@ -232,6 +300,24 @@ mod tests {
         let error = run_on("echo wrong board >&2; exit 65", Path::new("/x")).await.unwrap_err();
         assert!(matches!(error, PlatformError::Refused(_)));
         assert_eq!(error.to_string(), "refused: by /bin/sh: wrong board");
+    }
+
+    #[tokio::test]
+    async fn other_statuses_say_no_room_and_not_authentic() {
+        assert!(matches!(run_on("exit 73", Path::new("/x")).await, Err(PlatformError::NoRoom(_))));
+        assert!(matches!(run_on("exit 77", Path::new("/x")).await, Err(PlatformError::Unauthentic(_))));
+    }
+
+    #[tokio::test]
+    async fn what_a_command_writes_is_bounded() {
+        let kept = async |script: &str, keep| output(&sh(script), &[], Duration::from_secs(20), keep).await;
+        assert_eq!(kept("printf 12345", Keep::All(5)).await.unwrap(), b"12345");
+        assert_eq!(kept("printf 12345", Keep::Last(3)).await.unwrap(), b"345");
+        let error = kept("printf 12345", Keep::All(4)).await.unwrap_err().to_string();
+        assert_eq!(error, "/bin/sh wrote more than 4 bytes");
+        let long =
+            kept("i=0; while [ $i -lt 5000 ]; do echo 0123456789; i=$((i+1)); done", Keep::Last(11)).await;
+        assert_eq!(long.unwrap(), b"0123456789\n");
     }
 
     #[tokio::test]

@@ -1,4 +1,4 @@
-//! Device.DeviceInfo: identity, versions, memory and processors.
+//! Device.DeviceInfo: identity, versions and processors. What is one line of a file is in `mapping/device.map`.
 
 use std::rc::Rc;
 
@@ -15,11 +15,12 @@ use cwmp_platform::source::{
 use crate::{
     files::{Root, clean},
     platform::Shared,
+    updater::{Image, ImageStatus},
 };
 
 const DEVICE_INFO: &str = "Device.DeviceInfo.";
-const MEMORY_STATUS: &str = "Device.DeviceInfo.MemoryStatus.";
 const PROCESSOR: &str = "Device.DeviceInfo.Processor.{i}.";
+const FIRMWARE_IMAGE: &str = "Device.DeviceInfo.FirmwareImage.{i}.";
 const PROVISIONING_CODE: &str = "Device.DeviceInfo.ProvisioningCode";
 /// Most rows of the Processor table.
 const PROCESSORS: u32 = 256;
@@ -40,7 +41,7 @@ impl ParameterSource for DeviceInfo {
     }
 
     fn objects(&self) -> &[&'static str] {
-        &[DEVICE_INFO, MEMORY_STATUS, PROCESSOR]
+        &[DEVICE_INFO, PROCESSOR, FIRMWARE_IMAGE]
     }
 
     async fn read(&self, wanted: &Wanted<'_>, out: &mut dyn ParameterSink) -> Result<(), SourceError> {
@@ -63,15 +64,20 @@ impl ParameterSource for DeviceInfo {
         if let Some(seconds) = self.shared.uptime() {
             out.parameter("UpTime", &seconds, ReadOnly);
         }
-        // Writable in the model. Its place differs between distributions, so this backend leaves it to them.
-        if let Some(name) = root.text("proc/sys/kernel/hostname") {
-            out.parameter("HostName", &clean(&name, 255), ReadOnly);
-        }
-        if wanted.touches(MEMORY_STATUS) {
-            memory_status(root, out);
+        let images = match wants_images(wanted) {
+            true => self.shared.images().await,
+            false => None,
+        };
+        if let Some(images) = &images {
+            for (parameter, row) in references(images) {
+                out.parameter(parameter, &row, ReadOnly);
+            }
         }
         if wanted.touches(PROCESSOR) {
             processors(root, out);
+        }
+        if let Some(images) = &images {
+            firmware_images(images, out);
         }
         Ok(())
     }
@@ -96,33 +102,47 @@ impl ParameterSource for DeviceInfo {
     }
 }
 
+/// The updater is asked, which takes a process, only for those who want to know.
+fn wants_images(wanted: &Wanted<'_>) -> bool {
+    [FIRMWARE_IMAGE, "Device.DeviceInfo.ActiveFirmwareImage", "Device.DeviceInfo.BootFirmwareImage"]
+        .iter()
+        .any(|path| wanted.touches(path))
+}
+
+/// ActiveFirmwareImage and BootFirmwareImage: the rows of the image that runs and of the one that starts next. Both are
+/// read-only here: an image is changed by a Download.
+fn references(images: &[Image]) -> impl Iterator<Item = (&'static str, String)> {
+    let row = |found: Option<usize>| {
+        found.map(|at| format!("Device.DeviceInfo.FirmwareImage.{}", at.saturating_add(1)))
+    };
+    let active = images.iter().position(|image| image.status == ImageStatus::Active);
+    let boot = images.iter().position(|image| image.boots);
+    [("ActiveFirmwareImage", row(active)), ("BootFirmwareImage", row(boot))]
+        .into_iter()
+        .filter_map(|(parameter, row)| Some((parameter, row?)))
+}
+
+/// BootFailureLog is left out: no updater here tells it.
+fn firmware_images(images: &[Image], out: &mut dyn ParameterSink) {
+    out.object("Device.DeviceInfo.FirmwareImage.", ObjectKind::Table { addable: false });
+    for (number, image) in (1..).zip(images) {
+        let number: u32 = number;
+        out.object(
+            &format!("Device.DeviceInfo.FirmwareImage.{number}."),
+            ObjectKind::Instance { deletable: false },
+        );
+        let available = matches!(image.status, ImageStatus::Active | ImageStatus::Available);
+        out.parameter("Name", &image.name, ReadOnly);
+        out.parameter("Version", &image.version, ReadOnly);
+        out.parameter("Available", &available, ReadOnly);
+        out.parameter("Status", &image.status.as_str(), ReadOnly);
+    }
+}
+
 /// Seconds since the boot of the machine.
 pub(crate) fn uptime(root: &Root) -> Option<u32> {
     let text = root.text("proc/uptime")?;
     text.split(['.', ' ', '\n']).next()?.parse().ok()
-}
-
-/// Free is MemFree, the physical memory that nothing uses: the model asks for free RAM, and MemAvailable counts caches
-/// that hold something.
-fn memory_status(root: &Root, out: &mut dyn ParameterSink) {
-    let Some(text) = root.text("proc/meminfo") else { return };
-    let kibibytes = |name: &str| -> Option<u32> {
-        let value = text.lines().find_map(|line| line.strip_prefix(name)?.strip_prefix(':'))?;
-        // Beyond 4 TiB the parameter has no room.
-        value
-            .trim()
-            .strip_suffix("kB")?
-            .trim()
-            .parse()
-            .ok()
-            .map(|n: u64| u32::try_from(n).unwrap_or(u32::MAX))
-    };
-    out.object(MEMORY_STATUS, ObjectKind::Single);
-    for (parameter, name) in [("Total", "MemTotal"), ("Free", "MemFree")] {
-        if let Some(value) = kibibytes(name) {
-            out.parameter(parameter, &value, ReadOnly);
-        }
-    }
 }
 
 /// One row for each processor that is online; none on an architecture for which the model has no name.
@@ -190,8 +210,8 @@ mod tests {
             .collect();
         assert_eq!(
             text,
-            "Description=apu4, Router OS 12\nHardwareVersion=1.0\nHostName=router\nManufacturer=PC Engines\n\
-             ManufacturerOUI=000DB9\nMemoryStatus.Free=3500000\nMemoryStatus.Total=4030124\nModelName=apu4\n\
+            "Description=apu4, Router OS 12\nHardwareVersion=1.0\nManufacturer=PC Engines\n\
+             ManufacturerOUI=000DB9\nModelName=apu4\n\
              ProductClass=apu4\nProvisioningCode=\nSerialNumber=1234567\nSoftwareVersion=20261101\nUpTime=93784\n"
         );
         assert_fits_the_model(&source).await;
@@ -251,12 +271,9 @@ mod tests {
     async fn odd_system_files_leave_parameters_out() {
         let root = FakeRoot::pc();
         root.file("proc/uptime", "yesterday");
-        root.file("proc/meminfo", b"MemTotal: lots kB\nMemFree: 99999999999999 kB\n\xff\xfe");
         let source = source(&root, FakeSettings::default());
         let collected = Collected::from(&source, &[""]).await;
         assert_eq!(collected.value("Device.DeviceInfo.UpTime"), None);
-        assert_eq!(collected.value("Device.DeviceInfo.MemoryStatus.Total"), None);
-        assert_eq!(collected.value("Device.DeviceInfo.MemoryStatus.Free"), Some("4294967295"));
     }
 
     #[tokio::test]

@@ -3,7 +3,7 @@
 use std::{
     ffi::OsStr,
     fs::{self, File, OpenOptions},
-    io::{self, Read},
+    io::{self, Read, Seek, SeekFrom},
     os::unix::fs::OpenOptionsExt,
     path::{Path, PathBuf},
 };
@@ -78,6 +78,20 @@ pub(crate) fn read_regular(path: &Path, limit: u64) -> Result<Vec<u8>, String> {
     Ok(bytes)
 }
 
+/// At most `limit` bytes from the end of a regular file, or why not.
+pub(crate) fn read_end(path: &Path, limit: u64) -> Result<Vec<u8>, String> {
+    let error = |e: io::Error| format!("cannot read {}: {e}", path.display());
+    let length = fs::metadata(path).map_err(error)?;
+    if !length.is_file() {
+        return Err(format!("{} is not a regular file", path.display()));
+    }
+    let mut file = File::open(path).map_err(error)?;
+    file.seek(SeekFrom::Start(length.len().saturating_sub(limit))).map_err(error)?;
+    let mut bytes = Vec::new();
+    file.take(limit).read_to_end(&mut bytes).map_err(error)?;
+    Ok(bytes)
+}
+
 /// Puts what `fill` writes in the place of `target`, durably: after a power cut there is the former file or the new one.
 /// Only the owner may read it, since a configuration holds passwords.
 pub(crate) fn replace(target: &Path, fill: impl FnOnce(&mut File) -> io::Result<()>) -> Result<(), String> {
@@ -126,6 +140,8 @@ mod tests {
         let path = folder.path().join("long");
         fs::write(&path, vec![b'x'; 100]).unwrap();
         assert_eq!(read_start(&path, 10).unwrap().len(), 10);
+        assert_eq!((read_end(&path, 10).unwrap().len(), read_end(&path, 200).unwrap().len()), (10, 100));
+        assert!(read_end(folder.path(), 10).unwrap_err().ends_with("is not a regular file"));
         assert_eq!(read_regular(&path, 100).unwrap().len(), 100);
         assert!(read_regular(&path, 99).unwrap_err().ends_with("is larger than 99 bytes"));
         assert!(read_regular(folder.path(), 99).unwrap_err().ends_with("is not a regular file"));

@@ -50,9 +50,14 @@ impl Identity<'_> {
                 serial_number: self.serial_number()?,
             },
             hardware_version: self.hardware_version(),
-            software_version: software_version.map_or_else(|| self.software_version(), |v| clean(v, CHARS)),
+            software_version: self.running(software_version),
             model_name,
         })
+    }
+
+    /// The version that runs: this one, or that of os-release.
+    pub(crate) fn running(&self, software_version: Option<&str>) -> String {
+        software_version.map_or_else(|| self.software_version(), |version| clean(version, CHARS))
     }
 
     /// DeviceInfo.Description: as set, else the model and the name of the system.
@@ -214,16 +219,16 @@ fn derived_serial(machine_id: &str) -> String {
 }
 
 /// The text of os-release(5); empty where there is none.
-struct OsRelease(String);
+pub(crate) struct OsRelease(String);
 
 impl OsRelease {
-    fn read(root: &Root) -> Self {
+    pub(crate) fn read(root: &Root) -> Self {
         let text = root.text("etc/os-release").or_else(|| root.text("usr/lib/os-release"));
         Self(text.unwrap_or_default())
     }
 
     /// A value of os-release(5), unquoted; `None` where it is missing or empty.
-    fn value(&self, key: &str) -> Option<String> {
+    pub(crate) fn value(&self, key: &str) -> Option<String> {
         let value = self.0.lines().find_map(|line| line.trim().strip_prefix(key)?.strip_prefix('='))?;
         let mut plain = String::new();
         let (mut quote, mut chars) = (None, value.chars());

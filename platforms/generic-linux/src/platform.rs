@@ -1,17 +1,20 @@
-//! The verbs.
+//! The verbs: each is the business of a module of its own.
 
 use std::{
-    ffi::OsStr,
     path::Path,
     rc::Rc,
     time::{Duration, SystemTime},
 };
 
 use async_trait::async_trait;
-use cwmp_core::io::RebootCause;
+use cwmp_core::{
+    io::RebootCause,
+    job::{DownloadType, UploadType},
+};
 use cwmp_platform::{
-    Changes, DeviceFacts, FactoryReset, Flash, FlashOptions, LoadConfig, Platform, PlatformError, Restart,
-    Uplink, instances::InstanceNumbers, settings::Settings, source::ParameterSource,
+    Changes, DeviceFacts, FactoryReset, Flash, FlashOptions, ImageFacts, LoadConfig, Platform, PlatformError,
+    Restart, Uplink, instances::InstanceNumbers, mapping::Mapping, settings::Settings,
+    source::ParameterSource,
 };
 
 use crate::{
@@ -19,26 +22,21 @@ use crate::{
     device_info::{DeviceInfo, uptime},
     files::{Root, clean},
     identity::Identity,
+    mapping::{Host, TEXTS},
     net::{Network, NetworkChanges},
     options::Options,
     process::Processes,
     sandbox::Sandbox,
     time::Time,
+    updater::{self, Updater},
+    vendor_files::VendorFiles,
 };
 
-/// Longest run of the reboot command; it only orders the restart.
-const REBOOT_LIMIT: Duration = Duration::from_secs(60);
 /// Longest run of the factory reset command.
 const FACTORY_RESET_LIMIT: Duration = Duration::from_secs(300);
-/// Longest run of the firmware command: writing flash is slow.
-const FIRMWARE_LIMIT: Duration = Duration::from_secs(1800);
-/// Longest run of the commands that load and save the configuration.
-const CONFIG_LIMIT: Duration = Duration::from_secs(300);
 
-/// What stands for a path in the arguments of a command.
-const FILE: &str = "{file}";
-/// What stands for `true` or `false` in the arguments of the firmware command.
-const KEEP_SETTINGS: &str = "{keep_settings}";
+/// Load of the last minute below which a box has little to do, in processors.
+const IDLE_LOAD: f32 = 0.25;
 
 /// Any Linux box, or a sandbox on one.
 pub struct GenericLinux {
@@ -53,14 +51,16 @@ pub(crate) struct Shared {
     pub(crate) options: Options,
     pub(crate) settings: Rc<dyn Settings>,
     pub(crate) root: Root,
-    sandbox: Option<Sandbox>,
+    pub(crate) sandbox: Option<Sandbox>,
+    pub(crate) updater: Option<Rc<dyn Updater>>,
 }
 
 impl Shared {
     pub(crate) fn new(options: Options, settings: Rc<dyn Settings>) -> Self {
         let root = Root::new(options.root.clone());
         let sandbox = options.sandbox.clone().map(Sandbox::boot);
-        Self { options, settings, root, sandbox }
+        let updater = updater::choose(&options, &root, sandbox.as_ref());
+        Self { options, settings, root, sandbox, updater }
     }
 
     pub(crate) fn identity(&self) -> Identity<'_> {
@@ -68,7 +68,7 @@ impl Shared {
     }
 
     pub(crate) fn facts(&self) -> Result<DeviceFacts, PlatformError> {
-        self.identity().facts(self.sandbox.as_ref().and_then(Sandbox::version))
+        self.identity().facts(self.sandbox_version())
     }
 
     /// Seconds since the boot; that of a sandbox is the start of the program.
@@ -79,32 +79,22 @@ impl Shared {
         }
     }
 
-    /// Fills in `{file}`; a command without it could only work on another file.
-    async fn run_on(
-        &self,
-        key: &str,
-        command: &[String],
-        file: &Path,
-        limit: Duration,
-    ) -> Result<(), PlatformError> {
-        require(key, command, FILE)?;
-        command::run(command, &[(FILE, file.as_os_str())], limit).await
+    /// The version of the image in a sandbox, where one was ever flashed.
+    pub(crate) fn sandbox_version(&self) -> Option<&str> {
+        self.sandbox.as_ref().and_then(Sandbox::version)
     }
-}
 
-fn require(key: &str, command: &[String], placeholder: &str) -> Result<(), PlatformError> {
-    if command.iter().skip(1).any(|argument| argument.contains(placeholder)) {
-        return Ok(());
+    pub(crate) fn clock_is_synchronised(&self) -> bool {
+        clock::is_synchronised(&self.root, &self.options, SystemTime::now())
     }
-    Err(PlatformError::Failed(format!("{key} has no argument with {placeholder}")))
 }
 
 /// Work on files that waits for the disk goes to another thread.
-async fn off_thread<T: Send + 'static>(
+pub(crate) async fn off_thread<T: Send + 'static>(
     work: impl FnOnce() -> Result<T, PlatformError> + Send + 'static,
 ) -> Result<T, PlatformError> {
     let done = tokio::task::spawn_blocking(work).await;
-    done.unwrap_or_else(|e| Err(PlatformError::Failed(format!("the work on the sandbox broke off: {e}"))))
+    done.unwrap_or_else(|e| Err(PlatformError::Failed(format!("work on files broke off: {e}"))))
 }
 
 impl GenericLinux {
@@ -121,6 +111,7 @@ impl GenericLinux {
         let mut sources: Vec<Rc<dyn ParameterSource>> = vec![
             Rc::new(DeviceInfo { shared: Rc::clone(&shared) }),
             Rc::new(Processes::new(Rc::clone(&shared))),
+            Rc::new(VendorFiles { shared: Rc::clone(&shared) }),
             Rc::new(Time { shared: Rc::clone(&shared), now: SystemTime::now }),
         ];
         sources.extend(network.clone().map(|network| network as _));
@@ -150,7 +141,7 @@ impl Platform for GenericLinux {
     }
 
     fn clock_is_synchronised(&self) -> bool {
-        clock::is_synchronised(&self.shared.root, &self.shared.options, SystemTime::now())
+        self.shared.clock_is_synchronised()
     }
 
     /// Always: without a command it is the agent's own state that goes back, which is all that this backend changes.
@@ -158,42 +149,27 @@ impl Platform for GenericLinux {
         true
     }
 
-    fn can_flash_firmware(&self) -> bool {
-        self.shared.sandbox.is_some() || self.shared.options.firmware_command.is_some()
+    async fn image_mark(&self) -> Result<String, PlatformError> {
+        self.shared.image_mark().await
     }
 
-    fn can_load_config(&self) -> bool {
-        self.shared.sandbox.is_some() || self.shared.options.config_load_command.is_some()
+    fn download_types(&self) -> Vec<DownloadType> {
+        self.shared.download_types()
     }
 
-    fn can_save_config(&self) -> bool {
-        self.shared.sandbox.is_some() || self.shared.options.config_save_command.is_some()
+    fn upload_types(&self) -> Vec<UploadType> {
+        self.shared.upload_types()
     }
 
     async fn reboot(&self, cause: RebootCause) -> Result<Restart, PlatformError> {
-        let Shared { options, root, sandbox, .. } = &*self.shared;
-        if sandbox.is_some() {
-            return Ok(Restart::Process);
-        }
         tracing::info!(?cause, "the box restarts");
-        let usual = root.path("sbin/reboot");
-        if let Some(command) = &options.reboot_command {
-            command::run(command, &[], REBOOT_LIMIT).await?;
-        } else if usual.is_file() {
-            command::run(&[usual.display().to_string()], &[], REBOOT_LIMIT).await?;
-        } else if root.is_real() {
-            reboot_by_kernel().await?;
-        } else {
-            return Err(PlatformError::Failed(format!(
-                "{} is not there: set reboot_command",
-                usual.display()
-            )));
-        }
-        Ok(Restart::Imminent)
+        self.shared.reboot().await
     }
 
+    /// The backup of the configuration goes first, whatever becomes of the rest: it holds what is to be forgotten.
     async fn factory_reset(&self) -> Result<FactoryReset, PlatformError> {
         let Shared { options, sandbox, .. } = &*self.shared;
+        let forgotten = self.shared.forget_backup();
         if let Some(sandbox) = sandbox {
             sandbox.reset()?;
         } else if let Some(command) = &options.factory_reset_command {
@@ -202,53 +178,60 @@ impl Platform for GenericLinux {
                 return Ok(FactoryReset::Restarting);
             }
         }
-        Ok(FactoryReset::Done)
+        forgotten.map(|()| FactoryReset::Done)
     }
 
-    async fn flash_firmware(&self, image: &Path, flash: FlashOptions) -> Result<Flash, PlatformError> {
-        let Shared { options, sandbox, .. } = &*self.shared;
-        if let Some(sandbox) = sandbox.clone() {
-            let image = image.to_owned();
-            off_thread(move || sandbox.flash(&image, flash.keep_settings)).await?;
-            return Ok(Flash::RestartNeeded);
-        }
-        let Some(command) = &options.firmware_command else {
-            return Err(PlatformError::Unsupported("flash firmware: no firmware_command is set"));
-        };
-        require("firmware_command", command, FILE)?;
-        if !flash.keep_settings {
-            require("firmware_command", command, KEEP_SETTINGS)?;
-        }
-        let keep = if flash.keep_settings { "true" } else { "false" };
-        let placeholders = [(FILE, image.as_os_str()), (KEEP_SETTINGS, OsStr::new(keep))];
-        command::run(command, &placeholders, FIRMWARE_LIMIT).await?;
-        Ok(if options.firmware_restarts { Flash::Restarting } else { Flash::RestartNeeded })
+    async fn before_download(
+        &self,
+        file_type: &DownloadType,
+        bytes_expected: Option<u64>,
+    ) -> Result<(), PlatformError> {
+        self.shared.before_download(file_type, bytes_expected).await
     }
 
-    async fn load_config(&self, file: &Path) -> Result<LoadConfig, PlatformError> {
-        let Shared { options, sandbox, .. } = &*self.shared;
-        if let Some(sandbox) = sandbox.clone() {
-            let file = file.to_owned();
-            off_thread(move || sandbox.load_config(&file)).await?;
-            return Ok(LoadConfig::Applied);
-        }
-        let Some(command) = &options.config_load_command else {
-            return Err(PlatformError::Unsupported("load a configuration: no config_load_command is set"));
-        };
-        self.shared.run_on("config_load_command", command, file, CONFIG_LIMIT).await?;
-        Ok(if options.config_load_needs_restart { LoadConfig::RestartNeeded } else { LoadConfig::Applied })
+    async fn download_over(&self, file_type: &DownloadType) {
+        self.shared.download_over(file_type).await;
+    }
+
+    async fn check_firmware(&self, image: &Path) -> Result<ImageFacts, PlatformError> {
+        self.shared.check_firmware(image).await
+    }
+
+    async fn flash_firmware(&self, image: &Path, options: FlashOptions) -> Result<Flash, PlatformError> {
+        self.shared.flash(image, options).await
+    }
+
+    async fn confirm_image(&self) -> Result<(), PlatformError> {
+        self.shared.confirm_image().await
+    }
+
+    async fn load_config(&self, file: &Path, name: &str) -> Result<LoadConfig, PlatformError> {
+        let loaded = self.shared.load(file).await?;
+        self.shared.record(file, name).await;
+        Ok(loaded)
     }
 
     async fn save_config(&self, file: &Path) -> Result<(), PlatformError> {
-        let Shared { options, sandbox, .. } = &*self.shared;
-        if let Some(sandbox) = sandbox.clone() {
-            let file = file.to_owned();
-            return off_thread(move || sandbox.save_config(&file)).await;
-        }
-        let Some(command) = &options.config_save_command else {
-            return Err(PlatformError::Unsupported("save the configuration: no config_save_command is set"));
-        };
-        self.shared.run_on("config_save_command", command, file, CONFIG_LIMIT).await
+        self.shared.save(file).await
+    }
+
+    async fn take_file(
+        &self,
+        file_type: &DownloadType,
+        file: &Path,
+        target_file_name: &str,
+    ) -> Result<(), PlatformError> {
+        self.shared.take_file(file_type, file, target_file_name).await
+    }
+
+    async fn make_file(&self, file_type: &UploadType, into: &Path) -> Result<(), PlatformError> {
+        self.shared.make_file(file_type, into).await
+    }
+
+    /// By the load of the last minute; the sandbox is nobody's.
+    fn is_idle(&self) -> bool {
+        let Shared { root, sandbox, .. } = &*self.shared;
+        sandbox.is_some() || root.text("proc/loadavg").and_then(|text| idle(&text)).unwrap_or(false)
     }
 
     fn sources(&self) -> Vec<Rc<dyn ParameterSource>> {
@@ -270,20 +253,17 @@ impl Platform for GenericLinux {
     fn uplink(&self) -> Option<Uplink> {
         self.network.as_ref()?.uplink()
     }
+
+    fn mapping(&self) -> Option<Mapping> {
+        let host = Rc::new(Host { shared: Rc::clone(&self.shared) });
+        Some(Mapping { texts: TEXTS, host, providers: Vec::new() })
+    }
 }
 
-/// The last resort: nothing is stopped in order, but everything written is on the disk.
-async fn reboot_by_kernel() -> Result<(), PlatformError> {
-    off_thread(|| {
-        nix::unistd::sync();
-        match nix::sys::reboot::reboot(nix::sys::reboot::RebootMode::RB_AUTOBOOT) {
-            Ok(never) => match never {},
-            Err(e) => Err(PlatformError::Failed(format!(
-                "there is no /sbin/reboot, and the kernel refuses to restart: {e}; set reboot_command"
-            ))),
-        }
-    })
-    .await
+/// Whether `/proc/loadavg` tells of a box with little to do: of its last minute less than a quarter of one processor.
+fn idle(loadavg: &str) -> Option<bool> {
+    let load: f32 = loadavg.split_whitespace().next()?.parse().ok()?;
+    Some(load < IDLE_LOAD)
 }
 
 #[cfg(test)]

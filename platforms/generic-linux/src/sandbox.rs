@@ -8,7 +8,9 @@ use std::{
     time::{Instant, SystemTime, UNIX_EPOCH},
 };
 
-use cwmp_platform::PlatformError;
+use cwmp_core::{datetime::DateTime, time::Wall};
+use cwmp_platform::{ImageFacts, PlatformError, in_pieces};
+use sha2::{Digest, Sha256};
 
 use crate::files;
 
@@ -20,6 +22,21 @@ const VERSION_CHARS: usize = 64;
 const IMAGE_BYTES: u64 = 256 * 1024 * 1024;
 /// Largest configuration, in bytes.
 const CONFIG_BYTES: u64 = 1024 * 1024;
+/// Largest other file, in bytes.
+const FILE_BYTES: u64 = 16 * 1024 * 1024;
+/// Size of the log at which a new one is begun; the former one is kept beside it. In bytes.
+const LOG_BYTES: u64 = 64 * 1024;
+/// Folder of web content.
+pub(crate) const WEB: &str = "web";
+/// Folder of stored images.
+pub(crate) const STORED: &str = "stored";
+/// Folder of files of the vendor's type.
+pub(crate) const VENDOR: &str = "vendor";
+/// Bytes of an image's SHA-256 in its mark.
+const MARK_BYTES: usize = 6;
+
+/// Folder below that of the sandbox with the files that mapping files have written.
+pub(crate) const FILES: &str = "files";
 
 /// The folder, and what was true when the program started.
 #[derive(Clone, Debug)]
@@ -27,7 +44,29 @@ pub(crate) struct Sandbox {
     folder: PathBuf,
     boot_id: String,
     booted: Instant,
-    version: Option<String>,
+    runs: Option<Image>,
+}
+
+/// What runs.
+#[derive(Clone, Debug)]
+struct Image {
+    version: String,
+    mark: String,
+}
+
+impl Image {
+    /// Of an image that begins as it should. Version and content tell two images apart.
+    fn read(path: &Path) -> Result<Self, String> {
+        let version = image_version(path)?;
+        let error = |e: io::Error| format!("cannot read {}: {e}", path.display());
+        let mut hash = Sha256::new();
+        in_pieces(&mut File::open(path).map_err(error)?.take(IMAGE_BYTES), |piece| hash.update(piece))
+            .map_err(error)?;
+        let digits =
+            hash.finalize().iter().take(MARK_BYTES).map(|byte| format!("{byte:02x}")).collect::<String>();
+        let mark = format!("{version}-{digits}");
+        Ok(Self { version, mark })
+    }
 }
 
 impl Sandbox {
@@ -37,14 +76,14 @@ impl Sandbox {
         // A program that restarts by exec keeps its process id, so the moment is what tells two starts apart.
         let boot_id = format!("sandbox-{}-{nanos}", std::process::id());
         let image = folder.join("firmware.img");
-        let version = match image.exists().then(|| image_version(&image)).transpose() {
-            Ok(version) => version,
+        let runs = match image.exists().then(|| Image::read(&image)).transpose() {
+            Ok(image) => image,
             Err(e) => {
                 tracing::warn!("the sandbox runs without its image: {e}");
                 None
             }
         };
-        Self { folder, boot_id, booted: Instant::now(), version }
+        Self { folder, boot_id, booted: Instant::now(), runs }
     }
 
     /// Differs at each start of the program.
@@ -59,7 +98,60 @@ impl Sandbox {
 
     /// The version of the image that runs, where one was ever flashed.
     pub(crate) fn version(&self) -> Option<&str> {
-        self.version.as_deref()
+        self.runs.as_ref().map(|image| image.version.as_str())
+    }
+
+    /// The mark of that image.
+    pub(crate) fn mark(&self) -> Option<&str> {
+        self.runs.as_ref().map(|image| image.mark.as_str())
+    }
+
+    /// Where everything lies.
+    pub(crate) fn folder(&self) -> &Path {
+        &self.folder
+    }
+
+    /// What was done to the box.
+    pub(crate) fn log_file(&self) -> PathBuf {
+        self.folder.join("box.log")
+    }
+
+    /// What is known of an image.
+    pub(crate) fn check(&self, image: &Path) -> Result<ImageFacts, PlatformError> {
+        let image = Image::read(image).map_err(PlatformError::Refused)?;
+        Ok(ImageFacts { expects: Some(image.mark), version: Some(image.version) })
+    }
+
+    /// Keeps a file under this name in a folder for its kind; the name was checked.
+    pub(crate) fn take(&self, kind: &str, file: &Path, name: &str) -> Result<(), PlatformError> {
+        let bytes = files::read_regular(file, FILE_BYTES).map_err(PlatformError::Refused)?;
+        let folder = self.folder.join(kind);
+        fs::create_dir_all(&folder)
+            .map_err(|e| PlatformError::Failed(format!("cannot make {}: {e}", folder.display())))?;
+        files::replace(&folder.join(name), |target| target.write_all(&bytes))
+            .map_err(PlatformError::Failed)?;
+        self.note(&format!("{kind}: took {name}"));
+        Ok(())
+    }
+
+    /// What an upload of the vendor's type sends: the state of the box.
+    pub(crate) fn describe(&self, into: &Path) -> Result<(), PlatformError> {
+        let text = format!("mark={}\nuptime={}\n", self.mark().unwrap_or("none"), self.uptime());
+        files::replace(into, |target| target.write_all(text.as_bytes())).map_err(PlatformError::Failed)
+    }
+
+    /// A line for the log. A log that cannot be written stops nothing.
+    fn note(&self, what: &str) {
+        let log = self.log_file();
+        if fs::metadata(&log).is_ok_and(|facts| facts.len() > LOG_BYTES) {
+            fs::rename(&log, self.folder.join("box.log.1")).ok();
+        }
+        let seconds = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default().as_secs();
+        let now = DateTime::At(Wall::from_seconds(i64::try_from(seconds).unwrap_or(0)));
+        let written = fs::OpenOptions::new().create(true).append(true).open(&log);
+        if let Err(e) = written.and_then(|mut file| writeln!(file, "{now} {what}")) {
+            tracing::debug!("{}: {e}", log.display());
+        }
     }
 
     fn config(&self) -> PathBuf {
@@ -77,6 +169,7 @@ impl Sandbox {
         if !keep_settings {
             self.reset()?;
         }
+        self.note(&format!("firmware: image {version} runs after the next start"));
         tracing::info!("sandbox: image {version} runs after the next start");
         Ok(())
     }
@@ -86,7 +179,9 @@ impl Sandbox {
         let bytes = files::read_regular(file, CONFIG_BYTES).map_err(PlatformError::Refused)?;
         check_config(&bytes).map_err(PlatformError::Refused)?;
         self.make_folder()?;
-        files::replace(&self.config(), |target| target.write_all(&bytes)).map_err(PlatformError::Failed)
+        files::replace(&self.config(), |target| target.write_all(&bytes)).map_err(PlatformError::Failed)?;
+        self.note("configuration: loaded");
+        Ok(())
     }
 
     /// Copies the configuration out; an empty file where none was ever loaded.
@@ -97,20 +192,28 @@ impl Sandbox {
         files::replace(file, |target| target.write_all(&bytes)).map_err(PlatformError::Failed)
     }
 
-    /// Forgets the configuration. The image stays, as on a real box.
+    /// Forgets the configuration and the files that were taken. The image stays, as on a real box.
     pub(crate) fn reset(&self) -> Result<(), PlatformError> {
-        match fs::remove_file(self.config()) {
-            Err(e) if e.kind() != io::ErrorKind::NotFound => {
-                Err(PlatformError::Failed(format!("cannot remove {}: {e}", self.config().display())))
-            }
-            _ => Ok(()),
+        for kind in [WEB, STORED, VENDOR, FILES] {
+            gone(&self.folder.join(kind), |folder| fs::remove_dir_all(folder))?;
         }
+        gone(&self.config(), |config| fs::remove_file(config))
     }
 
     fn make_folder(&self) -> Result<(), PlatformError> {
         fs::create_dir_all(&self.folder).map_err(|e| {
             PlatformError::Failed(format!("cannot make the sandbox {}: {e}", self.folder.display()))
         })
+    }
+}
+
+/// Removes what may be there.
+fn gone(path: &Path, remove: impl FnOnce(&Path) -> io::Result<()>) -> Result<(), PlatformError> {
+    match remove(path) {
+        Err(e) if e.kind() != io::ErrorKind::NotFound => {
+            Err(PlatformError::Failed(format!("cannot remove {}: {e}", path.display())))
+        }
+        _ => Ok(()),
     }
 }
 
@@ -199,9 +302,16 @@ mod tests {
         let running = Sandbox::boot(sandbox.clone());
         assert_eq!(running.version(), None);
         fs::write(&image, "cwmpd-sandbox-firmware 2.1\nany bytes").unwrap();
+        let expects = running.check(&image).unwrap().expects;
         running.flash(&image, true).unwrap();
-        assert_eq!(running.version(), None);
-        assert_eq!(Sandbox::boot(sandbox.clone()).version(), Some("2.1"));
+        assert_eq!((running.version(), running.mark()), (None, None));
+        let after = Sandbox::boot(sandbox.clone());
+        assert_eq!((after.version(), after.mark()), (Some("2.1"), expects.as_deref()));
+
+        fs::write(&image, "cwmpd-sandbox-firmware 2.1\nother bytes").unwrap();
+        let other = after.check(&image).unwrap();
+        assert_eq!(other.version.as_deref(), Some("2.1"));
+        assert_ne!(other.expects, expects, "another image of the same version is another image");
         fs::write(sandbox.join("firmware.img"), "damaged").unwrap();
         assert_eq!(Sandbox::boot(sandbox).version(), None);
     }

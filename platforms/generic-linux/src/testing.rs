@@ -5,6 +5,7 @@ use std::{
     collections::BTreeMap,
     fmt, fs,
     path::{Path, PathBuf},
+    rc::Rc,
 };
 
 use cwmp_core::{datetime::DateTime, value::ValueType};
@@ -68,6 +69,13 @@ impl FakeRoot {
     pub(crate) fn root(&self) -> Root {
         Root::new(self.0.path().to_owned())
     }
+}
+
+/// A command that runs this script, which lies in the root folder. Through the shell: a program that was written just now
+/// may still be open for writing in a child of another test.
+pub(crate) fn script(root: &FakeRoot, name: &str, text: &str) -> Vec<String> {
+    root.file(name, text);
+    vec!["/bin/sh".to_owned(), root.path().join(name).display().to_string()]
 }
 
 /// Settings in memory.
@@ -193,6 +201,7 @@ fn assert_value(path: &str, row: &[String], value: &str) {
             "len" => within(i64::try_from(value.chars().count()).unwrap()),
             "range" => within(number.unwrap()),
             "enum" => !bound.split('|').any(|known| known == value),
+            "pathRef" => !value.starts_with(&format!("Device.DeviceInfo.{bound}")),
             "pattern" if bound == "[0-9A-F]{6}" => !value.bytes().all(|b| b"0123456789ABCDEF".contains(&b)),
             other => panic!("{path}: facet {other}"),
         };
@@ -215,4 +224,10 @@ fn model() -> Option<BTreeMap<String, Vec<String>>> {
         (row[0].clone(), row)
     };
     Some(text.lines().skip(1).map(row).collect())
+}
+
+/// A backend that remembers the numbers of its rows only while it lives.
+pub(crate) fn backend(options: crate::Options, settings: Rc<dyn Settings>) -> crate::GenericLinux {
+    let numbers = cwmp_platform::instances::InstanceNumbers::in_memory();
+    crate::GenericLinux::new(options, settings, Rc::new(numbers))
 }

@@ -13,10 +13,11 @@ use async_trait::async_trait;
 use cwmp_core::{
     fault::SetParameterValuesFault,
     io::RebootCause,
+    job::{DownloadType, UploadType},
     rpc::{DeviceId, Status},
 };
 use cwmp_platform::{
-    DeviceFacts, FactoryReset, Flash, FlashOptions, LoadConfig, Platform, PlatformError, Restart,
+    DeviceFacts, FactoryReset, Flash, FlashOptions, ImageFacts, LoadConfig, Platform, PlatformError, Restart,
     instances::InstanceNumbers,
     settings::Settings,
     source::{Access, Change, ObjectKind, ParameterSink, ParameterSource, SourceError, Storage, Wanted},
@@ -128,15 +129,19 @@ impl Platform for Device {
         true
     }
 
-    fn can_flash_firmware(&self) -> bool {
-        true
+    async fn image_mark(&self) -> Result<String, PlatformError> {
+        Ok(self.running.clone())
     }
 
-    fn can_load_config(&self) -> bool {
-        true
+    fn download_types(&self) -> Vec<DownloadType> {
+        vec![DownloadType::Firmware, DownloadType::Configuration]
     }
 
-    fn can_save_config(&self) -> bool {
+    fn upload_types(&self) -> Vec<UploadType> {
+        vec![UploadType::Configuration(None)]
+    }
+
+    fn is_idle(&self) -> bool {
         true
     }
 
@@ -150,13 +155,37 @@ impl Platform for Device {
         Ok(if self.plan.reset_restarts { FactoryReset::Restarting } else { FactoryReset::Done })
     }
 
+    async fn before_download(&self, _: &DownloadType, _: Option<u64>) -> Result<(), PlatformError> {
+        Ok(())
+    }
+
+    async fn download_over(&self, _: &DownloadType) {}
+
+    async fn check_firmware(&self, image: &Path) -> Result<ImageFacts, PlatformError> {
+        let image = self.file(image, IMAGE)?;
+        let expects = Some(image).filter(|_| self.plan.image_is_known);
+        Ok(ImageFacts { expects, version: None })
+    }
+
+    async fn confirm_image(&self) -> Result<(), PlatformError> {
+        Ok(())
+    }
+
+    async fn take_file(&self, _: &DownloadType, _: &Path, _: &str) -> Result<(), PlatformError> {
+        Err(PlatformError::Unsupported("take such a file"))
+    }
+
+    async fn make_file(&self, _: &UploadType, into: &Path) -> Result<(), PlatformError> {
+        self.save_config(into).await
+    }
+
     async fn flash_firmware(&self, image: &Path, _: FlashOptions) -> Result<Flash, PlatformError> {
         let newest = self.file(image, IMAGE)?;
         self.slots.borrow_mut().save(&(self.running.clone(), newest)).map_err(failed)?;
         Ok(if self.plan.updater_restarts { Flash::Restarting } else { Flash::RestartNeeded })
     }
 
-    async fn load_config(&self, file: &Path) -> Result<LoadConfig, PlatformError> {
+    async fn load_config(&self, file: &Path, _: &str) -> Result<LoadConfig, PlatformError> {
         let content = self.file(file, CONFIGURATION)?;
         self.configuration.borrow_mut().save(&content).map_err(failed)?;
         if self.plan.load_needs_restart {

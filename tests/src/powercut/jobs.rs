@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use cwmp_core::{
     fault::FaultCode,
-    job::{DownloadType, Job, JobDone, JobError, TransferId},
+    job::{DownloadType, Job, JobDone, JobError, TransferId, UploadType},
     url::HttpUrl,
 };
 use cwmp_platform::{Flash, FlashOptions, LoadConfig, Platform, PlatformError};
@@ -12,7 +12,6 @@ use cwmp_platform::{Flash, FlashOptions, LoadConfig, Platform, PlatformError};
 use super::{
     book::Book,
     device::{CONFIGURATION, Device, IMAGE},
-    plan::Plan,
 };
 
 /// Where a transfer's file lies in the memory of the box.
@@ -21,25 +20,24 @@ pub(super) fn place(transfer: TransferId) -> PathBuf {
 }
 
 /// Does a job to its end.
-pub(super) async fn work(
-    job: &Job,
-    device: &Device,
-    book: &mut Book,
-    plan: &Plan,
-) -> Result<JobDone, JobError> {
+pub(super) async fn work(job: &Job, device: &Device, book: &mut Book) -> Result<JobDone, JobError> {
     match job {
         Job::Fetch(fetch) => {
             let key = key(&fetch.url);
             let promise = book.promises.iter().find(|promise| promise.key == key);
             let image = promise.and_then(|promise| promise.image());
-            let content = match (image.as_deref(), promise.and_then(|promise| promise.configuration())) {
+            let content = match (&image, promise.and_then(|promise| promise.configuration())) {
                 (Some(image), _) => [IMAGE, image].concat(),
                 (None, Some(configuration)) => [CONFIGURATION, configuration].concat(),
                 (None, None) => return Err(JobError::new(FaultCode(9016), "the server has no such file")),
             };
-            let bytes = content.len() as u64;
-            device.memory.borrow_mut().insert(place(fetch.transfer), content);
-            Ok(JobDone::Fetched { bytes, expects: image.filter(|_| plan.image_is_known) })
+            let (bytes, file) = (content.len() as u64, place(fetch.transfer));
+            device.memory.borrow_mut().insert(file.clone(), content);
+            let expects = match image {
+                Some(_) => device.check_firmware(&file).await.map_err(error)?.expects,
+                None => None,
+            };
+            Ok(JobDone::Fetched { bytes, expects })
         }
         Job::Apply(apply) if apply.file_type == DownloadType::Firmware => {
             let options = FlashOptions { keep_settings: true };
@@ -48,13 +46,13 @@ pub(super) async fn work(
                 .map(|flashed| JobDone::Written { restarting: flashed == Flash::Restarting })
                 .map_err(error)
         }
-        Job::Apply(apply) => match device.load_config(&place(apply.transfer)).await.map_err(error)? {
+        Job::Apply(apply) => match device.load_config(&place(apply.transfer), "").await.map_err(error)? {
             LoadConfig::Applied => Ok(JobDone::Applied),
             LoadConfig::RestartNeeded => Ok(JobDone::Written { restarting: false }),
         },
         Job::Send(send) => {
-            let file = place(send.transfer);
-            device.save_config(&file).await.map_err(error)?;
+            let made = device.make_file(&UploadType::Configuration(None), &place(send.transfer)).await;
+            made.map_err(error)?;
             book.uploads.insert(key(&send.url));
             Ok(JobDone::Sent)
         }
@@ -67,9 +65,5 @@ fn key(url: &HttpUrl) -> String {
 }
 
 fn error(error: PlatformError) -> JobError {
-    let code = match error {
-        PlatformError::Refused(_) => FaultCode(9018),
-        _ => FaultCode(9010),
-    };
-    JobError::new(code, error.to_string())
+    JobError::new(error.fault_code(), error.to_string())
 }

@@ -18,8 +18,8 @@
 //! * every start succeeds, no file counts as damaged, and a session that changes nothing writes nothing.
 //!
 //! Left out on purpose: modes of files, which the simulated disk does not have; operations of the store's thread and of the
-//! data model that are interleaved with each other (they are in different folders, and names of different folders are lost
-//! independently); the alias of a row together with other values, since these lie in two files (`docs/architecture.md`).
+//! data model that are interleaved with each other (they are in different folders, whose names are lost independently in any
+//! case); changes that wait to be confirmed and changes over several places, whose journal has such tests of its own.
 
 mod acs;
 mod book;

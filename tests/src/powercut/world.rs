@@ -4,8 +4,8 @@ use std::{cell::RefCell, collections::VecDeque, path::Path, rc::Rc, sync::Arc};
 
 use cwmp_core::{
     agent::Agent,
-    io::{Abilities, Body, BootCause, DataOp, DataReply, Effect, Input, OpId, Reply, Ticket, Via},
-    job::{DownloadType, Job, JobId, UploadType},
+    io::{Body, BootCause, DataOp, DataReply, Effect, Input, OpId, Reply, Ticket, Via},
+    job::{Job, JobId},
     stored::Stored,
     time::{Mono, Now, Wall},
 };
@@ -97,7 +97,7 @@ impl Outside {
 /// The disk of a new box.
 pub(super) fn new_disk() -> Arc<Sim> {
     let factory = format!(
-        "[ManagementServer]\nURL = {FIRST_ACS}\nPeriodicInformInterval = {FACTORY_INTERVAL}\n\
+        "[cwmpd]\nconfirm_time = 0\n[ManagementServer]\nURL = {FIRST_ACS}\nPeriodicInformInterval = {FACTORY_INTERVAL}\n\
          PeriodicInformTime = 2026-01-01T00:00:00Z\n"
     );
     Sim::with(&[("/etc/cwmpd/factory.ini", &factory)])
@@ -245,6 +245,10 @@ impl World {
         }
         if let Some(effect) = self.agent.poll_effect() {
             return self.perform(effect).await;
+        }
+        if let Some(input) = self.bench.told() {
+            self.input(input);
+            return Ok(Next::On);
         }
         if let Some(settings) = self.bench.changed_settings() {
             self.input(Input::SettingsChanged(Box::new(settings)));
@@ -395,8 +399,7 @@ impl World {
             return Ok(Next::On);
         };
         let (_, id, job) = self.jobs.remove(at);
-        let Outside { book, plan, .. } = &mut *self.out;
-        let result = jobs::work(&job, &self.device, book, plan).await;
+        let result = jobs::work(&job, &self.device, &mut self.out.book).await;
         if self.disk.is_cut() {
             return Ok(Next::Cut);
         }
@@ -446,12 +449,5 @@ async fn open(out: &Outside, disk: &Arc<Sim>, memory: &Memory) -> Result<(Rc<Dev
     });
     let mut bench = bench.await.map_err(|problems| problems.join("; "))?;
     bench.start.seed = u64::from(out.book.boots).wrapping_mul(0x9E37_79B9_7F4A_7C15);
-    bench.start.abilities = Abilities {
-        reboot: true,
-        factory_reset: true,
-        https: false,
-        downloads: vec![DownloadType::Firmware, DownloadType::Configuration],
-        uploads: vec![UploadType::Configuration(None)],
-    };
     Ok((device, bench))
 }

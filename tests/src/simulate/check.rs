@@ -250,6 +250,7 @@ impl Check {
             }
             // No world has a vendor's events, lightweight notifications or jobs.
             Input::JobDone(..)
+            | Input::TransferUndone(_)
             | Input::DiagnosticRequested { .. }
             | Input::DiagnosticWithdrawn(_)
             | Input::BoxIdle(_)

@@ -12,13 +12,13 @@ use std::{
     time::{Duration, Instant},
 };
 
-use cwmpd_tests::{Cwmpd, Sandbox, sandbox::known};
+use cwmpd_tests::{Cwmpd, Sandbox, loopback::free_addresses, sandbox::known};
 use serde_json::{Value, json};
 use tempfile::TempDir;
 
 use crate::{
     http::Connection,
-    server::{Acsrs, Management, SERIAL_NUMBER, free_addresses},
+    server::{Acsrs, Management, SERIAL_NUMBER},
 };
 
 const PROVISIONING_CODE: &str = "Device.DeviceInfo.ProvisioningCode";

@@ -3,14 +3,14 @@
 use std::{
     fs,
     io::{BufRead, BufReader},
-    net::{Ipv4Addr, SocketAddr, TcpListener},
+    net::SocketAddr,
     path::Path,
     process::{Child, ChildStderr, Command, Stdio},
     sync::mpsc::{self, Receiver},
     time::{Duration, Instant},
 };
 
-use cwmpd_tests::sandbox::known;
+use cwmpd_tests::{loopback::free_addresses, sandbox::known};
 use serde_json::{Value, json};
 use tempfile::TempDir;
 
@@ -191,13 +191,6 @@ fn make_identity(folder: &Path) {
          -keyout key.pem -out cert.pem",
     );
     openssl("pkcs12 -export -inkey key.pem -in cert.pem -name acsrs -passout pass:ACSRS -out identity.p12");
-}
-
-/// Addresses on loopback with ports that nobody uses.
-pub(crate) fn free_addresses<const N: usize>() -> [SocketAddr; N] {
-    // All are bound before the first is let go, so that they differ.
-    let listeners = [(); N].map(|()| TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).unwrap());
-    listeners.map(|listener| listener.local_addr().unwrap())
 }
 
 fn read_lines(stderr: ChildStderr) -> Receiver<String> {

@@ -11,6 +11,8 @@ pub(super) struct Package {
     /// Its folder from the repository's root.
     pub(super) folder: String,
     pub(super) dependencies: Vec<String>,
+    /// What only its build script needs: no part of what ships.
+    pub(super) build_dependencies: Vec<String>,
 }
 
 /// Which packages of the workspace a package may depend on.
@@ -25,6 +27,9 @@ const CORE_DEPENDENCIES: &[&str] =
 
 /// The development ACS serves tests and the demo; nothing that ships may pull it in.
 const NOT_SHIPPED: &str = "cwmp-acs";
+
+/// Build scripts of backends check their mapping files with it.
+const COMPILER: &str = "cwmp-datamodel";
 
 fn layer(package: &Package) -> Option<Layer> {
     const CORE: &str = "cwmp-core";
@@ -60,9 +65,13 @@ pub(super) fn packages(metadata: &str, root: &Path) -> Res<Vec<Package>> {
         let folder = Path::new(&manifest).parent().unwrap_or(root);
         let folder = folder.strip_prefix(root).unwrap_or(folder).display().to_string();
         let dependencies = list(package, "dependencies");
-        let shipped = dependencies.iter().filter(|dependency| text(dependency, "kind") != "dev");
-        let dependencies = shipped.map(|dependency| text(dependency, "name")).collect();
-        Package { name: text(package, "name"), folder, dependencies }
+        let of = |kinds: &[&str]| {
+            let such =
+                dependencies.iter().filter(|dependency| kinds.contains(&text(dependency, "kind").as_str()));
+            such.map(|dependency| text(dependency, "name")).collect()
+        };
+        let (dependencies, build_dependencies) = (of(&[""]), of(&["build"]));
+        Package { name: text(package, "name"), folder, dependencies, build_dependencies }
     };
     let packages: Vec<_> = list(&metadata, "packages").iter().map(read).collect();
     if packages.is_empty() { Err("cargo metadata lists no packages".into()) } else { Ok(packages) }
@@ -80,7 +89,10 @@ pub(super) fn layering(packages: &[Package]) -> Vec<Finding> {
             push(format!("{} has no layer", package.name), why);
             continue;
         };
-        for dependency in &package.dependencies {
+        let compiler =
+            |dependency: &&String| package.folder.starts_with("platforms/") && *dependency == COMPILER;
+        let built_with = package.build_dependencies.iter().filter(|dependency| !compiler(dependency));
+        for dependency in package.dependencies.iter().chain(built_with) {
             let ours = packages.iter().any(|other| other.name == *dependency);
             match &layer {
                 Layer::Only(allowed) if ours && !allowed.contains(&dependency.as_str()) => push(
@@ -155,7 +167,7 @@ mod tests {
     fn package(folder: &str, dependencies: &[&str]) -> Package {
         let name = folder.rsplit('/').next().unwrap().to_owned();
         let dependencies = dependencies.iter().map(ToString::to_string).collect();
-        Package { name, folder: folder.to_owned(), dependencies }
+        Package { name, folder: folder.to_owned(), dependencies, build_dependencies: Vec::new() }
     }
 
     #[test]
@@ -183,13 +195,30 @@ mod tests {
     }
 
     #[test]
+    fn only_the_build_of_a_backend_may_compile_mapping_files() {
+        let built = |folder: &str, with: &str| {
+            let build_dependencies = vec![with.to_owned()];
+            brief(&layering(&[
+                Package { build_dependencies, ..package(folder, &[]) },
+                package("crates/cwmp-datamodel", &[]),
+            ]))
+        };
+        assert_eq!(built("platforms/openwrt", "cwmp-datamodel"), [""; 0]);
+        assert_eq!(built("crates/cwmp-store", "cwmp-datamodel"), ["0 cwmp-store depends on cwmp-datamodel"]);
+        let ships =
+            [package("platforms/openwrt", &["cwmp-datamodel"]), package("crates/cwmp-datamodel", &[])];
+        assert_eq!(brief(&layering(&ships)), ["0 openwrt depends on cwmp-datamodel"]);
+    }
+
+    #[test]
     fn dependencies_of_tests_have_no_layer() {
         let metadata = r#"{"packages": [{"name": "cwmp-core", "manifest_path": "/r/crates/cwmp-core/Cargo.toml",
             "dependencies": [{"name": "serde", "kind": null}, {"name": "proptest", "kind": "dev"},
                              {"name": "cc", "kind": "build"}]}]}"#;
         let packages = packages(metadata, Path::new("/r")).unwrap();
         assert_eq!(packages[0].folder, "crates/cwmp-core");
-        assert_eq!(packages[0].dependencies, ["serde", "cc"]);
+        assert_eq!(packages[0].dependencies, ["serde"]);
+        assert_eq!(packages[0].build_dependencies, ["cc"]);
         assert!(super::packages("{}", Path::new("/r")).is_err());
     }
 

@@ -136,6 +136,7 @@ mod tests {
             name: name.into(),
             folder: folder.into(),
             dependencies: Vec::new(),
+            build_dependencies: Vec::new(),
         };
         let packages = [
             package("cwmp-core", "crates/cwmp-core"),

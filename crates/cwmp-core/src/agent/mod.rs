@@ -245,6 +245,7 @@ impl Agent {
             Input::RestartFailed(reason) => self.restart_failed(&reason),
             Input::Command(command) => self.command(command, now),
             Input::JobDone(job, result) => self.job_done(job, &result, now),
+            Input::TransferUndone(transfer) => self.transfer_undone(transfer),
             Input::DiagnosticRequested { diagnostic, by_acs } => {
                 self.diagnostic_requested(diagnostic, by_acs)
             }

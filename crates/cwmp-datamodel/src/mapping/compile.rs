@@ -155,6 +155,18 @@ impl Group {
         [self.object.clone()].into_iter().chain(deeper.map(|below| [&self.object, below].concat()))
     }
 
+    /// Adds a parameter behind those of its object.
+    fn insert(&mut self, parameter: Parameter) {
+        let last = self.parameters.iter().rposition(|other| other.below == parameter.below);
+        // The object of the section comes first.
+        let place = match last {
+            Some(last) => last + 1,
+            None if parameter.below.is_empty() => 0,
+            None => self.parameters.len(),
+        };
+        self.parameters.insert(place, parameter);
+    }
+
     /// Path of the table with a dot at its end; `None` for a single object.
     pub(super) fn table(&self) -> Option<&str> {
         self.object.strip_suffix("{i}.").filter(|_| self.rows.is_some())
@@ -196,11 +208,10 @@ impl Compiler<'_> {
                 Ok(mut group) => {
                     for line in &section.lines {
                         match self.parameter(&group, line) {
-                            Ok(parameter) => group.parameters.push(parameter),
+                            Ok(parameter) => group.insert(parameter),
                             Err(text) => self.error(line.line, text),
                         }
                     }
-                    group.parameters.sort_by(|a, b| a.below.cmp(&b.below));
                     groups.push(group);
                 }
                 Err(text) => self.error(section.line, text),

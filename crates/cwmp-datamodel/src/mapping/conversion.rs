@@ -130,8 +130,8 @@ impl Conversion {
                 };
                 line.split_whitespace().nth(number - 1)?.to_owned()
             }
-            Self::Upper => trimmed.to_uppercase(),
-            Self::Lower => trimmed.to_lowercase(),
+            Self::Upper => trimmed.to_ascii_uppercase(),
+            Self::Lower => trimmed.to_ascii_lowercase(),
             Self::Mac => mac(trimmed)?,
             Self::Ip => {
                 let address = trimmed.split(['/', '%']).next()?;

@@ -20,5 +20,8 @@ pub const KEY_BYTES: usize = 256;
 pub const COMMANDS: usize = 64;
 /// Longest run of a program that reads.
 pub const READ_COMMAND: Duration = Duration::from_secs(5);
+/// Longest time in which programs run for one call of the ACS; what is not read by then is left out, since the call as a
+/// whole has a deadline too.
+pub const READ_COMMANDS: Duration = Duration::from_secs(10);
 /// Longest run of a program that sets or reloads.
 pub const SET_COMMAND: Duration = Duration::from_secs(15);

@@ -3,11 +3,13 @@
 use std::{
     borrow::Cow,
     cell::{Cell, RefCell},
-    collections::HashMap,
+    collections::{BTreeMap, BTreeSet},
     rc::Rc,
 };
 
 use cwmp_platform::mapping::{Question, Row, RowsOf};
+
+use tokio::time::Instant;
 
 use super::{
     compile::{Group, Parameter, Rows, Source},
@@ -30,15 +32,16 @@ pub(super) struct Part<'s> {
 pub(super) struct MappedRow {
     pub(super) key: String,
     /// By the place of the parameter in [`Part::parameters`].
-    fields: HashMap<usize, String>,
+    fields: Vec<(usize, String)>,
 }
 
 /// One round of reading.
 pub(super) struct Round<'s> {
     source: &'s MappedSource,
-    files: RefCell<HashMap<String, Option<Rc<str>>>>,
-    commands: RefCell<HashMap<Vec<String>, Option<Rc<str>>>>,
+    /// What was read, by path of the file, or by program and arguments.
+    texts: RefCell<BTreeMap<String, Option<Rc<str>>>>,
     runs: Cell<usize>,
+    started: Instant,
 }
 
 /// A question to a provider: of which part, and the places of the parameters that its fields are for.
@@ -50,7 +53,7 @@ struct Asked {
 
 impl<'s> Round<'s> {
     pub(super) fn new(source: &'s MappedSource) -> Self {
-        Self { source, files: RefCell::default(), commands: RefCell::default(), runs: Cell::new(0) }
+        Self { source, texts: RefCell::default(), runs: Cell::new(0), started: Instant::now() }
     }
 
     /// Finds the rows and asks the providers: each once, and once more for fields of rows that others have found.
@@ -65,16 +68,21 @@ impl<'s> Round<'s> {
             match &part.group.rows {
                 Some(Rows::Keys(keys)) => part.rows = keys.iter().cloned().map(MappedRow::of).collect(),
                 Some(Rows::Entries { folder, prefix }) => {
-                    let mut names = self.source.host.names(folder);
-                    names.retain(|name| name.starts_with(prefix));
-                    names.sort_unstable();
+                    // One by one: collecting would bring a sort of its own, some 15 KB of code.
+                    let mut names = BTreeSet::new();
+                    for name in
+                        self.source.host.names(folder).into_iter().filter(|name| name.starts_with(prefix))
+                    {
+                        names.insert(name);
+                    }
                     part.rows = names.into_iter().map(MappedRow::of).collect();
                 }
                 Some(Rows::Provider { .. }) => {}
                 None if part.rows.is_empty() => part.rows.push(MappedRow::default()),
                 None => {}
             }
-            part.rows.retain(|row| row.key.len() <= limits::KEY_BYTES);
+            // A key goes into paths, arguments and sections of files.
+            part.rows.retain(|row| row.key.len() <= limits::KEY_BYTES && !row.key.contains(char::is_control));
             part.rows.truncate(limits::ROWS);
         }
         for provider in &self.source.providers {
@@ -123,7 +131,7 @@ impl<'s> Round<'s> {
 
     /// The value of a parameter in a row, within the facts of the model; `None` where it has none.
     pub(super) async fn value(&self, parameter: &Parameter, place: usize, row: &MappedRow) -> Option<String> {
-        let text = self.text(parameter, row.fields.get(&place), &row.key).await?;
+        let text = self.text(parameter, row.field(place), &row.key).await?;
         let mut value = Cow::Borrowed(&*text);
         for conversion in &parameter.conversions {
             value = conversion.read(value)?;
@@ -157,31 +165,35 @@ impl<'s> Round<'s> {
     }
 
     fn file(&self, path: &str) -> Option<Rc<str>> {
-        if let Some(known) = self.files.borrow().get(path) {
+        if let Some(known) = self.texts.borrow().get(path) {
             return known.clone();
         }
         let text: Option<Rc<str>> = self.source.host.text(path).map(Into::into);
-        self.files.borrow_mut().insert(path.to_owned(), text.clone());
+        self.texts.borrow_mut().insert(path.to_owned(), text.clone());
         text
     }
 
     async fn output(&self, command: Vec<String>) -> Option<Rc<str>> {
-        if let Some(known) = self.commands.borrow().get(&command) {
+        // No path holds a zero byte: a program is never taken for a file.
+        let known_as = format!("\0{}", command.join("\0"));
+        if let Some(known) = self.texts.borrow().get(&known_as) {
             return known.clone();
         }
         let program = command.first().map_or("", String::as_str);
         if !self.source.host.can_run(program) {
             return None;
         }
-        if self.runs.get() >= limits::COMMANDS {
-            tracing::warn!("{program} does not run: more than {} programs for one call", limits::COMMANDS);
+        let left = limits::READ_COMMANDS.saturating_sub(self.started.elapsed());
+        if self.runs.get() >= limits::COMMANDS || left.is_zero() {
+            let (most, seconds) = (limits::COMMANDS, limits::READ_COMMANDS.as_secs());
+            tracing::warn!("{program} does not run: more than {most} programs or {seconds} s for one call");
             return None;
         }
         self.runs.set(self.runs.get() + 1);
-        let output = self.source.host.output(&command, limits::READ_COMMAND).await;
+        let output = self.source.host.output(&command, left.min(limits::READ_COMMAND)).await;
         let output = output.inspect_err(|error| tracing::warn!("{error}: what it says is left out")).ok();
         let output: Option<Rc<str>> = output.map(|text| text.trim_end_matches('\n').into());
-        self.commands.borrow_mut().insert(command, output.clone());
+        self.texts.borrow_mut().insert(known_as, output.clone());
         output
     }
 }
@@ -189,7 +201,11 @@ impl<'s> Round<'s> {
 impl MappedRow {
     /// A row of which no more than the key is known.
     pub(super) fn of(key: String) -> Self {
-        Self { key, fields: HashMap::new() }
+        Self { key, fields: Vec::new() }
+    }
+
+    fn field(&self, place: usize) -> Option<&String> {
+        self.fields.iter().find(|(of, _)| *of == place).map(|(_, value)| value)
     }
 
     fn from_row(row: Row, places: &[usize]) -> Self {

@@ -219,3 +219,14 @@ fn a_value_that_looks_like_a_place_stays_as_it_is() {
     assert_eq!(path("/sys/{key}/x", "eth0.5").as_deref(), Some("/sys/eth0.5/x"));
     assert_eq!(path("/sys/x", "a/b").as_deref(), Some("/sys/x"));
 }
+
+#[test]
+fn the_examples_of_the_manual_compile() {
+    let manual = include_str!("../../../../docs/mapping.md");
+    let blocks: Vec<&str> =
+        manual.split("```").skip(1).step_by(2).filter(|block| block.contains("[Device.")).collect();
+    assert!(blocks.len() >= 4, "{}", blocks.len());
+    for block in blocks {
+        assert_eq!(errors(block), [""; 0], "{block}");
+    }
+}

@@ -111,6 +111,11 @@ impl Snapshot {
         })
     }
 
+    /// Paths of the instances of a table.
+    pub(crate) fn row_paths(&self, table: &str) -> impl Iterator<Item = &str> {
+        self.rows(table).map(|row| self.path(row))
+    }
+
     /// Paths and aliases of the instances of a table.
     pub(crate) fn aliases(&self, table: &str) -> impl Iterator<Item = (&str, &str)> {
         self.rows(table).filter_map(|row| Some((self.path(row), self.alias(row)?)))

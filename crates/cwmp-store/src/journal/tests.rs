@@ -118,6 +118,15 @@ fn a_damaged_journal_is_set_aside_and_nothing_is_undone() {
 }
 
 #[test]
+fn a_factory_reset_drops_everything() {
+    let sim = Sim::with(&[("/state/journal.json.damaged", "secret")]);
+    let mut journal = open(&sim);
+    journal.begin(Way::Back, "a".to_owned(), &start()).unwrap();
+    journal.forget().unwrap();
+    assert_eq!((work(&journal), sim.names()), (None, vec![]));
+}
+
+#[test]
 fn a_full_disk_names_the_file_and_loses_nothing() {
     for step in 0.. {
         let sim = Sim::with(&[("/state/other", "")]);

@@ -88,7 +88,7 @@ impl Trouble {
     }
 
     /// What, where and why. Not the path: its query may hold a secret.
-    fn text(self, url: &HttpUrl) -> String {
+    pub(super) fn text(&self, url: &HttpUrl) -> String {
         let place = place(url);
         match self {
             Self::Net(NetError::Unauthorized) => {
@@ -99,7 +99,7 @@ impl Trouble {
             Self::Net(error @ (NetError::Resolve(_) | NetError::Connect(_))) => error.to_string(),
             Self::Net(error) => format!("{place}: {error}"),
             Self::Cut(text) | Self::Corrupt(text) | Self::Odd(text) => format!("{place}: {text}"),
-            Self::Local(text) => text,
+            Self::Local(text) => text.clone(),
             Self::Status { status, .. } => format!("{place} answers {status}"),
         }
     }

@@ -62,7 +62,8 @@ pub(super) async fn run(
         if !trouble.may_pass() || attempt >= limits::FETCH_ATTEMPTS {
             return Err(trouble);
         }
-        tracing::info!("a download stopped at {} bytes and is tried again", fetch.partial.bytes());
+        let (bytes, why) = (fetch.partial.bytes(), trouble.text(&from.url));
+        tracing::info!("a download stopped at {bytes} bytes and is tried again: {why}");
         sleep(pause).await;
         attempt += 1;
         pause = pause.saturating_mul(2);

@@ -37,6 +37,7 @@ use crate::{
     limits,
     line::{Line, LineConfig},
     patience::Waits,
+    tls::Tls,
 };
 
 /// Settings of the client.
@@ -50,6 +51,8 @@ pub struct FileConfig {
     pub pause: Duration,
     /// Whether Basic is answered over plain http, where everybody on the way can read the password.
     pub basic_without_tls: bool,
+    /// For https; to be shared by all clients of the program.
+    pub tls: Tls,
     /// Largest file that is fetched, in bytes.
     pub max_bytes: u64,
     /// Bytes that must stay free in the file system that a file is fetched to.
@@ -63,6 +66,7 @@ impl Default for FileConfig {
             reply_timeout: Duration::from_millis(REPLY_TIMEOUT_MS),
             pause: Duration::from_millis(limits::FETCH_PAUSE_MS),
             basic_without_tls: true,
+            tls: Tls::default(),
             max_bytes: limits::FETCH_BYTES,
             reserve_bytes: limits::FETCH_RESERVE_BYTES,
         }
@@ -140,7 +144,10 @@ impl FileClient {
     fn line(&self, method: Method, file: &RemoteFile) -> Line {
         let silence = self.config.reply_timeout;
         let config = LineConfig {
-            connector: Connector { connect_timeout: self.config.connect_timeout },
+            connector: Connector {
+                connect_timeout: self.config.connect_timeout,
+                tls: self.config.tls.clone(),
+            },
             waits: Waits { silence, total: Duration::from_millis(limits::TRANSFER_MS) },
             basic_without_tls: self.config.basic_without_tls,
         };

@@ -10,7 +10,7 @@ use cwmp_core::{
     url::HttpUrl,
 };
 use tokio::{
-    io::{AsyncReadExt, AsyncWriteExt},
+    io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt},
     net::{TcpListener, TcpStream},
 };
 
@@ -37,6 +37,12 @@ impl Server {
 
     pub(crate) fn target(&self, path: &str) -> AcsTarget {
         target(&self.url(path))
+    }
+
+    /// Nobody is waiting to be accepted.
+    pub(crate) fn assert_nobody_came(self) {
+        let came = self.socket.into_std().unwrap().accept();
+        assert_eq!(came.unwrap_err().kind(), std::io::ErrorKind::WouldBlock);
     }
 
     pub(crate) async fn accept(&self) -> Peer {
@@ -75,18 +81,20 @@ impl Message {
 }
 
 /// One connection.
-pub(crate) struct Peer {
-    pub(crate) stream: TcpStream,
+pub(crate) struct Peer<S = TcpStream> {
+    pub(crate) stream: S,
     buffer: Vec<u8>,
 }
 
 impl Peer {
-    pub(crate) fn new(stream: TcpStream) -> Self {
-        Self { stream, buffer: Vec::new() }
-    }
-
     pub(crate) async fn connect(address: SocketAddr) -> Self {
         Self::new(TcpStream::connect(address).await.unwrap())
+    }
+}
+
+impl<S: AsyncRead + AsyncWrite + Unpin> Peer<S> {
+    pub(crate) fn new(stream: S) -> Self {
+        Self { stream, buffer: Vec::new() }
     }
 
     /// The next message by its Content-Length; panics where the connection ends before.
@@ -135,6 +143,14 @@ impl Peer {
         while self.buffer.is_empty() {
             self.more().await.unwrap();
         }
+    }
+
+    /// What has come and was not taken; `None` at the end of the connection.
+    pub(crate) async fn rest(&mut self) -> Option<Vec<u8>> {
+        if self.buffer.is_empty() {
+            self.more().await?;
+        }
+        Some(std::mem::take(&mut self.buffer))
     }
 
     async fn more(&mut self) -> Option<()> {

@@ -18,7 +18,7 @@ use crate::config::{
     reader::{Reader, boolean, unsigned},
 };
 
-pub(super) const SECTION: &str = "ManagementServer";
+pub(crate) const SECTION: &str = "ManagementServer";
 
 /// What a parameter takes.
 #[derive(Clone, Copy)]

@@ -44,8 +44,9 @@ impl ParameterSink for Lines {
         self.lines.push(format!("{}{name} {access} {value}", self.object));
     }
 
-    fn vendor_parameter(&mut self, name: &str, _: ValueType, _: &dyn fmt::Display, _: Access) {
-        panic!("{name} is not known to be a vendor parameter");
+    fn vendor_parameter(&mut self, name: &str, _: ValueType, value: &dyn fmt::Display, access: Access) {
+        assert!(name.starts_with("X_CWMPD_"), "{name}");
+        self.parameter(name, value, access);
     }
 }
 
@@ -171,6 +172,8 @@ Device.ManagementServer.SupportedConnReqMethods ro HTTP
 Device.ManagementServer.AliasBasedAddressing ro true
 Device.ManagementServer.InstanceWildcardsSupported ro true
 Device.ManagementServer.InformParameterNumberOfEntries ro 0
+Device.ManagementServer.X_CWMPD_RolledBack ro 
+Device.ManagementServer.X_CWMPD_RollbackReported ro true
 Device.ManagementServer.HeartbeatPolicy. Single
 Device.ManagementServer.HeartbeatPolicy.Enable rw false
 Device.ManagementServer.HeartbeatPolicy.ReportingInterval rw 86400

@@ -29,6 +29,7 @@ fn an_empty_section_gives_the_defaults() {
     let expected = Config {
         log_level: Level::INFO,
         state_dir: dir.path().join("state"),
+        download_dir: "/var/run/cwmpd".into(),
         control_socket: "/var/run/cwmpd.sock".into(),
         platform: "generic-linux",
         sandbox: false,
@@ -39,23 +40,27 @@ fn an_empty_section_gives_the_defaults() {
             host: None,
         },
         acs_reply_timeout: Duration::from_secs(60),
+        confirm_ms: 600_000,
         basic_without_tls: true,
+        tls: TlsFiles::default(),
         trace_file: None,
         trace_bytes: 1 << 20,
+        prozone: ProzoneConfig::None,
     };
     assert_eq!(config, expected);
 }
 
 #[test]
 fn every_setting_is_read() {
-    let text = "log_level=debug\nstate_dir=/tmp/s\ncontrol_socket=/tmp/c\nplatform=generic-linux\nsandbox=true\n\
+    let text = "log_level=debug\nstate_dir=/tmp/s\ndownload_dir=/tmp/d\ncontrol_socket=/tmp/c\nplatform=generic-linux\nsandbox=true\n\
         connection_request_address=127.0.0.1, ::1\nconnection_request_port=0\nconnection_request_path=/\n\
-        connection_request_host=CPE.example\nacs_reply_timeout=30\nbasic_without_tls=0\nboot_wait=3600\nclock_wait=600\n";
+        connection_request_host=CPE.example\nacs_reply_timeout=30\nconfirm_time=0\nbasic_without_tls=0\nboot_wait=3600\nclock_wait=600\n";
     let (config, warnings) = load(text).unwrap();
     assert_eq!(warnings, []);
     let expected = Config {
         log_level: Level::DEBUG,
         state_dir: "/tmp/s".into(),
+        download_dir: "/tmp/d".into(),
         control_socket: "/tmp/c".into(),
         platform: "generic-linux",
         sandbox: true,
@@ -66,9 +71,12 @@ fn every_setting_is_read() {
             host: Some("cpe.example".into()),
         },
         acs_reply_timeout: Duration::from_secs(30),
+        confirm_ms: 0,
         basic_without_tls: false,
+        tls: TlsFiles::default(),
         trace_file: None,
         trace_bytes: 1 << 20,
+        prozone: ProzoneConfig::None,
     };
     assert_eq!(config, expected);
 }
@@ -101,6 +109,11 @@ fn a_wrong_value_is_named_with_file_section_key_and_what_would_be_right() {
         ("connection_request_host", "user@host", "a host name"),
         ("acs_reply_timeout", "29", "a number from 30 to 3600"),
         ("basic_without_tls", "", "true or false"),
+        ("prozone", "memory", "none, file or pstore"),
+        ("prozone", "file", "file only with prozone_path"),
+        ("prozone_path", "dev/mem", "an absolute path"),
+        ("prozone_offset", "-1", "a number from 0 to 4294967295"),
+        ("prozone_size", "511", "a number from 512 to 1048576"),
     ];
     for (key, value, right) in wrong {
         let problems = load(&format!("{key}={value}\n")).unwrap_err();
@@ -114,10 +127,21 @@ fn a_wrong_value_is_named_with_file_section_key_and_what_would_be_right() {
 }
 
 #[test]
+fn memory_for_command_keys_is_a_file_or_pstore() {
+    let prozone = |text: &str| load(text).unwrap().0.prozone;
+    let file = |offset, size| ProzoneConfig::File { path: "/dev/mtd5".into(), offset, size };
+    assert_eq!(prozone("prozone=pstore\n"), ProzoneConfig::Pstore);
+    assert_eq!(prozone("prozone=file\nprozone_path=/dev/mtd5\n"), file(0, 8192));
+    let all = "prozone=file\nprozone_path=/dev/mtd5\nprozone_offset=4096\nprozone_size=1024\n";
+    assert_eq!(prozone(all), file(4096, 1024));
+    assert!(prozone(all).open().is_some() && prozone("prozone=none\n").open().is_none());
+}
+
+#[test]
 fn all_wrong_values_are_named_at_once() {
     let keys: Vec<String> =
         load("sandbox=x\nlog_level=x\n").unwrap_err().into_iter().map(|problem| problem.key).collect();
-    assert_eq!(keys, ["log_level", "sandbox"]);
+    assert_eq!(keys, ["sandbox", "log_level"]);
 }
 
 #[test]
@@ -205,4 +229,38 @@ fn gathered_changes_are_one_step_on_the_disk_or_none() {
     // What follows is durable by itself again.
     shared.set(&[("B", "y", "3")]).unwrap();
     assert!(on_disk().contains('3'));
+}
+
+#[test]
+fn the_files_of_https_are_read() {
+    let pin = "AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA=";
+    let text = format!(
+        "tls_ca_file=/etc/ca.pem\ntls_client_certificate=/etc/box.pem\ntls_client_key=/etc/box.key\n\
+         tls_pins={pin}, {pin}\n"
+    );
+    let (config, warnings) = load(&text).unwrap();
+    assert_eq!(warnings, []);
+    let client = config.tls.client.unwrap();
+    assert_eq!((client.certificate, client.key), ("/etc/box.pem".into(), "/etc/box.key".into()));
+    assert_eq!((config.tls.ca_file, config.tls.pins.len()), (Some("/etc/ca.pem".into()), 2));
+    let (config, _) = load("tls_ca_file=\ntls_client_certificate=\ntls_client_key=\ntls_pins=\n").unwrap();
+    assert_eq!(config.tls, TlsFiles::default());
+}
+
+#[test]
+fn wrong_settings_of_https_are_refused() {
+    for (text, key) in [
+        ("tls_ca_file=ca.pem", "tls_ca_file"),
+        ("tls_client_certificate=/a", "tls_client_certificate"),
+        ("tls_client_key=/a", "tls_client_key"),
+        ("tls_client_certificate=/a\ntls_client_key=", "tls_client_key"),
+        ("tls_pins=AAAA", "tls_pins"),
+        ("tls_pins=,", "tls_pins"),
+    ] {
+        let problems = load(&format!("{text}\n")).unwrap_err();
+        assert!(
+            problems.iter().any(|problem| problem.to_string().contains(&format!("{key}: must be"))),
+            "{problems:?}"
+        );
+    }
 }

@@ -128,7 +128,7 @@ fn row(
         }
     }
     let device = best.map(|best| best.index);
-    let port = port.or(device).and_then(|index| view.layout.ethernet_interface(index));
+    let port = port.or(device).and_then(|index| view.layout.port_below(index));
     out.parameter("Layer1Interface", &port.unwrap_or_default(), ReadOnly);
     let interface = device.and_then(|index| view.layout.ip_interface(index));
     out.parameter("Layer3Interface", &interface.unwrap_or_default(), ReadOnly);

@@ -133,12 +133,7 @@ impl<'l> Layout<'l> {
 
     /// Path of the IP.Interface of a device.
     pub(crate) fn ip_interface(&self, index: Index) -> Option<&str> {
-        find(&self.ip, index)
-    }
-
-    /// Path of the Ethernet.Interface of a device.
-    pub(crate) fn ethernet_interface(&self, index: Index) -> Option<&str> {
-        find(&self.ethernet, index)
+        self.ip.iter().find(|row| row.link.index == index).map(|row| row.path.as_str())
     }
 
     /// Everything that lies on something.
@@ -147,9 +142,16 @@ impl<'l> Layout<'l> {
         self.ip.iter().chain(&self.vlans).chain(&self.links).chain(ports).chain(&self.ethernet)
     }
 
-    /// Paths of everything that a device lies on, itself included.
+    /// Path of the one Ethernet.Interface through which all frames of a device go; `None` where there is none, or several.
+    pub(crate) fn port_below(&self, index: Index) -> Option<&str> {
+        let mut ports = self.below(index).into_iter().filter(|path| path.starts_with(ETHERNET_INTERFACE));
+        ports.next().filter(|_| ports.next().is_none())
+    }
+
+    /// Paths of everything that a device is or lies on.
     pub(crate) fn below(&self, index: Index) -> Vec<&str> {
-        let mut found: Vec<&str> = self.ip_interface(index).into_iter().collect();
+        let own = self.rows().filter(|row| row.link.index == index);
+        let mut found: Vec<&str> = own.map(|row| row.path.as_str()).collect();
         let mut at = 0;
         while let Some(path) = found.get(at).copied() {
             let lower = self.rows().filter(|row| row.path == path).flat_map(|row| &row.lower);
@@ -175,10 +177,6 @@ fn numbered<'l>(numbers: &InstanceNumbers, table: &str, links: Vec<&'l Link>) ->
 
 fn index(rows: &[Row<'_>]) -> HashMap<Index, String> {
     rows.iter().map(|row| (row.link.index, row.path.clone())).collect()
-}
-
-fn find<'r>(rows: &'r [Row<'_>], index: Index) -> Option<&'r str> {
-    rows.iter().find(|row| row.link.index == index).map(|row| row.path.as_str())
 }
 
 fn is_wireless(root: &Root, name: &str) -> bool {

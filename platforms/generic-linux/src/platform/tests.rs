@@ -8,7 +8,7 @@ fn options(root: &FakeRoot) -> Options {
 }
 
 fn backend(options: Options) -> GenericLinux {
-    GenericLinux::new(options, Rc::new(FakeSettings::default()), Rc::new(InstanceNumbers::in_memory()))
+    crate::testing::backend(options, Rc::new(FakeSettings::default()))
 }
 
 fn sandboxed(root: &FakeRoot) -> GenericLinux {
@@ -56,13 +56,14 @@ async fn the_sandbox_changes_nothing_outside_its_folder() {
     let platform = sandboxed(&root);
     assert_eq!(platform.reboot(RebootCause::Acs).await.unwrap(), Restart::Process);
     assert_eq!(platform.flash_firmware(&image, KEEP).await.unwrap(), Flash::RestartNeeded);
-    assert_eq!(platform.load_config(&config).await.unwrap(), LoadConfig::Applied);
+    assert_eq!(platform.load_config(&config, "c").await.unwrap(), LoadConfig::Applied);
     assert!(platform.clock_is_synchronised());
-    assert!(platform.can_flash_firmware() && platform.can_load_config() && platform.can_save_config());
+    platform.take_file(&DownloadType::WebContent, &config, "index.html").await.unwrap();
     let mut after = snapshot(root.path());
     after.retain(|(path, _)| !path.starts_with(root.path().join("sandbox")));
     assert_eq!(after, before);
-    assert_eq!(snapshot(&root.path().join("sandbox")).len(), 2);
+    // The image, the configuration and its backup, the page, the log.
+    assert_eq!(snapshot(&root.path().join("sandbox")).len(), 5);
 }
 
 #[tokio::test]
@@ -89,9 +90,9 @@ async fn a_configuration_of_the_sandbox_comes_back_as_it_was_loaded() {
     assert_eq!(fs::read_to_string(&copy).unwrap(), "");
 
     fs::write(&file, "# mine\nwan=dhcp\n").unwrap();
-    platform.load_config(&file).await.unwrap();
+    platform.load_config(&file, "c").await.unwrap();
     fs::write(&file, "wan=pppoe\nuser\n").unwrap();
-    let refused = platform.load_config(&file).await.unwrap_err();
+    let refused = platform.load_config(&file, "c").await.unwrap_err();
     assert_eq!(refused.to_string(), "refused: configuration line 2: not of the form key=value");
     platform.save_config(&copy).await.unwrap();
     assert_eq!(fs::read_to_string(&copy).unwrap(), "# mine\nwan=dhcp\n");
@@ -110,7 +111,7 @@ async fn an_upgrade_that_keeps_nothing_forgets_the_configuration() {
     let (image, file) = (root.path().join("image"), root.path().join("config"));
     fs::write(&image, "cwmpd-sandbox-firmware 2.0\n").unwrap();
     fs::write(&file, "a=1\n").unwrap();
-    platform.load_config(&file).await.unwrap();
+    platform.load_config(&file, "c").await.unwrap();
     platform.flash_firmware(&image, KEEP).await.unwrap();
     assert!(root.path().join("sandbox/platform.conf").exists());
     platform.flash_firmware(&image, WIPE).await.unwrap();
@@ -124,11 +125,11 @@ async fn what_no_command_is_set_for_is_not_supported() {
     let file = Path::new("/nowhere");
     let errors = [
         platform.flash_firmware(file, KEEP).await.unwrap_err(),
-        platform.load_config(file).await.unwrap_err(),
+        platform.load_config(file, "c").await.unwrap_err(),
         platform.save_config(file).await.unwrap_err(),
     ];
     assert!(errors.iter().all(|e| matches!(e, PlatformError::Unsupported(_))), "{errors:?}");
-    assert!(!platform.can_flash_firmware() && !platform.can_load_config() && !platform.can_save_config());
+    assert_eq!((platform.download_types(), platform.upload_types()), (Vec::new(), Vec::new()));
     assert!(platform.can_factory_reset());
     assert_eq!(platform.factory_reset().await.unwrap(), FactoryReset::Done);
 }
@@ -142,7 +143,7 @@ async fn a_reboot_takes_the_command_then_sbin_reboot() {
     root.file("sbin/.keep", "");
     std::os::unix::fs::symlink("/bin/false", root.path().join("sbin/reboot")).unwrap();
     let failed = backend(options(&root)).reboot(RebootCause::Acs).await.unwrap_err().to_string();
-    assert!(failed.ends_with("/sbin/reboot ended with exit status 1"), "{failed}");
+    assert!(failed.ends_with("/sbin/reboot ended with exit status 1: set reboot_command"), "{failed}");
 
     let set = Options { reboot_command: words(&["/bin/true"]), ..options(&root) };
     assert_eq!(backend(set).reboot(RebootCause::Acs).await.unwrap(), Restart::Imminent);
@@ -167,7 +168,7 @@ async fn the_commands_get_the_file_and_say_what_follows() {
     assert_eq!(platform.factory_reset().await.unwrap(), FactoryReset::Restarting);
     assert_eq!(platform.flash_firmware(&from, WIPE).await.unwrap(), Flash::Restarting);
     assert_eq!(fs::read_to_string(root.path().join("copy-false")).unwrap(), "content");
-    assert_eq!(platform.load_config(&from).await.unwrap(), LoadConfig::RestartNeeded);
+    assert_eq!(platform.load_config(&from, "c").await.unwrap(), LoadConfig::RestartNeeded);
     fs::remove_file(&from).unwrap();
     platform.save_config(&from).await.unwrap();
     assert_eq!(fs::read_to_string(&from).unwrap(), "content");
@@ -181,11 +182,12 @@ async fn a_command_that_cannot_do_what_is_asked_is_not_run() {
         config_load_command: words(&["/bin/true"]),
         ..options(&root)
     });
-    let file = Path::new("/image");
+    root.file("image", "image");
+    let file = &root.path().join("image");
     assert!(platform.flash_firmware(file, KEEP).await.is_ok());
     let wipe = platform.flash_firmware(file, WIPE).await.unwrap_err().to_string();
     assert_eq!(wipe, "firmware_command has no argument with {keep_settings}");
-    let load = platform.load_config(file).await.unwrap_err().to_string();
+    let load = platform.load_config(file, "c").await.unwrap_err().to_string();
     assert_eq!(load, "config_load_command has no argument with {file}");
 }
 
@@ -220,4 +222,15 @@ async fn no_two_sources_answer_for_one_object() {
     objects.sort_unstable();
     objects.dedup();
     assert_eq!(objects.len(), all);
+}
+
+#[test]
+fn a_box_is_idle_while_its_load_is_low() {
+    let root = FakeRoot::new();
+    let platform = backend(options(&root));
+    assert!(!platform.is_idle(), "nobody knows");
+    root.file("proc/loadavg", "0.10 0.90 0.90 1/99 1234\n");
+    assert!(platform.is_idle());
+    root.file("proc/loadavg", "0.25 0.01 0.01 1/99 1234\n");
+    assert!(!platform.is_idle());
 }

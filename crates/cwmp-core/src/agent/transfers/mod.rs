@@ -304,6 +304,17 @@ impl Agent {
         }
     }
 
+    /// What it has brought was undone: that is its outcome, as far as the ACS has not got another one.
+    pub(super) fn transfer_undone(&mut self, id: TransferId) {
+        let start = match self.transfer(id).map(|transfer| &transfer.stage) {
+            Some(Stage::Over(outcome)) if outcome.is_success() => outcome.start,
+            Some(Stage::Applying(applying)) => applying.start,
+            _ => return,
+        };
+        let text = "the ACS was not reached after it: the former configuration is in force again";
+        self.transfer_over(id, Outcome::failure(FaultCode::DOWNLOAD_FAILURE, text, start));
+    }
+
     /// The box restarts: what is under way stops here and goes on after the boot.
     pub(super) fn stop_transfers(&mut self) {
         match self.transfers.running.take() {

@@ -6,6 +6,8 @@ const ARPHRD_ETHER: u16 = 1;
 const ARPHRD_LOOPBACK: u16 = 772;
 const IFF_UP: u32 = 0x1;
 const IFF_RUNNING: u32 = 0x40;
+/// A device that only shapes what another one receives; it carries no addresses and is no interface.
+const SHAPER: &str = "ifb";
 
 /// A network device.
 #[derive(Clone, Debug, Default, PartialEq)]
@@ -128,7 +130,8 @@ pub(super) fn parse(message: &[u8]) -> Option<Link> {
     link.enslaved = link.master.is_some() && info.slave_kind.as_deref() != Some("vrf");
     link.port = info.port();
     link.kind = info.kind(on.filter(|_| !elsewhere));
-    (!link.name.is_empty()).then_some(link)
+    let shapes = info.kind.as_deref() == Some(SHAPER);
+    (!link.name.is_empty() && !shapes).then_some(link)
 }
 
 fn oper_state(state: u8) -> OperState {
@@ -280,6 +283,12 @@ mod tests {
         assert_eq!(link.stats.unwrap().multicast, (5 << 32) + 8);
         let link = parse(&message(&[attribute(3, b"a\0"), attribute(23, &counters[..64])])).unwrap();
         assert_eq!(link.stats, None);
+    }
+
+    #[test]
+    fn what_only_shapes_is_no_interface() {
+        let info = attribute(18, &attribute(1, b"ifb\0"));
+        assert_eq!(parse(&message(&[attribute(3, b"ifb0\0"), info])), None);
     }
 
     #[test]
