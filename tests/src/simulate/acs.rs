@@ -5,15 +5,24 @@ use cwmp_core::{
     fault::{CwmpFault, FaultCode},
     io::Reply,
     rpc::{
-        AcsRequest, AcsResponse, AddObject, CommandKey, CpeRequest, CwmpVersion, DeleteObject, Envelope,
-        GetParameterAttributes, GetParameterNames, GetParameterValues, Header, InformResponse, ParameterKey,
-        ParameterValueStruct, Reboot, ScheduleInform, SetParameterValues, ToAcs, ToCpe,
+        AcsRequest, AcsResponse, AddObject, ChangeDUState, CommandKey, CpeRequest, CwmpVersion, DeleteObject,
+        Envelope, GetParameterAttributes, GetParameterNames, GetParameterValues, Header, InformResponse,
+        ParameterKey, ParameterValueStruct, Reboot, ScheduleInform, SetParameterValues, ToAcs, ToCpe,
     },
     soap,
     value::ValueType,
 };
 
+pub(super) mod transfers;
+
+use self::transfers::Order;
 use super::dice::{Dice, Mood};
+
+/// Methods that some of the ACSes of a world have and others do not.
+pub(super) const OPTIONAL: [&str; 2] = ["AutonomousTransferComplete", "RequestDownload"];
+
+/// Asks for a diagnostic.
+pub(super) const DIAGNOSTICS_STATE: &str = "Device.IP.Diagnostics.IPPing.DiagnosticsState";
 
 /// What the box has posted, as the ACS sees it.
 #[derive(Clone, Debug)]
@@ -33,6 +42,8 @@ pub(super) enum Meaning {
     Refused,
     /// Any other request of the box is answered, well or not.
     Answered,
+    /// GetRPCMethodsResponse: whether each of [`OPTIONAL`] is listed.
+    Methods([bool; 2]),
     /// A call; the box must answer it.
     Call(Asked),
     /// No envelope.
@@ -48,6 +59,11 @@ pub(super) enum Asked {
     FactoryReset,
     /// With its DelaySeconds and key.
     ScheduleInform(u32, String),
+    Transfer(Order),
+    /// CancelTransfer with this key.
+    Cancel(String),
+    /// GetQueuedTransfers or GetAllQueuedTransfers.
+    Queue,
     /// Anything else, by its method.
     Other(&'static str),
     /// What must be refused: with this code, or as not understood.
@@ -86,16 +102,32 @@ pub(super) struct Acs {
     /// It only ever says 8005 to requests.
     stubborn: bool,
     version: CwmpVersion,
-    /// It wants nothing but reboots.
-    storm: bool,
+    /// It wants nothing but this.
+    storm: Option<Storm>,
+    /// Which of [`OPTIONAL`] it has.
+    offers: [bool; 2],
     /// It only reads.
     harmless: bool,
 }
 
+#[derive(Clone, Copy, Debug)]
+enum Storm {
+    Reboots,
+    Transfers,
+}
+
 impl Acs {
-    pub(super) fn new(dice: &mut Dice, mood: &Mood) -> Self {
-        let storm = mood.reboot_storm && dice.below(3) == 0;
-        let wishes = if storm { dice.between(55, 75) } else { dice.below(5) * dice.below(3) };
+    pub(super) fn new(offers: [bool; 2], dice: &mut Dice, mood: &Mood) -> Self {
+        let storm = match dice.below(3) {
+            0 if mood.reboot_storm => Some(Storm::Reboots),
+            0 if mood.transfer_storm => Some(Storm::Transfers),
+            _ => None,
+        };
+        let wishes = match storm {
+            Some(Storm::Reboots) => dice.between(55, 75),
+            Some(Storm::Transfers) => dice.between(1, 20),
+            None => dice.below(5) * dice.below(3),
+        };
         let version = match dice.below(6) {
             0 => CwmpVersion::V1_0,
             1 => CwmpVersion::V1_1,
@@ -108,18 +140,20 @@ impl Acs {
             stubborn: dice.permille(mood.acs / 8),
             version,
             storm,
+            offers,
             harmless: false,
         }
     }
 
     /// An ACS that does everything right and wants little.
-    pub(super) fn calm() -> Self {
+    pub(super) fn calm(offers: [bool; 2]) -> Self {
         Self {
             wishes: 1,
             next_id: 1,
             stubborn: false,
             version: CwmpVersion::V1_2,
-            storm: false,
+            storm: None,
+            offers,
             harmless: true,
         }
     }
@@ -164,9 +198,17 @@ impl Acs {
             AcsRequest::Inform(_) => {
                 (AcsResponse::Inform(InformResponse { max_envelopes: 1 }), Meaning::Accepted)
             }
+            AcsRequest::TransferComplete(_) => (AcsResponse::TransferComplete, Meaning::Answered),
+            AcsRequest::AutonomousTransferComplete(_) => {
+                (AcsResponse::AutonomousTransferComplete, Meaning::Answered)
+            }
+            AcsRequest::RequestDownload(_) => (AcsResponse::RequestDownload, Meaning::Answered),
             _ => {
-                let methods = vec!["Inform".to_owned(), "GetRPCMethods".to_owned()];
-                (AcsResponse::GetRPCMethods(methods), Meaning::Answered)
+                let optional = OPTIONAL.iter().zip(self.offers).filter(|(_, has)| *has);
+                let always = ["Inform", "GetRPCMethods", "TransferComplete"];
+                let methods = always.into_iter().chain(optional.map(|(name, _)| *name));
+                let methods = methods.map(str::to_owned).collect();
+                (AcsResponse::GetRPCMethods(methods), Meaning::Methods(self.offers))
             }
         };
         if inform && self.version >= CwmpVersion::V1_2 && dice.permille(200) {
@@ -187,7 +229,11 @@ impl Acs {
         self.next_id += 1;
         let id = (!dice.permille(50)).then(|| format!("acs {} &<>", self.next_id));
         let header = Header { id, hold_requests: dice.permille(mood.acs), ..Header::default() };
-        let (request, asked) = if self.storm { self.reboot(dice) } else { self.call(dice) };
+        let (request, asked) = match self.storm {
+            Some(Storm::Reboots) => self.reboot(dice),
+            Some(Storm::Transfers) => transfers::order(dice),
+            None => self.call(dice),
+        };
         let id = header.id.clone();
         let mut answer = self.envelope(header, ToCpe::Request(request), Meaning::Call(asked));
         answer.id = id;
@@ -212,7 +258,7 @@ impl Acs {
 
     fn call(&self, dice: &mut Dice) -> (CpeRequest, Asked) {
         let path = || "Device.DeviceInfo.".to_owned();
-        let request = match dice.below(if self.harmless { 9 } else { 27 }) {
+        let request = match dice.below(if self.harmless { 9 } else { 40 }) {
             0..3 => CpeRequest::GetRPCMethods,
             3..6 => CpeRequest::GetParameterValues(GetParameterValues { names: vec![path()] }),
             6..8 => CpeRequest::GetParameterNames(GetParameterNames { path: path(), next_level: true }),
@@ -227,13 +273,17 @@ impl Acs {
                 CpeRequest::DeleteObject(DeleteObject { object_name, parameter_key: ParameterKey::default() })
             }
             16 => {
-                return (
-                    CpeRequest::GetQueuedTransfers,
-                    Asked::Faulty(Some(FaultCode::METHOD_NOT_SUPPORTED)),
-                );
+                let call = ChangeDUState { operations: Vec::new(), command_key: CommandKey::default() };
+                let refused = Asked::Faulty(Some(FaultCode::METHOD_NOT_SUPPORTED));
+                return (CpeRequest::ChangeDUState(call), refused);
             }
             17 => return (CpeRequest::FactoryReset, Asked::FactoryReset),
             18..21 => return schedule(dice),
+            21..28 => return transfers::order(dice),
+            28 | 29 => return transfers::cancel(dice),
+            30 => return (CpeRequest::GetQueuedTransfers, Asked::Queue),
+            31 => return (CpeRequest::GetAllQueuedTransfers, Asked::Queue),
+            32 => return transfers::wrong_order(dice),
             _ => return self.reboot(dice),
         };
         let method = request.method();
@@ -347,6 +397,9 @@ fn schedule(dice: &mut Dice) -> (CpeRequest, Asked) {
 
 /// SetParameterValues of the parameters that steer the agent, or of some other one.
 fn set(dice: &mut Dice) -> CpeRequest {
+    if dice.below(4) == 0 {
+        return set_parameter(transfer_setting(dice));
+    }
     let (name, value) = match dice.below(8) {
         0 | 1 => ("URL", super::world::url(dice.below(3)).to_owned()),
         2 => {
@@ -367,12 +420,25 @@ fn set(dice: &mut Dice) -> CpeRequest {
         6 => ("CWMPRetryIntervalMultiplier", dice.between(1000, 4000).to_string()),
         _ => ("X_CWMPD_Note", "x".to_owned()),
     };
+    set_parameter((format!("Device.ManagementServer.{name}"), value))
+}
+
+/// A parameter that has to do with what the box does between sessions.
+fn transfer_setting(dice: &mut Dice) -> (String, String) {
+    let coin = dice.below(2) == 0;
+    let (name, value) = match dice.below(6) {
+        0 | 1 => return (DIAGNOSTICS_STATE.to_owned(), if coin { "Requested" } else { "None" }.to_owned()),
+        2 => ("AutonomousTransferCompletePolicy.Enable", if coin { "1" } else { "0" }),
+        3 => ("AutonomousTransferCompletePolicy.TransferTypeFilter", if coin { "Upload" } else { "Both" }),
+        4 => ("AutonomousTransferCompletePolicy.ResultTypeFilter", if coin { "Success" } else { "Both" }),
+        _ => ("LightweightNotificationProtocolsUsed", if coin { "UDP" } else { "" }),
+    };
+    (format!("Device.ManagementServer.{name}"), value.to_owned())
+}
+
+fn set_parameter((name, value): (String, String)) -> CpeRequest {
     CpeRequest::SetParameterValues(SetParameterValues {
-        parameters: vec![ParameterValueStruct {
-            name: format!("Device.ManagementServer.{name}"),
-            value_type: Some(ValueType::String),
-            value,
-        }],
+        parameters: vec![ParameterValueStruct { name, value_type: Some(ValueType::String), value }],
         parameter_key: ParameterKey::default(),
     })
 }

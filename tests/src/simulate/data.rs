@@ -7,6 +7,7 @@ use cwmp_core::{
     io::{DataOp, DataReply, OpId, SnapshotId},
     limits,
     rpc::{AddObjectResponse, ParameterValueStruct, Status},
+    value::ValueType,
 };
 
 use super::dice::{Dice, Mood};
@@ -31,6 +32,8 @@ pub(super) struct Done {
     pub(super) snapshot: Option<u32>,
     /// It was for an Inform: with a change or without one, or failed.
     pub(super) gathered: Option<Option<bool>>,
+    /// It was for a lightweight notification: whether there is something to notify.
+    pub(super) lightweight: Option<bool>,
 }
 
 impl Data {
@@ -74,8 +77,8 @@ impl Data {
         self.working = false;
         let (op, question) = self.work.pop_front()?;
         let gathers = matches!(question, DataOp::Inform { .. });
-        let mut done =
-            Done { op, result: Ok(DataReply::Done), set: Vec::new(), snapshot: None, gathered: None };
+        let (set, result) = (Vec::new(), Ok(DataReply::Done));
+        let mut done = Done { op, result, set, snapshot: None, gathered: None, lightweight: None };
         if dice.permille(if gathers { mood.data / 4 } else { mood.data }) {
             let code = if dice.below(2) == 0 { FaultCode::INTERNAL_ERROR } else { FaultCode(9003) };
             done.result = Err(CwmpFault::new(code, "the data model is not in the mood"));
@@ -89,7 +92,13 @@ impl Data {
                 done.gathered = Some(Some(value_change));
                 DataReply::Inform { parameters: Vec::new(), value_change }
             }
-            DataOp::Lightweight => DataReply::Lightweight { parameters: Vec::new() },
+            DataOp::Lightweight => {
+                let (name, value) = ("Device.DeviceInfo.UpTime".to_owned(), "1".to_owned());
+                let one = ParameterValueStruct { name, value_type: Some(ValueType::UnsignedInt), value };
+                let found = dice.below(2) == 0;
+                done.lightweight = Some(found);
+                DataReply::Lightweight { parameters: if found { vec![one] } else { Vec::new() } }
+            }
             DataOp::InformDelivered => {
                 self.known = self.carried;
                 DataReply::Done

@@ -50,6 +50,10 @@ pub(super) struct Mood {
     pub(super) cut: u64,
     /// The ACS asks for one Reboot after the other.
     pub(super) reboot_storm: bool,
+    /// The ACS orders more transfers than the box can queue.
+    pub(super) transfer_storm: bool,
+    /// Jobs fail or take long.
+    pub(super) jobs: u64,
     /// Things happen on the box every so many milliseconds.
     pub(super) stir_ms: u64,
 }
@@ -67,7 +71,9 @@ impl Mood {
             data: level(30, 200),
             store: level(50, 300),
             cut: level(300, 2500),
+            jobs: level(80, 400),
             reboot_storm: dice.below(12) == 0,
+            transfer_storm: dice.below(8) == 0,
             stir_ms: dice.between(1_000, 60_000) * dice.between(1, 60),
         }
     }

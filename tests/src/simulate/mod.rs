@@ -1,7 +1,7 @@
 //! The agent as a whole against a world made of chance: a random ACS, a random network, a random box.
 //!
 //! One seed is one world. [`run`] lets it run its course in virtual time: first a time of trouble (lost connections,
-//! nonsense from the ACS, power cuts, slow and failing writes, clocks that jump), then one in which everything works. A
+//! nonsense from the ACS, power cuts, slow and failing writes and jobs, clocks that jump), then one in which everything works. A
 //! checker watches every input and every effect and keeps its own book of what the box owes its ACS; see `check`. The
 //! same seed always tells the same story.
 //!
@@ -15,6 +15,14 @@
 //! * RetryCount counts the failed attempts since the last success, over reboots too, and waits keep to their table;
 //! * one session at a time, Inform first, nothing after its end, IDs and HoldRequests kept, fault 8005 repeated;
 //! * whatever must survive is handed to the store before the agent rests, and nothing is written without need;
+//! * an order is answered only when it is stored, and ends in one outcome that is true (firmware by the image that then runs),
+//!   is stored before it is told, never told in two ways, and told with its events: `7 TRANSFER COMPLETE` and `M ...` with its
+//!   key, `10 AUTONOMOUS TRANSFER COMPLETE` where the policy and the ACS want it; unless it was cancelled, the box was reset or
+//!   the ACS is another one;
+//! * one transfer at a time, none started during a session, before its delay is over or outside its windows; that a file is
+//!   applied is stored before, and meanwhile no session begins and the box does not restart;
+//! * `8 DIAGNOSTICS COMPLETE` for those of the ACS that have ended, never for one that was withdrawn;
+//! * AutonomousTransferComplete and RequestDownload only to an ACS that lists them;
 //! * once everything works the agent tells what it owes and comes to rest, and snapshots are all released.
 //!
 //! Left out on purpose: the wall-clock timeouts of transport and data model, which belong to their crates, and a store that

@@ -1,9 +1,6 @@
 //! What the box owes its ACS: the book that an agent must keep, kept here a second time from what was said and seen.
 
-use cwmp_core::{
-    event::{EventCode, EventStruct},
-    limits,
-};
+use cwmp_core::event::{EventCode, EventStruct};
 
 /// Whether an event belongs into the next Inform.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
@@ -31,12 +28,46 @@ pub(super) struct Events {
     pub(super) reboots: Vec<(CallId, Need)>,
     /// ScheduleInform calls that are not yet reported. Their need is weighed when an Inform is begun.
     pub(super) scheduled: Vec<(CallId, Need)>,
+    /// A diagnostic of the ACS has ended.
+    pub(super) diagnostics: Need,
+    pub(super) request_download: Need,
+    pub(super) vendor: Vec<Vendor>,
+}
+
+/// An event of a vendor.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct Vendor {
+    event: EventStruct,
+    need: Need,
+    /// It stood in an Inform whose session failed: from then on it outlives a power cut.
+    pub(super) failed: bool,
 }
 
 impl Events {
+    pub(super) fn vendor_event(&mut self, event: &EventStruct) {
+        let known = self.vendor.iter_mut().find(|known| known.event == *event && !event.code.is_multiple());
+        match known {
+            Some(known) => known.need = Need::Must,
+            None => self.vendor.push(Vendor { event: event.clone(), need: Need::Must, failed: false }),
+        }
+    }
+
+    /// Leaves what outlives the end of the program. A vendor's event is worth a write only once its session has failed.
+    pub(super) fn only_what_is_kept(&mut self) {
+        self.connection_request = Need::No;
+        self.diagnostics = Need::No;
+        self.request_download = Need::No;
+        for vendor in self.vendor.iter_mut().filter(|vendor| !vendor.failed) {
+            vendor.need = vendor.need.min(Need::May);
+        }
+    }
+
     /// Whether one of them must be told.
     pub(super) fn urgent(&self) -> bool {
-        [self.bootstrap, self.boot, self.periodic, self.connection_request].contains(&Need::Must)
+        let singles = [self.bootstrap, self.boot, self.periodic, self.connection_request];
+        singles.contains(&Need::Must)
+            || [self.diagnostics, self.request_download].contains(&Need::Must)
+            || self.vendor.iter().any(|vendor| vendor.need == Need::Must)
             || self.reboots.iter().chain(&self.scheduled).any(|(_, need)| *need == Need::Must)
     }
 
@@ -45,6 +76,15 @@ impl Events {
         self.bootstrap = self.bootstrap.max(undelivered.bootstrap);
         self.boot = self.boot.max(undelivered.boot);
         self.periodic = self.periodic.max(undelivered.periodic);
+        self.diagnostics = self.diagnostics.max(undelivered.diagnostics);
+        let newer = std::mem::replace(&mut self.vendor, undelivered.vendor.clone());
+        for vendor in newer {
+            let same = |known: &&mut Vendor| known.event == vendor.event && !vendor.event.code.is_multiple();
+            match self.vendor.iter_mut().find(same) {
+                Some(known) => known.need = known.need.max(vendor.need),
+                None => self.vendor.push(vendor),
+            }
+        }
         let newer = std::mem::take(&mut self.reboots);
         self.reboots = undelivered.reboots.iter().copied().chain(newer).collect();
         self.scheduled.extend(&undelivered.scheduled);
@@ -55,12 +95,10 @@ impl Events {
     pub(super) fn compare(
         &mut self,
         listed: &[EventStruct],
+        full: bool,
         value_change: bool,
         key_of: impl Fn(&EventCode, CallId) -> String,
     ) -> Result<Events, String> {
-        if listed.len() > limits::INFORM_EVENTS {
-            return Err(format!("an Inform with {} events", listed.len()));
-        }
         let change = if value_change { Need::Must } else { Need::No };
         let singles = [
             (EventCode::Bootstrap, self.bootstrap),
@@ -68,6 +106,8 @@ impl Events {
             (EventCode::Periodic, self.periodic),
             (EventCode::ConnectionRequest, self.connection_request),
             (EventCode::ValueChange, change),
+            (EventCode::DiagnosticsComplete, self.diagnostics),
+            (EventCode::RequestDownload, self.request_download),
         ];
         for (code, need) in &singles {
             let times = listed.iter().filter(|event| event.code == *code).count();
@@ -81,13 +121,19 @@ impl Events {
         if listed.iter().all(|event| event.code != EventCode::Periodic) {
             self.periodic = Need::No;
         }
-        let full = listed.len() >= limits::INFORM_EVENTS;
         let mut told = Events::default();
         for event in listed.iter().filter(|event| singles.iter().all(|(code, _)| *code != event.code)) {
             let (owed, told) = match event.code {
                 EventCode::MReboot => (&mut self.reboots, &mut told.reboots),
                 EventCode::MScheduleInform => (&mut self.scheduled, &mut told.scheduled),
                 EventCode::Scheduled => continue,
+                EventCode::Other(_) => {
+                    match self.vendor.iter().position(|vendor| vendor.event == *event) {
+                        Some(at) => told.vendor.push(self.vendor.remove(at)),
+                        None => return Err(format!("`{}` is invented", event.code.as_str())),
+                    }
+                    continue;
+                }
                 _ => return Err(format!("`{}` is invented", event.code.as_str())),
             };
             let key = event.command_key.as_str();
@@ -111,10 +157,15 @@ impl Events {
                 return Err(format!("`{} {}` is lost", code.as_str(), key_of(&code, *id)));
             }
         }
+        if let Some(lost) = self.vendor.iter().find(|vendor| vendor.need == Need::Must && !full) {
+            return Err(format!("`{}` is lost", lost.event.code.as_str()));
+        }
+        let vendor = std::mem::replace(&mut self.vendor, told.vendor);
+        let vendor = if full { vendor } else { Vec::new() };
         let reboots = std::mem::replace(&mut self.reboots, told.reboots);
         let scheduled = std::mem::replace(&mut self.scheduled, told.scheduled);
         let reboots = if full { reboots } else { Vec::new() };
-        Ok(Events { reboots, scheduled, ..Events::default() })
+        Ok(Events { reboots, scheduled, vendor, ..Events::default() })
     }
 }
 
@@ -168,6 +219,9 @@ impl Owed {
         self.periodic_failed = false;
         self.events.periodic = self.events.periodic.min(Need::May);
         self.events.connection_request = self.events.connection_request.min(Need::May);
+        self.events.diagnostics = self.events.diagnostics.min(Need::May);
+        self.events.request_download = self.events.request_download.min(Need::May);
+        self.events.vendor.iter_mut().for_each(|vendor| vendor.need = Need::May);
         for (_, need) in &mut self.events.reboots {
             *need = Need::May;
         }

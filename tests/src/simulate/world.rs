@@ -1,5 +1,9 @@
 //! A box in virtual time: its clock, its store, its data model, its power, and whatever happens to it.
 
+mod calm;
+mod jobs;
+mod power;
+mod stir;
 mod storage;
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
@@ -7,18 +11,18 @@ use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use cwmp_core::{
     agent::Agent,
     datetime::DateTime,
-    event::EventCode,
-    io::{Abilities, Body, BootCause, Effect, Input, LocalCommand, Start, Via},
-    rpc::{DeviceId, ParameterValueStruct},
-    settings::AgentSettings,
+    io::{Body, BootCause, Effect, Input},
+    job::{Diagnostic, JobId},
+    rpc::ParameterValueStruct,
+    settings::{AgentSettings, TransferPolicy},
     stored::Stored,
     time::{Mono, Now, Wall},
     url::HttpUrl,
 };
 
-use self::storage::Store;
+use self::{jobs::Jobs, storage::Store};
 use super::{
-    acs::{Acs, Answer, Posted},
+    acs::{Acs, Answer, DIAGNOSTICS_STATE, Posted, transfers::Goods},
     check::{Check, LATE_MS},
     data::{self, Data},
     dice::{Dice, Mood},
@@ -27,12 +31,8 @@ use super::{
 
 /// Steps of a world in trouble.
 const CHAOS_STEPS: u64 = 1_000;
-/// Steps within which the agent must have come to rest afterwards.
-const CALM_STEPS: u32 = 20_000;
 /// What the clock of a box shows when its agent starts.
 const BOOT_MS: u64 = 1_000;
-/// Virtual time for the same: the longest wait is a week, then come a Retry-After of a day and a period of a day.
-const CALM_MS: u64 = 10 * 86_400_000;
 /// Steps at one moment that show an agent which runs in circles.
 const STEPS_AT_ONE_MOMENT: u32 = 2_000;
 /// Lines of the story that are kept.
@@ -56,6 +56,10 @@ pub(super) enum Happening {
     Session(u32, Input, Option<Answer>),
     /// The store has finished its write.
     Written,
+    /// This job has come to its end.
+    JobEnds(JobId),
+    /// The box goes down by itself.
+    GoesDown,
     /// The data model has finished its oldest piece of work.
     Worked,
     /// Something happens on the box.
@@ -90,6 +94,7 @@ pub(super) struct World {
     stored: Stored,
     store: Store,
     data: Data,
+    jobs: Jobs,
     snapshots: BTreeSet<u32>,
     calm: bool,
     check: Check,
@@ -97,10 +102,22 @@ pub(super) struct World {
     finding: Option<String>,
 }
 
+/// What the ACS at this URL has of [`super::acs::OPTIONAL`].
+fn offers(of: &str) -> [bool; 2] {
+    [of != url(2), of == url(0)]
+}
+
 fn factory_settings() -> AgentSettings {
+    let goods = [Goods::Firmware, Goods::Upload];
     AgentSettings {
         url: HttpUrl::parse(url(0)).ok(),
         periodic_inform_interval: 3600,
+        autonomous_transfers: TransferPolicy {
+            enable: true,
+            downloads: None,
+            successes: None,
+            file_types: goods.map(|goods| goods.file_type().to_owned()).to_vec(),
+        },
         ..AgentSettings::default()
     }
 }
@@ -130,6 +147,7 @@ impl World {
             stored: Stored::default(),
             store: Store::default(),
             data: Data::default(),
+            jobs: Jobs::default(),
             snapshots: BTreeSet::new(),
             calm: false,
             check,
@@ -164,89 +182,6 @@ impl World {
             moment = self.now.mono;
             if at_it > STEPS_AT_ONE_MOMENT {
                 self.found("the agent runs in circles".to_owned());
-            }
-        }
-    }
-
-    /// Everything works again: whatever is owed must be told, and then nothing may be written any more.
-    fn calm(&mut self) {
-        self.tell(|| "from now on everything works".to_owned());
-        self.calm = true;
-        self.mood = Mood::default();
-        self.queue.retain(|_, happening| !matches!(happening, Happening::Stir));
-        self.at(1, Happening::Stir);
-        self.until_clean("what is owed", false);
-        self.feed(Input::ConnectionRequest(Via::Http), None);
-        let before = self.check.successes;
-        self.until_clean("a connection request", true);
-        if self.finding.is_none() && self.check.successes == before {
-            self.found("no session follows a connection request".to_owned());
-        }
-        self.expect_nothing_left();
-        if self.finding.is_none() && self.settings.periodic_inform_enable {
-            self.periodic_sessions();
-        }
-    }
-
-    fn until_clean(&mut self, what: &str, all: bool) {
-        let deadline = self.now.mono.0 + CALM_MS;
-        for _ in 0..CALM_STEPS {
-            if self.finding.is_some() || (self.powered && self.is_clean(all)) {
-                return;
-            }
-            if !self.step(deadline) {
-                break;
-            }
-        }
-        self.found(format!("{what} leads to no good session although everything works"));
-    }
-
-    /// Whether all that calls for a session by itself has been told; or `all`, including what only rides along.
-    fn is_clean(&self, all: bool) -> bool {
-        let busy = self.store.is_writing() || self.data.is_busy();
-        !busy && self.check.is_clean() && !(all && self.data.unreported())
-    }
-
-    fn expect_nothing_left(&mut self) {
-        if self.finding.is_some() {
-            return;
-        }
-        let stored = &self.stored;
-        let contacted = self.settings.url.as_ref().map(ToString::to_string);
-        let nothing_owed = stored.reboots.is_empty() && stored.events.is_empty() && !stored.factory_reset;
-        if !nothing_owed || stored.retry_count != 0 || stored.bootstrapped != contacted {
-            let text = format!("after everything was told, this is stored: {stored:?}");
-            self.found(text);
-        } else if !self.snapshots.is_empty() {
-            self.found(format!("snapshots {:?} are never released", self.snapshots));
-        }
-        let kept = |key: &&str| self.stored.schedules.iter().any(|call| call.command_key.as_str() == *key);
-        let lost = self.check.waiting_schedules().find(|key| !kept(key)).map(str::to_owned);
-        if let Some(lost) = lost {
-            self.found(format!("ScheduleInform `{lost}` was promised and is not stored"));
-        }
-    }
-
-    /// Two periodic sessions: on time, with that event alone, and without a write.
-    fn periodic_sessions(&mut self) {
-        let interval = u64::from(self.settings.periodic_inform_interval) * 1000;
-        for _ in 0..2 {
-            let (writes, successes) = (self.check.writes, self.check.successes);
-            let deadline = self.now.mono.0 + interval + LATE_MS + 5_000;
-            while self.finding.is_none() && !(self.check.successes > successes && self.is_clean(false)) {
-                if !self.step(deadline) {
-                    return self.found("no periodic session in its interval".to_owned());
-                }
-            }
-            if self.finding.is_some() {
-                return;
-            }
-            let events = self.check.last_inform().map(|inform| inform.events.clone()).unwrap_or_default();
-            if !matches!(events.as_slice(), [one] if one.code == EventCode::Periodic) {
-                return self.found(format!("a periodic session reports {events:?}"));
-            }
-            if self.check.writes != writes {
-                return self.found("a periodic session that changes nothing writes".to_owned());
             }
         }
     }
@@ -295,6 +230,13 @@ impl World {
                 }
             }
             Happening::Written => self.written(),
+            Happening::JobEnds(id) => self.job_ends(id),
+            Happening::GoesDown => {
+                if self.dice.below(2) == 0 {
+                    self.finish_writes();
+                }
+                self.power_off("the box goes down by itself", BootCause::Boot);
+            }
             Happening::Worked => self.worked(),
             Happening::Stir => self.stir(),
             Happening::Reset => {
@@ -356,9 +298,13 @@ impl World {
     fn carry_out(&mut self, effect: Effect, posted: Option<Posted>) {
         match effect {
             Effect::Persist(ticket, state) => self.persist(ticket, state),
-            Effect::OpenSession(_) => {
+            Effect::OpenSession(target) => {
                 self.sessions += 1;
-                let acs = if self.calm { Acs::calm() } else { Acs::new(&mut self.dice, &self.mood) };
+                let offers = offers(&target.url.to_string());
+                let acs = match self.calm {
+                    true => Acs::calm(offers),
+                    false => Acs::new(offers, &mut self.dice, &self.mood),
+                };
                 self.connection = Some(Connection { number: self.sessions, acs });
                 let (after, input) = network::connect(&mut self.dice, &self.mood);
                 self.at(after, Happening::Session(self.sessions, input, None));
@@ -381,8 +327,13 @@ impl World {
                     self.found(format!("snapshot {} is released twice", id.0));
                 }
             }
-            Effect::SendDatagram(_) | Effect::Listen(_) | Effect::Trace(_) => {}
-            Effect::StartJob(..) | Effect::CancelJob(_) | Effect::DiscardFile(_) | Effect::KeepImage => {}
+            Effect::SendDatagram(_)
+            | Effect::Listen(_)
+            | Effect::Trace(_)
+            | Effect::DiscardFile(_)
+            | Effect::KeepImage => {}
+            Effect::StartJob(id, job) => self.start_job(id, *job),
+            Effect::CancelJob(id) => self.cancel_job(id),
             Effect::Reboot(_) => {
                 let after = self.dice.between(1, 5_000);
                 if !self.calm && self.dice.permille(50) {
@@ -412,12 +363,28 @@ impl World {
 
     fn worked(&mut self) {
         let Some(done) = self.data.finish(&mut self.dice, &self.mood) else { return };
-        let data::Done { op, result, set, snapshot, gathered } = done;
+        let data::Done { op, result, set, snapshot, gathered, lightweight } = done;
         self.snapshots.extend(snapshot);
         if let Some(gathered) = gathered {
             self.check.gathered(gathered, self.box_time());
         }
+        if let Some(found) = lightweight {
+            self.check.lightweight(found, self.box_time());
+        }
         let mut settings = None;
+        for parameter in set.iter().filter(|parameter| parameter.name == DIAGNOSTICS_STATE) {
+            // The order of the two is open.
+            let after = self.dice.below(2);
+            let diagnostic = Diagnostic::IpPing;
+            let input = match parameter.value.as_str() {
+                "Requested" => Input::DiagnosticRequested { diagnostic, by_acs: true },
+                _ => Input::DiagnosticWithdrawn(diagnostic),
+            };
+            match after {
+                0 => self.feed(input, None),
+                _ => self.at(1, Happening::Input(input)),
+            }
+        }
         for parameter in &set {
             settings = self.set(parameter).or(settings);
         }
@@ -448,115 +415,18 @@ impl World {
             "PeriodicInformTime" => settings.periodic_inform_time = DateTime::parse(value).ok()?,
             "CWMPRetryMinimumWaitInterval" => settings.retry_minimum_wait_interval = value.parse().ok()?,
             "CWMPRetryIntervalMultiplier" => settings.retry_interval_multiplier = value.parse().ok()?,
+            "AutonomousTransferCompletePolicy.Enable" => settings.autonomous_transfers.enable = value == "1",
+            "AutonomousTransferCompletePolicy.TransferTypeFilter" => {
+                settings.autonomous_transfers.downloads = (value == "Upload").then_some(false);
+            }
+            "AutonomousTransferCompletePolicy.ResultTypeFilter" => {
+                settings.autonomous_transfers.successes = (value == "Success").then_some(true);
+            }
+            "LightweightNotificationProtocolsUsed" => settings.lightweight.udp = value == "UDP",
             _ => return None,
         }
         self.settings = settings.clone();
         Some(Box::new(settings))
-    }
-
-    /// The power goes, or the program crashes. A write that is under way may have been finished, and nobody has been told.
-    fn cut(&mut self) {
-        if self.dice.below(2) == 0 {
-            self.finish_writes();
-        }
-        let crash = self.dice.below(3) == 0;
-        // The state names the boot that it was written in: before the first write of a boot, a crash looks like another boot.
-        let cause = if crash && self.written_since_boot { BootCause::AgentRestart } else { BootCause::Boot };
-        let what = if crash { "the program crashes" } else { "POWER CUT" };
-        self.power_off(what, cause);
-    }
-
-    fn power_off(&mut self, what: &str, next: BootCause) {
-        self.tell(|| what.to_owned());
-        self.powered = false;
-        self.agent = Agent::new();
-        self.queue.clear();
-        self.connection = None;
-        self.store = Store::default();
-        self.data.forget_work();
-        self.snapshots.clear();
-        let after = self.dice.between(10, 60_000);
-        self.at(after, Happening::PowerUp(next));
-        self.at(after + 1_000, Happening::Stir);
-    }
-
-    fn power_up(&mut self, cause: BootCause) {
-        if cause == BootCause::Boot && self.dice.below(3) == 0 {
-            self.now.wall = None;
-        }
-        if cause == BootCause::Boot {
-            self.written_since_boot = false;
-            let before = std::mem::replace(&mut self.uptime_from, self.now.mono.0.saturating_sub(BOOT_MS));
-            self.check.clock_begins_anew(self.uptime_from - before, self.box_time());
-        }
-        self.powered = true;
-        self.tell(|| format!("start after {cause:?}"));
-        let mut state = self.stored.clone();
-        if cause == BootCause::Boot {
-            // What the program does: the state is then that of this boot, as soon as it is written.
-            self.boots += 1;
-            state.boot_id = self.boots.to_string();
-        }
-        let start = Start {
-            device: DeviceId {
-                manufacturer: "Example".to_owned(),
-                oui: "00D09E".to_owned(),
-                product_class: "Box".to_owned(),
-                serial_number: "1".to_owned(),
-            },
-            settings: self.settings.clone(),
-            state,
-            cause,
-            seed: self.dice.next(),
-            abilities: Abilities { reboot: true, factory_reset: true, ..Abilities::default() },
-            image: String::new(),
-        };
-        self.feed(Input::Started(Box::new(start)), None);
-    }
-
-    /// Something happens on the box, or somebody does something to it.
-    fn stir(&mut self) {
-        if self.calm {
-            // What nobody has promised may still come, or not: only time tells.
-            self.at(300_000, Happening::Stir);
-            return if self.powered {
-                self.wake()
-            };
-        }
-        let after = self.dice.between(self.mood.stir_ms / 4, self.mood.stir_ms);
-        self.at(after, Happening::Stir);
-        match self.dice.below(20) {
-            0..5 => self.feed(Input::ConnectionRequest(Via::Http), None),
-            5..9 => {
-                self.data.change();
-                self.feed(Input::WatchedChanged, None);
-            }
-            9 => self.data.change(),
-            10 | 11 => self.feed(Input::Command(LocalCommand::Inform), None),
-            12 | 13 => self.feed(Input::Command(LocalCommand::AcsMethods), None),
-            14 | 15 => self.step_clock(),
-            16 => {
-                let value = url(self.dice.below(3)).to_owned();
-                let name = "Device.ManagementServer.URL".to_owned();
-                if let Some(settings) = self.set(&ParameterValueStruct { name, value_type: None, value }) {
-                    self.feed(Input::SettingsChanged(settings), None);
-                }
-            }
-            17 if self.dice.below(3) == 0 => self.feed(Input::Command(LocalCommand::Reboot), None),
-            18 if self.dice.below(6) == 0 => self.feed(Input::Command(LocalCommand::FactoryReset), None),
-            // A wake-up that nobody has asked for does no harm.
-            _ if self.powered => self.wake(),
-            _ => {}
-        }
-    }
-
-    fn step_clock(&mut self) {
-        let years = i64::try_from(self.dice.below(41)).unwrap_or(0) - 20;
-        let odd = i64::try_from(self.dice.below(86_400_000)).unwrap_or(0);
-        let from = self.now.wall.map_or(1_700_000_000_000, |wall| wall.0);
-        self.now.wall = Some(Wall(from + years * 31_556_952_000 + odd));
-        self.tell(|| "the clock is set".to_owned());
-        self.feed(Input::ClockStepped, None);
     }
 
     fn at(&mut self, after_ms: u64, happening: Happening) {

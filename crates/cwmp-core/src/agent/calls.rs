@@ -170,11 +170,13 @@ impl Agent {
     pub(super) fn persisted(&mut self, ticket: Ticket, stored: bool, now: Now) {
         self.store_failed |= !stored;
         self.boot_unstored.take_if(|awaited| *awaited <= ticket);
+        if !stored {
+            self.await_the_newest(ticket);
+        }
         let (answered, open) = std::mem::take(&mut self.promises)
             .into_iter()
             .partition::<Vec<_>, _>(|(awaited, _)| *awaited <= ticket);
         self.promises = open;
-        self.transfers_stored(ticket, stored);
         for (awaited, promise) in answered {
             let answer = if stored {
                 Answer::Response(self.keep(promise))
@@ -188,6 +190,8 @@ impl Agent {
                 self.answer(answer);
             }
         }
+        // What this hands over must be without the promises that could not be stored.
+        self.transfers_stored(ticket, stored);
         // An event that comes twice is better than none: the session goes on even where nothing could be stored.
         if let Some(Call::Delivering { ticket: awaited, .. }) =
             self.open().and_then(|open| open.call.as_mut())
@@ -195,6 +199,23 @@ impl Agent {
             awaited.take_if(|awaited| *awaited <= ticket);
         }
         self.pump(now);
+    }
+
+    /// A write has failed. Where a newer one is under way, which holds the same promises, that one decides: to refuse what is
+    /// stored a moment later would be a lie after a power cut.
+    fn await_the_newest(&mut self, failed: Ticket) {
+        let newest = Ticket(self.next_ticket);
+        if failed >= newest {
+            return;
+        }
+        for (awaited, _) in self.promises.iter_mut().filter(|(awaited, _)| *awaited <= failed) {
+            *awaited = newest;
+        }
+        if let Some(OpenSession { call: Some(Call::Storing { ticket }), .. }) = self.open()
+            && *ticket <= failed
+        {
+            *ticket = newest;
+        }
     }
 
     /// The promise is stored: it holds from now on.

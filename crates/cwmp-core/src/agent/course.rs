@@ -5,7 +5,7 @@ use super::{
     Agent, OpenSession, Stage,
     calls::Call,
     session::{Action, Failure, Session},
-    transfers::without_transfers,
+    transfers::{is_of_transfer, without_transfers},
 };
 use crate::{
     datetime::DateTime,
@@ -41,9 +41,7 @@ impl Agent {
         events.retain(|event| event.code != EventCode::ValueChange);
         if change {
             self.notify_at = None;
-            let surplus = events.split_off(events.len().min(limits::INFORM_EVENTS - 1));
-            // Those of transfers are listed again while they are owed.
-            self.events.put_back_surplus(without_transfers(surplus));
+            self.put_back_surplus(&mut events);
             events.push(EventStruct::new(EventCode::ValueChange));
             events.sort_by_key(|event| event.code.rank());
         } else if events.is_empty() && self.state.retry_count == 0 {
@@ -66,6 +64,17 @@ impl Agent {
             compression: self.settings.http_compression,
             keep_cookies: self.interrupted,
         }));
+    }
+
+    /// Makes room for one more event. Those of transfers stay, for the session reports what the Inform lists.
+    fn put_back_surplus(&mut self, events: &mut Vec<EventStruct>) {
+        let mut surplus = Vec::new();
+        while events.len() >= limits::INFORM_EVENTS
+            && let Some(last) = events.iter().rposition(|event| !is_of_transfer(&event.code))
+        {
+            surplus.insert(0, events.remove(last));
+        }
+        self.events.put_back_surplus(surplus);
     }
 
     pub(super) fn connected(&mut self, now: Now) {

@@ -57,9 +57,9 @@ impl Agent {
         }
     }
 
-    /// The box restarts: what runs stops here.
+    /// The box restarts: what runs stops here. Where the restart fails, it begins anew.
     pub(super) fn stop_diagnostics(&mut self) {
-        let running = std::mem::take(&mut self.diagnostics).into_iter().filter_map(|requested| requested.job);
+        let running = self.diagnostics.iter_mut().filter_map(|requested| requested.job.take());
         self.effects.extend(running.map(Effect::CancelJob));
     }
 }

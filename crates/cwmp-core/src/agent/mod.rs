@@ -7,6 +7,7 @@
 //! A local request for a session (`cwmpd inform`) is reported as `2 PERIODIC`: of the standard's events it is the one that
 //! says no more than "here I am".
 
+mod asking;
 mod calls;
 mod course;
 mod diagnostics;
@@ -43,10 +44,9 @@ use crate::{
         SnapshotId, Start, Ticket,
     },
     job::{JobDone, JobError, JobId},
-    limits,
     periodic::Periodic,
     random::Random,
-    rpc::{AcsRequest, AcsResponse, CwmpVersion, DeviceId, Fault, Inform, RequestDownload},
+    rpc::{AcsRequest, CwmpVersion, DeviceId, Inform, RequestDownload},
     settings::{AgentSettings, ConnectionRequestSettings},
     stored::Stored,
     time::{Mono, Now},
@@ -66,7 +66,7 @@ pub struct Agent {
     state: Stored,
     /// What was last handed to the store.
     handed_over: Stored,
-    /// The store has failed with it: what is on stable storage is older.
+    /// What is on stable storage is older: the store has failed with it, or the box has just booted.
     store_failed: bool,
     events: EventQueue,
     /// Requests of ours that the ACS has not yet answered.
@@ -301,6 +301,8 @@ impl Agent {
         if self.state.factory_reset {
             self.restart = Some(Restart::FactoryReset);
         }
+        // Once a boot the state is written in any case: it names the boot, and what it holds was reckoned anew.
+        self.store_failed = cause == BootCause::Boot;
         match cause {
             BootCause::Boot => self.booted(now),
             BootCause::AgentRestart if !self.state.reboots.is_empty() => {
@@ -312,13 +314,9 @@ impl Agent {
         self.resume_transfers(cause, now);
         self.start_timers(now);
         self.listen();
-        // Once a boot the state is written in any case: it names the boot, and what it holds was reckoned anew.
-        match cause {
-            BootCause::Boot => self.boot_unstored = Some(self.persist()),
-            BootCause::AgentRestart => {
-                self.persist_changes();
-            }
-        }
+        self.persist_changes();
+        // After a boot something was handed over in any case.
+        self.boot_unstored = (cause == BootCause::Boot).then_some(Ticket(self.next_ticket));
     }
 
     fn booted(&mut self, now: Now) {
@@ -367,74 +365,6 @@ impl Agent {
                 self.restart = Some(Restart::FactoryReset);
                 self.persist_changes();
             }
-        }
-    }
-
-    /// Sends a request in the present session, where that may still be, else in one that is due now.
-    fn ask_acs(&mut self, request: AcsRequest) {
-        if self.requests.contains(&request) {
-            return;
-        }
-        let asked = self.open().is_some_and(|open| open.session.ask(request.clone()));
-        self.requests.push(request);
-        if !asked {
-            self.hold = None;
-            self.event(EventCode::Periodic);
-        }
-    }
-
-    /// The ACS has answered a request of ours, or refused it: it is not repeated.
-    fn acs_answered(&mut self, request: &AcsRequest, answer: Result<AcsResponse, Fault>) {
-        self.requests.retain(|asked| asked != request);
-        match answer {
-            Ok(AcsResponse::GetRPCMethods(methods)) => {
-                self.trace(Level::Info, format!("the ACS offers {}", methods.join(", ")));
-                self.acs_methods_known(methods);
-            }
-            Ok(_) => {}
-            Err(fault) => {
-                let text = fault.cwmp.map_or(fault.faultstring, |cwmp| cwmp.to_string());
-                self.trace(Level::Warning, format!("the ACS refused {}: {text}", request.method()));
-                if *request == AcsRequest::GetRPCMethods {
-                    self.acs_methods_known(Vec::new());
-                    // It may be asked again.
-                    self.acs_methods = None;
-                }
-            }
-        }
-        self.transfer_reported(request);
-    }
-
-    fn acs_methods_known(&mut self, methods: Vec<String>) {
-        self.acs_methods = Some(methods);
-        self.report_autonomous();
-        for wanted in std::mem::take(&mut self.wanted_downloads) {
-            self.request_download(wanted);
-        }
-    }
-
-    /// Whether the ACS offers a method; `None` until it was asked.
-    fn acs_offers(&self, method: &str) -> Option<bool> {
-        self.acs_methods.as_ref().map(|methods| methods.iter().any(|name| name == method))
-    }
-
-    /// Somebody on the box wants a download of the ACS (TR-069a6 A.4.2.2). Only an ACS that lists the method is asked: one
-    /// that does not know it may do worse than refuse.
-    fn request_download(&mut self, wanted: RequestDownload) {
-        match self.acs_offers("RequestDownload") {
-            Some(true) => {
-                self.hold = None;
-                self.event(EventCode::RequestDownload);
-                self.requests.push(AcsRequest::RequestDownload(wanted));
-            }
-            Some(false) => {
-                self.trace(Level::Warning, "the ACS does not take RequestDownload".to_owned());
-            }
-            None if self.wanted_downloads.len() < limits::WANTED_DOWNLOADS => {
-                self.wanted_downloads.push(wanted);
-                self.ask_acs(AcsRequest::GetRPCMethods);
-            }
-            None => self.trace(Level::Warning, "too many downloads wait for the ACS".to_owned()),
         }
     }
 
@@ -499,6 +429,7 @@ impl Agent {
         }
         self.fire_delayed_reboot(now);
         let held = self.held(now);
+        self.watch_the_box(now);
         match self.restart {
             Some(restart) if !self.transfer_has_the_box() => {
                 self.stop_transfers();
@@ -533,8 +464,8 @@ impl Agent {
             self.retry_at = None;
             self.interrupted = false;
             self.version = VersionChoice::default();
-            self.acs_methods = None;
             self.acs_may_be_new();
+            self.ask_another_acs();
             self.persist_changes();
         }
     }

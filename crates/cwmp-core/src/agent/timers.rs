@@ -72,7 +72,9 @@ impl Agent {
     /// What calls for it while no session is on.
     pub(super) fn idle_timers(&self) -> impl Iterator<Item = Mono> {
         let session = match &self.hold {
-            _ if !self.may_start() => None,
+            // What keeps a session from starting wakes the agent when it ends.
+            _ if !self.may_start() || self.restart.is_some() => None,
+            _ if self.transfer_has_the_box() || self.outcome_is_being_stored() => None,
             Some(hold) => Some(hold.next()),
             None => self.retry_at.into_iter().chain(self.notify_at).min(),
         };

@@ -29,6 +29,12 @@ impl Check {
         self.local_restart = false;
         self.acs_methods_asked = false;
         self.failed = None;
+        self.diagnostic = None;
+        self.stopped_diagnostic = None;
+        self.datagram = Need::No;
+        self.methods = None;
+        self.wants_download = false;
+        self.resume_transfers(start);
         self.failures_since_boot = 0;
         self.settings = start.settings.clone();
         self.pending_settings = None;
@@ -58,6 +64,7 @@ impl Check {
             // The state may have been written shortly before the change, though the settings were changed by then.
             self.present.events.reboots.iter_mut().for_each(|(_, need)| *need = Need::May);
             self.discard_what_is_due();
+            self.forget_reports();
             let url = self.settings.url.as_ref().map(ToString::to_string);
             if start.state.bootstrapped == url {
                 self.present.contacted = url;
@@ -66,6 +73,7 @@ impl Check {
         }
         let url = self.settings.url.as_ref().map(ToString::to_string);
         if self.present.contacted != url {
+            self.forget_reports();
             let booted = self.present.events.boot;
             self.discard_what_is_due();
             self.present.other_acs();
@@ -77,6 +85,8 @@ impl Check {
     pub(super) fn session_failed(&mut self) {
         if let Some(undelivered) = self.in_flight.take() {
             self.present.periodic_failed |= undelivered.periodic == Need::Must;
+            let mut undelivered = undelivered;
+            undelivered.vendor.iter_mut().for_each(|event| event.failed = true);
             self.present.events.put_back(&undelivered);
         }
         self.present.retry += 1;

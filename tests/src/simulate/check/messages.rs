@@ -3,12 +3,16 @@
 use cwmp_core::{
     datetime::DateTime,
     fault::FaultCode,
+    limits,
     rpc::{AcsRequest, CpeResponse, Envelope, Fault, Inform, ToAcs},
     stored::Stored,
 };
 
 use super::{Call, CallState, Check, Finding, Next};
-use crate::simulate::acs::{Asked, Posted};
+use crate::simulate::{
+    acs::{Asked, Posted},
+    owed::Owed,
+};
 
 impl Check {
     pub(super) fn post(&mut self, posted: &Posted, stored: &Stored) -> Finding {
@@ -25,11 +29,11 @@ impl Check {
             Posted::Empty if session.request.is_some() => Err("no repetition after fault 8005".to_owned()),
             Posted::Empty => {
                 session.said_empty |= !session.held;
-                Ok(())
+                if session.said_empty { self.all_is_reported() } else { Ok(()) }
             }
             Posted::Message(envelope) => match &envelope.message {
                 ToAcs::Request(AcsRequest::Inform(inform)) => self.inform(inform, envelope),
-                ToAcs::Request(request) => self.request(request, envelope),
+                ToAcs::Request(request) => self.request(request, envelope, stored),
                 ToAcs::Response(response) => self.response(Ok(response), envelope, stored),
                 ToAcs::Fault(fault) => self.response(Err(fault), envelope, stored),
                 ToAcs::Unusable { method, .. } => Err(format!("the box has sent an unusable {method}")),
@@ -60,14 +64,19 @@ impl Check {
             return Err(format!("RetryCount is {} instead of {retry}", inform.retry_count));
         }
         let mut owed = self.in_flight.take().unwrap_or_default();
-        let behind = owed.compare(&inform.events, self.value_change, |code, id| self.key(code, id))?;
+        let rest = self.compare_transfers(&inform.events)?;
+        let full = inform.events.len() >= limits::INFORM_EVENTS;
+        if inform.events.len() > limits::INFORM_EVENTS {
+            return Err(format!("an Inform with {} events", inform.events.len()));
+        }
+        let behind = owed.compare(&rest, full, self.value_change, |code, id| self.key(code, id))?;
         self.in_flight = Some(owed);
         self.present.events.put_back(&behind);
         self.last_inform = Some(inform.clone());
         Ok(())
     }
 
-    fn request(&mut self, request: &AcsRequest, envelope: &Envelope<ToAcs>) -> Finding {
+    fn request(&mut self, request: &AcsRequest, envelope: &Envelope<ToAcs>, stored: &Stored) -> Finding {
         let Some(session) = &mut self.session else { return Ok(()) };
         let method = request.method();
         if let Some((before, id, times)) = &mut session.request {
@@ -81,7 +90,20 @@ impl Check {
             return Err(format!("{method} where the box may not send a request"));
         }
         session.request = Some((method.to_owned(), envelope.header.id.clone(), 1));
+        let reporting = self.report(request, stored)?;
+        if let Some(session) = &mut self.session {
+            session.reporting = reporting;
+        }
         Ok(())
+    }
+
+    /// A call was refused: it is owed no more. What was handed over last may be without it already.
+    fn never_promised(&mut self, withdraw: impl Fn(&mut Owed)) {
+        withdraw(&mut self.present);
+        if !self.unwritten {
+            withdraw(&mut self.last_handed);
+            self.handed.values_mut().for_each(&withdraw);
+        }
     }
 
     fn response(
@@ -91,7 +113,7 @@ impl Check {
         stored: &Stored,
     ) -> Finding {
         let call = self.session.as_mut().and_then(|session| session.call.take());
-        let Some(Call { id, asked, reboot, inform, owed_before }) = call else {
+        let Some(Call { id, asked, reboot, inform, owed_before, too_late }) = call else {
             return Err("a response to no call".to_owned());
         };
         if envelope.header.id != id {
@@ -112,7 +134,7 @@ impl Check {
             }
             (Asked::Reboot(_), Err(_)) => {
                 if let Some(refused) = reboot {
-                    self.present.reboots.retain(|call| *call != refused);
+                    self.never_promised(|owed| owed.reboots.retain(|call| *call != refused));
                     if let Some(call) = self.calls.get_mut(refused) {
                         call.state = CallState::Refused;
                     }
@@ -132,7 +154,7 @@ impl Check {
                 }
             }
             (Asked::ScheduleInform(..), Err(fault)) => {
-                self.present.events.scheduled.retain(|(id, _)| Some(*id) != inform);
+                self.never_promised(|owed| owed.events.scheduled.retain(|(id, _)| Some(*id) != inform));
                 if let Some(call) = inform.and_then(|id| self.informs.get_mut(id)) {
                     call.state = CallState::Refused;
                 }
@@ -146,9 +168,12 @@ impl Check {
                 }
             }
             (Asked::FactoryReset, Err(_)) => {
-                self.present.factory_reset = owed_before;
+                self.never_promised(|owed| owed.factory_reset = owed_before);
                 Ok(())
             }
+            (Asked::Transfer(order), response) => self.order_answered(&order, response, stored),
+            (Asked::Cancel(key), response) => self.cancel_answered(&key, too_late, response, stored),
+            (Asked::Queue, response) => self.queue_answered(response),
             (Asked::Other(method), Ok(response)) if response.method() == method => Ok(()),
             (Asked::Other(method), Err(_)) if method != "GetRPCMethods" => Ok(()),
             (Asked::Faulty(Some(code)), Err(fault)) => refused_with(fault, code),

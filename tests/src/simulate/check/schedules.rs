@@ -2,58 +2,33 @@
 
 use cwmp_core::time::Now;
 
-use super::{CallState, Check};
+use super::{CallState, Check, due::Due, transfers::Transfer};
 use crate::simulate::owed::{CallId, Need};
 
 /// What is due later than this is not waited for, in milliseconds.
 const FAR_MS: u64 = 86_400_000;
 
-/// A ScheduleInform call of the ACS. Moments are on the clock of the present uptime.
+/// A ScheduleInform call of the ACS.
 #[derive(Debug)]
 pub(super) struct InformCall {
     pub(super) key: String,
     pub(super) state: CallState,
-    delay_ms: u64,
-    /// Not before.
-    earliest: u64,
-    /// From then on in the next Inform.
-    latest: u64,
-    /// The box knew the date when the call came.
-    dated: bool,
-    /// The clock was set since, so that the date says nothing certain.
-    stepped: bool,
-    /// The box has started again since: nothing but the date tells how long it was off.
-    booted: bool,
+    due: Due,
     /// It may have been due when a bootstrap discarded all that was older.
     discarded: bool,
 }
 
 impl InformCall {
     pub(super) fn new(key: &str, delay_seconds: u32, now: Now) -> Self {
-        let delay_ms = u64::from(delay_seconds) * 1000;
-        let due = now.mono.0 + delay_ms;
-        Self {
-            key: key.to_owned(),
-            state: CallState::Called,
-            delay_ms,
-            earliest: due,
-            latest: due,
-            dated: now.wall.is_some(),
-            stepped: false,
-            booted: false,
-            discarded: false,
-        }
-    }
-
-    fn may_be_due(&self, now: u64) -> bool {
-        (self.booted && self.stepped) || self.earliest <= now
+        let due = Due::new(u64::from(delay_seconds) * 1000, now);
+        Self { key: key.to_owned(), state: CallState::Called, due, discarded: false }
     }
 
     /// Whether it belongs into an Inform whose events are gathered now.
     fn need(&self, now: u64) -> Need {
         match () {
-            () if !self.may_be_due(now) => Need::No,
-            () if self.latest <= now && self.state == CallState::Promised && !self.discarded => Need::Must,
+            () if !self.due.may_be_over(now) => Need::No,
+            () if self.due.is_over(now) && self.state == CallState::Promised && !self.discarded => Need::Must,
             () => Need::May,
         }
     }
@@ -62,19 +37,16 @@ impl InformCall {
 impl Check {
     /// The box has started again, and its clock begins anew: it now shows `passed` milliseconds less than the old one would.
     pub(in crate::simulate) fn clock_begins_anew(&mut self, passed: u64, now: Now) {
-        for call in &mut self.informs {
-            call.earliest = call.earliest.saturating_sub(passed);
-            call.latest = call.latest.saturating_sub(passed);
-            call.booted = true;
-            if !call.dated || call.stepped || now.wall.is_none() {
-                // The whole delay once more, if the box knows no better: late rather than lost.
-                call.latest = now.mono.0 + call.delay_ms;
-            }
-        }
+        self.dues().for_each(|due| due.clock_begins_anew(passed, now));
     }
 
     pub(super) fn clock_is_set(&mut self) {
-        self.informs.iter_mut().for_each(|call| call.stepped = true);
+        self.dues().for_each(Due::clock_is_set);
+    }
+
+    fn dues(&mut self) -> impl Iterator<Item = &mut Due> {
+        let transfers = self.transfers.iter_mut().flat_map(Transfer::dues);
+        self.informs.iter_mut().map(|call| &mut call.due).chain(transfers)
     }
 
     /// The ACS is about to become another one, and what is due is not owed to it.
@@ -82,7 +54,7 @@ impl Check {
         let now = self.now.mono.0;
         for (id, _) in &self.present.events.scheduled {
             if let Some(call) = self.informs.get_mut(*id)
-                && call.may_be_due(now)
+                && call.due.may_be_over(now)
             {
                 call.discarded = true;
             }
@@ -101,8 +73,8 @@ impl Check {
     pub(super) fn due_since(&self, failed: u64) -> bool {
         let now = self.now.mono.0;
         self.scheduled().any(|(_, call)| {
-            let over = call.state == CallState::Promised && call.latest < failed;
-            call.may_be_due(now) && !over
+            let over = call.state == CallState::Promised && call.due.latest < failed;
+            call.due.may_be_over(now) && !over
         })
     }
 
@@ -111,7 +83,7 @@ impl Check {
         let now = self.now.mono.0;
         self.scheduled().any(|(_, call)| match call.need(now) {
             Need::Must => true,
-            _ => (now..now + FAR_MS).contains(&(call.latest + late_ms)),
+            _ => (now..now + FAR_MS).contains(&(call.due.latest + late_ms)),
         })
     }
 

@@ -46,6 +46,8 @@ pub(super) struct Bench {
     pub(super) waiting_tickets: Vec<Ticket>,
     unwritten: Option<Stored>,
     pub(super) reachable: bool,
+    /// Whether the connection comes, or fails, at once; else the test brings it.
+    pub(super) connects: bool,
     pub(super) value_change: bool,
     /// What the next lightweight notification is to carry.
     pub(super) lightweight: Vec<ParameterValueStruct>,
@@ -113,6 +115,7 @@ impl Bench {
             waiting_tickets: Vec::new(),
             unwritten: None,
             reachable: true,
+            connects: true,
             value_change,
             lightweight: Vec::new(),
             listening: None,
@@ -226,6 +229,9 @@ impl Bench {
                 }
                 Effect::OpenSession(target) => {
                     self.seen.push(Seen::Open(target));
+                    if !self.connects {
+                        continue;
+                    }
                     let input = if self.reachable {
                         Input::Connected
                     } else {

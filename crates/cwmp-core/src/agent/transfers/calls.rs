@@ -173,7 +173,8 @@ impl Agent {
         })
     }
 
-    /// Drops all transfers with this key that have not begun to change the box (TR-069a6 A.4.1.9).
+    /// Drops all transfers with this key that have not begun to change the box (TR-069a6 A.4.1.9). What is under way stops at
+    /// once, so that it cannot end while the store writes that it is dropped; if that fails, it begins again.
     pub(in crate::agent) fn promise_cancel(&mut self, call: CancelTransfer) {
         let named = |transfer: &&Transfer| {
             transfer.origin != Origin::Local && transfer.command_key == call.command_key
@@ -184,16 +185,16 @@ impl Agent {
         }
         let dropped: Vec<Transfer> = self.state.transfers.iter().filter(named).cloned().collect();
         self.state.transfers.retain(|transfer| !dropped.iter().any(|gone| gone.id == transfer.id));
+        let dropping = |running: &mut Running| dropped.iter().any(|gone| gone.id == running.transfer);
+        if let Some(Running { step: Step::Moving(job), .. }) = self.transfers.running.take_if(dropping) {
+            self.effects.push_back(Effect::CancelJob(job));
+        }
         self.store_then_answer(Promise::Cancel(dropped));
     }
 
     /// That they are dropped is stored.
     pub(in crate::agent) fn keep_cancelled(&mut self, dropped: &[Transfer]) {
         for Transfer { id, .. } in dropped {
-            let running = self.transfers.running.take_if(|running| running.transfer == *id);
-            if let Some(Running { step: Step::Moving(job), .. }) = running {
-                self.effects.push_back(Effect::CancelJob(job));
-            }
             self.transfers.later.retain(|(later, _)| later != id);
             self.effects.push_back(Effect::DiscardFile(*id));
         }

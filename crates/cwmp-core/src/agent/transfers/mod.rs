@@ -32,6 +32,8 @@ pub(super) struct Transfers {
     running: Option<Running>,
     /// Scheduled downloads whose last try has failed, and when the next one is.
     later: Vec<(TransferId, Mono)>,
+    /// Those that the present Inform lists.
+    listed: Vec<TransferId>,
     /// Outcomes that the store is writing: the ACS is told of them afterwards.
     unstored: Vec<(Ticket, TransferId)>,
     /// Whether the box had little to do when it was asked last.
@@ -124,11 +126,15 @@ impl Agent {
         }
     }
 
+    /// Looks at what passes with time alone; called while no session is on, also where a restart waits.
+    pub(super) fn watch_the_box(&mut self, now: Now) {
+        self.last_look = now.mono;
+        self.box_has_not_gone_down(now);
+    }
+
     /// Starts what may start now; called while no session is on.
     pub(super) fn run_transfers(&mut self, now: Now) {
         self.close_windows(now);
-        self.box_has_not_gone_down(now);
-        self.last_look = now.mono;
         match &mut self.transfers.running {
             Some(Running { transfer, step: step @ Step::Ready, .. }) => {
                 let id = *transfer;

@@ -50,27 +50,37 @@ impl Agent {
 
     /// The events that the next Inform lists: those of transfers, and of the others as many as have room.
     pub(in crate::agent) fn events_for_inform(&mut self) -> Vec<EventStruct> {
+        self.transfers.listed = self.reportable().map(|transfer| transfer.id).collect();
         let mut events = self.transfer_events();
         events.extend(self.events.take_for_inform(limits::INFORM_EVENTS.saturating_sub(events.len())));
         events.sort_by_key(|event| event.code.rank());
         events
     }
 
-    /// The requests that report them, in the order of their ends.
+    /// Those that the Inform of the present session lists.
+    fn listed(&self) -> impl Iterator<Item = &Transfer> {
+        self.reportable().filter(|transfer| self.transfers.listed.contains(&transfer.id))
+    }
+
+    /// The requests that report what the Inform lists, in the order of the calls. What has ended since then is for the next
+    /// session.
     pub(in crate::agent) fn transfer_requests(&self) -> Vec<AcsRequest> {
         let autonomous = self.acs_offers(AUTONOMOUS);
         let may_ask = |transfer: &&Transfer| transfer.origin != Origin::Local || autonomous == Some(true);
         let mut requests: Vec<AcsRequest> =
-            self.reportable().filter(may_ask).filter_map(Transfer::report).collect();
+            self.listed().filter(may_ask).filter_map(Transfer::report).collect();
         // An ACS that does not know the method may do worse than refuse it: its list is asked for first.
-        if autonomous.is_none() && self.reportable().any(|transfer| transfer.origin == Origin::Local) {
+        let asked = self.requests.contains(&AcsRequest::GetRPCMethods);
+        if autonomous.is_none() && !asked && self.listed().any(|transfer| transfer.origin == Origin::Local) {
             requests.push(AcsRequest::GetRPCMethods);
         }
         requests
     }
 
     /// The ACS has said what it can do: what happened on the box is reported to it, or to nobody.
-    pub(in crate::agent) fn report_autonomous(&mut self) {
+    ///
+    /// Where that was known before, the session has its requests already.
+    pub(in crate::agent) fn report_autonomous(&mut self, first: bool) {
         if self.acs_offers(AUTONOMOUS) != Some(true) {
             let before = self.state.transfers.len();
             let stays =
@@ -82,9 +92,9 @@ impl Agent {
             }
             return;
         }
-        let local = self.reportable().filter(|transfer| transfer.origin == Origin::Local);
+        let local = self.listed().filter(|transfer| transfer.origin == Origin::Local);
         let requests: Vec<AcsRequest> = local.filter_map(Transfer::report).collect();
-        if let Some(open) = self.open() {
+        if let Some(open) = self.open().filter(|_| first) {
             for request in requests {
                 open.session.ask(request);
             }

@@ -3,6 +3,7 @@
 mod apply;
 mod cancel;
 mod local;
+mod races;
 mod reports;
 mod windows;
 

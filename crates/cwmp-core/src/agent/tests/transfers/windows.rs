@@ -75,7 +75,7 @@ fn when_idle_waits_for_a_box_that_has_little_to_do() {
     bench.expect_nothing();
     bench.input(Input::BoxIdle(true));
     expect_fetch(&mut bench);
-    assert!(Bench::known().agent.waits_for_idle(bench.now) == false);
+    assert!(!Bench::known().agent.waits_for_idle(bench.now));
 }
 
 /// Conformance: 7.34
