@@ -5,6 +5,7 @@
 
 pub mod conformance;
 pub mod loopback;
+pub mod powercut;
 pub mod program;
 pub mod replay;
 pub mod sandbox;

@@ -26,6 +26,10 @@ cargo xtask <job> [flags]
     --seeds N             that many worlds (10,000 where nothing is said)
     --from S              beginning with this seed
     --seed X              this one alone, with its story
+  powercut              a whole scenario, cut after every operation of the disk; the last line counts the broken cut points
+    --seeds N             that many scenarios (5 where nothing is said)
+    --from S              beginning with this seed
+    --only POINT          SEED:OPERATION:DISK alone, with its story
   conformance           which requirements of TR-069 a passing test shows; writes docs/conformance.md
     --check               compares the page instead of writing it
     --quiet               prints the last line only
@@ -52,6 +56,7 @@ pub(crate) enum Job {
     Features,
     Interop(Interop),
     Lint,
+    Powercut(Powercut),
     Simulate(Simulate),
     Test,
     Tidy,
@@ -110,6 +115,15 @@ pub(crate) struct Simulate {
     pub(crate) seed: Option<u64>,
 }
 
+/// Flags of `powercut`.
+#[derive(Debug, Default, PartialEq, Eq)]
+pub(crate) struct Powercut {
+    pub(crate) seeds: Option<u64>,
+    pub(crate) from: u64,
+    /// A cut point, as the program prints it.
+    pub(crate) only: Option<String>,
+}
+
 pub(crate) fn parse(mut args: lexopt::Parser) -> Result<Job, lexopt::Error> {
     let job = match args.next()? {
         None | Some(Short('h') | Long("help")) => return Ok(Job::Help),
@@ -128,6 +142,7 @@ pub(crate) fn parse(mut args: lexopt::Parser) -> Result<Job, lexopt::Error> {
         "features" => Job::Features,
         "interop" => return interop(args),
         "lint" => Job::Lint,
+        "powercut" => return powercut(args),
         "simulate" => return simulate(args),
         "test" => Job::Test,
         "tidy" => Job::Tidy,
@@ -243,6 +258,23 @@ fn simulate(mut args: lexopt::Parser) -> Result<Job, lexopt::Error> {
     Ok(Job::Simulate(simulate))
 }
 
+fn powercut(mut args: lexopt::Parser) -> Result<Job, lexopt::Error> {
+    let mut powercut = Powercut::default();
+    while let Some(arg) = args.next()? {
+        match arg {
+            Short('h') | Long("help") => return Ok(Job::Help),
+            Long("seeds") => powercut.seeds = Some(args.value()?.parse()?),
+            Long("from") => powercut.from = args.value()?.parse()?,
+            Long("only") => powercut.only = Some(args.value()?.string()?),
+            other => return Err(other.unexpected()),
+        }
+    }
+    if powercut.only.is_some() && (powercut.seeds.is_some() || powercut.from != 0) {
+        return Err("--only goes with neither --seeds nor --from".into());
+    }
+    Ok(Job::Powercut(powercut))
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -281,6 +313,15 @@ mod tests {
     }
 
     #[test]
+    fn cut_points_are_given_by_seeds_or_as_one() {
+        let range = Powercut { seeds: Some(2), from: 1, only: None };
+        assert_eq!(parsed("powercut --seeds 2 --from 1"), Ok(Job::Powercut(range)));
+        let one = Powercut { only: Some("1:20:crash".into()), ..Powercut::default() };
+        assert_eq!(parsed("powercut --only 1:20:crash"), Ok(Job::Powercut(one)));
+        assert!(parsed("powercut --only 1:20:3 --seeds 2").is_err());
+    }
+
+    #[test]
     fn what_is_not_understood_is_refused() {
         for words in
             ["bild", "--ci", "ci now", "build mips", "build --debug --target x", "interop", "interop x"]
@@ -303,6 +344,7 @@ mod tests {
             "interop acsrs",
             "interop nginx",
             "lint",
+            "powercut",
             "simulate",
             "test",
             "tidy",

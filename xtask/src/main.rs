@@ -13,6 +13,7 @@ mod interop;
 mod lint;
 mod need;
 mod parts;
+mod powercut;
 mod sh;
 mod simulate;
 mod test;
@@ -46,6 +47,7 @@ fn main() -> ExitCode {
         Job::Features => features::run(&sh),
         Job::Interop(options) => interop::run(&sh, &options),
         Job::Lint => lint::run(&sh),
+        Job::Powercut(options) => powercut::run(&sh, &options),
         Job::Simulate(options) => simulate::run(&sh, &options),
         Job::Test => test::run(&sh),
         Job::Tidy => tidy::run(&sh),

@@ -6,7 +6,7 @@ use crate::need::{
     CLIPPY, IPROUTE2, LXML, NAMESPACES, NGINX, Need, OPENSSL, QEMU, RUST_SRC, RUSTFMT, SCHEMAS, ZIG,
 };
 use crate::sh::{Res, Sh};
-use crate::{bench, build, conformance, demo, deny, features, interop, lint, simulate, test, tidy};
+use crate::{bench, build, conformance, demo, deny, features, interop, lint, powercut, simulate, test, tidy};
 
 /// Steps that share a time budget.
 pub(crate) struct Part {
@@ -67,6 +67,7 @@ pub(crate) const PARTS: &[Part] = &[
     },
     Part { name: "conformance", minutes: 5, steps: &[Step::check("conformance", conformance::check)] },
     Part { name: "simulation", minutes: 2, steps: &[Step::check("random worlds", simulate::check)] },
+    Part { name: "power cuts", minutes: 5, steps: &[Step::check("every operation", powercut::check)] },
     Part {
         name: "real servers",
         minutes: 8,

@@ -95,7 +95,8 @@ impl DataModel {
     /// The ACS has answered the Inform.
     pub(crate) async fn inform_delivered(&mut self) {
         let reported = std::mem::take(&mut self.reported);
-        if !reported.is_empty() {
+        let news = !reported.is_empty();
+        if news {
             self.attributes.known.extend(reported.iter().cloned());
             if self.attributes.is_full() {
                 // Rows watched by default have come and gone: what is dropped is recorded anew if it is still there.
@@ -103,6 +104,8 @@ impl DataModel {
                 self.attributes.known.retain(|name, _| set.contains_key(name));
                 self.attributes.known.extend(reported.into_iter().take(limits::ATTRIBUTES));
             }
+        }
+        if news || self.unsaved.get() {
             self.save_attributes().await;
         }
     }

@@ -198,7 +198,7 @@ impl DataModel {
         match self.read(&[&name], Reading::Strict).await {
             Ok(tree) => {
                 let now = tree.parameter(&name).map(|found| (name.clone(), fingerprint(found.entry.text)));
-                self.know(now.into_iter().collect()).await;
+                self.know(now);
             }
             Err(fault) => tracing::warn!("{name} could not be read: {fault}"),
         }

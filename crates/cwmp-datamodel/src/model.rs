@@ -52,6 +52,10 @@ pub struct DataModel {
     pub(crate) attributes: Attributes,
     /// Fingerprints that become known to the ACS when it has answered the last Inform.
     pub(crate) reported: Vec<(String, u64)>,
+    /// Fingerprints that are known to the ACS once what it has set is durable.
+    pub(crate) learnt: Vec<(String, u64)>,
+    /// The attributes could not be saved.
+    pub(crate) unsaved: Cell<bool>,
     /// What the model wants in every Inform and a source answers for.
     pub(crate) forced: Vec<String>,
     /// What the model watches from the start and a source answers for, with `*` for instances.
@@ -128,6 +132,8 @@ impl DataModel {
             log: Rc::new(NoLog),
             call: Call::default(),
             reported: Vec::new(),
+            learnt: Vec::new(),
+            unsaved: Cell::new(false),
             forced,
             watched_by_default,
             references,
@@ -151,6 +157,13 @@ impl DataModel {
     /// # Errors
     /// The fault to answer; then nothing has changed.
     pub async fn execute(&mut self, op: DataOp, origin: Origin) -> Result<DataReply, CwmpFault> {
+        let done = self.perform(op, origin).await;
+        self.keep_learnt(done.is_ok()).await;
+        done
+    }
+
+    async fn perform(&mut self, op: DataOp, origin: Origin) -> Result<DataReply, CwmpFault> {
+        self.learnt.clear();
         match op {
             DataOp::Inform { events } => Ok(self.inform(&events).await),
             DataOp::InformDelivered => {
@@ -183,6 +196,18 @@ impl DataModel {
                 self.delete(&object_name, &parameter_key, origin).await.map(DataReply::Status)
             }
             _ => Ok(DataReply::Done),
+        }
+    }
+
+    /// Records that the ACS knows what it has set, unless that was taken back (`made` is false). Only now is the change one
+    /// that no start undoes: recorded before, a power cut in between would report the former values as news.
+    async fn keep_learnt(&mut self, made: bool) {
+        let mut changed = false;
+        for (name, now) in std::mem::take(&mut self.learnt).into_iter().filter(|_| made) {
+            changed |= self.attributes.learn(name, now);
+        }
+        if changed {
+            self.save_attributes().await;
         }
     }
 
@@ -330,9 +355,11 @@ impl DataModel {
         saved.map_err(|error| CwmpFault::new(FaultCode::INTERNAL_ERROR, error.to_string()))
     }
 
-    /// Writes the attributes; what could not be written is tried again with the next change.
+    /// Writes the attributes; what could not be written is tried again with the next change or session.
     pub(crate) async fn save_attributes(&self) {
-        if let Err(error) = self.store.save(&self.attributes).await {
+        let saved = self.store.save(&self.attributes).await;
+        self.unsaved.set(saved.is_err());
+        if let Err(error) = saved {
             tracing::warn!("what the ACS knows of watched parameters could not be saved: {error}");
         }
     }

@@ -185,7 +185,7 @@ impl DataModel {
         match applied {
             Ok(status) => {
                 if origin == Origin::Acs {
-                    self.know(watched).await;
+                    self.know(watched);
                 }
                 Ok(status)
             }
@@ -322,15 +322,9 @@ impl DataModel {
         }
     }
 
-    /// The ACS has set these values itself: they are no news to it.
-    pub(crate) async fn know(&mut self, watched: Vec<(String, u64)>) {
-        let mut changed = false;
-        for (name, now) in watched {
-            changed |= self.attributes.learn(name, now);
-        }
-        if changed {
-            self.save_attributes().await;
-        }
+    /// The ACS has set these values itself: they are no news to it, once they are durable.
+    pub(crate) fn know(&mut self, watched: impl IntoIterator<Item = (String, u64)>) {
+        self.learnt.extend(watched);
     }
 }
 

@@ -4,15 +4,22 @@
 
 mod common;
 
+use std::{
+    cell::{Cell, RefCell},
+    rc::Rc,
+};
+
 use common::{Bench, KEY};
 use cwmp_core::{
     event::EventCode,
     io::{DataOp, DataReply},
     rpc::{ParameterKey, SetParameterAttributesStruct},
 };
+use cwmp_datamodel::{DataModel, LogError, Transaction, TransactionLog};
 use cwmp_platform::source::{Access, ObjectKind};
 
 const URL: &str = "Device.ManagementServer.ConnectionRequestURL";
+const CODE: &str = "Device.DeviceInfo.ProvisioningCode";
 const VERSION: &str = "Device.DeviceInfo.SoftwareVersion";
 const HOST: &str = "Device.Hosts.Host.1.HostName";
 const UP_TIME: &str = "Device.DeviceInfo.UpTime";
@@ -423,4 +430,71 @@ async fn lightweight_notification_that_is_switched_off_is_forgotten() {
     assert_eq!(lightly(&mut bench).await, []);
     bench.watch(&[(HOST, 5)]).await.unwrap();
     assert_eq!(lightly(&mut bench).await, [], "what it is now is no news");
+}
+
+/// A log that looks at what the ACS knows at the end of a call.
+struct Watching {
+    shelf: Rc<common::Shelf>,
+    known: RefCell<Vec<u64>>,
+    fails: Cell<bool>,
+}
+
+#[async_trait::async_trait(?Send)]
+impl TransactionLog for Watching {
+    fn gather(&self) {}
+
+    async fn settle(&self, _: bool) -> Result<(), LogError> {
+        Ok(())
+    }
+
+    async fn begin(&self, _: &Transaction) -> Result<(), LogError> {
+        Ok(())
+    }
+
+    async fn close(&self) -> Result<(), LogError> {
+        self.known.borrow_mut().push(self.shelf.saved.borrow().known[CODE]);
+        let error = LogError { text: "no space".to_owned(), full: true };
+        if self.fails.get() { Err(error) } else { Ok(()) }
+    }
+
+    async fn keep_undoing(&self) {}
+}
+
+/// A power cut before that would undo the change, and report the former value as news to an ACS that knows it.
+#[tokio::test]
+async fn what_the_acs_sets_counts_as_known_once_no_start_undoes_it() {
+    let mut bench = settled().await;
+    let log =
+        Rc::new(Watching { shelf: bench.shelf.clone(), known: RefCell::default(), fails: Cell::default() });
+    let sources = vec![bench.own.clone() as _, bench.system.clone() as _];
+    bench.model = DataModel::new(sources, bench.shelf.clone()).with_log(log.clone());
+    let before = bench.shelf.saved.borrow().known[CODE];
+    let both = |code| [(CODE, code), ("Device.ManagementServer.Username", "box")];
+    bench.set(&both("a"), "k").await.unwrap();
+    assert_eq!(log.known.take(), [before]);
+    let known = bench.shelf.saved.borrow().known[CODE];
+    assert_ne!(known, before);
+    assert!(!bench.model.check_watched().await);
+
+    log.fails.set(true);
+    bench.set(&both("b"), "k").await.unwrap_err();
+    assert_eq!(bench.shelf.saved.borrow().known[CODE], known, "what was taken back is not known");
+}
+
+#[tokio::test]
+async fn what_could_not_be_saved_is_saved_with_the_next_session() {
+    let mut bench = settled().await;
+    bench.system.put(VERSION, "2.0", Access::ReadOnly);
+    bench.shelf.fails.set(true);
+    bench.inform(&[EventCode::Boot]).await;
+    bench.delivered().await;
+    bench.shelf.fails.set(false);
+    let writes = bench.shelf.writes.get();
+    for _ in 0..2 {
+        assert!(!bench.inform(&[EventCode::Periodic]).await.1);
+        bench.delivered().await;
+    }
+    assert_eq!(bench.shelf.writes.get(), writes + 1);
+    bench.restart();
+    assert!(!bench.inform(&[EventCode::Boot]).await.1);
 }

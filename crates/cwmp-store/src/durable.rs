@@ -180,8 +180,8 @@ pub(crate) fn folder(file: &Path) -> &Path {
 #[derive(Debug)]
 pub(crate) struct ReplaceError {
     pub(crate) error: StoreError,
-    /// The new content has taken the place of the old one, but may be lost in a cut: whoever calls must not take either
-    /// for granted and has to write again.
+    /// The new content has taken the place of the old one, which could not be put back, but may be lost in a cut: whoever
+    /// calls must not take either for granted and has to write again.
     pub(crate) in_place: bool,
 }
 
@@ -214,13 +214,21 @@ pub(crate) fn replace(files: &dyn Files, file: &Path, content: &[u8]) -> Result<
         return Err(error.into());
     }
     let copy = copy_of(file);
-    match files.rename(file, &copy) {
-        Ok(()) => {}
-        Err(error) if error.kind() == ErrorKind::NotFound => {}
+    let had_old = match files.rename(file, &copy) {
+        Ok(()) => true,
+        Err(error) if error.kind() == ErrorKind::NotFound => false,
         Err(error) => return Err(StoreError::io(&copy, "keep the old content", error).into()),
-    }
-    files.rename(&new, file).map_err(|error| StoreError::io(file, "put the new content in place", error))?;
-    sync_folder(files, file).map_err(|error| ReplaceError { error, in_place: true })
+    };
+    let put = files
+        .rename(&new, file)
+        .map_err(|error| StoreError::io(file, "put the new content in place", error))
+        .and_then(|()| sync_folder(files, file));
+    put.map_err(|error| {
+        // Whoever called says now that it failed: the next start must not find the new content.
+        let back = if had_old { files.rename(&copy, file) } else { files.remove(file) };
+        let undone = back.is_ok() && sync_folder(files, file).is_ok();
+        ReplaceError { error, in_place: !undone }
+    })
 }
 
 /// Deletes a file durably, with its copy and what is left of damaged or half-written ones, for these hold secrets as well:
@@ -233,6 +241,21 @@ pub(crate) fn delete(files: &dyn Files, file: &Path) -> Result<(), StoreError> {
     }
     remove_if_there(files, file)?;
     sync_folder(files, file)
+}
+
+/// Makes durable what was read from `file`, and that nothing newer is there: a program that was killed may have left it in
+/// the memory of the kernel alone, and what is told to others by it must not be gone after a power cut. Writes nothing.
+pub(crate) fn confirm(files: &dyn Files, file: &Path) {
+    let synced = match files.fsync(file) {
+        Err(error) if error.kind() != ErrorKind::NotFound => {
+            Err(StoreError::io(file, "make what is there durable", error))
+        }
+        _ => sync_folder(files, file),
+    };
+    if let Err(error) = synced {
+        // It is as safe as it was; a disk that can be read only has nothing to lose.
+        tracing::warn!("{error}");
+    }
 }
 
 /// Makes the names beside `file` durable.

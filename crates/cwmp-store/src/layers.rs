@@ -371,7 +371,10 @@ fn read_user(files: &dyn Files, file: &Path, problems: &mut Vec<Problem>) -> Res
             Err(unread) => Err(unread),
         };
         match read {
-            Ok(document) => return Ok(document),
+            Ok(document) => {
+                durable::confirm(files, file);
+                return Ok(document);
+            }
             Err(Unread::Damaged(reason)) => {
                 let aside = durable::set_aside(files, file);
                 problems.push(Problem::file(file, format!("damaged: {reason}; {aside}; {what_else}")));

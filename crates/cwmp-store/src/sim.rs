@@ -39,10 +39,13 @@ enum Trouble {
     CutAt(usize),
     /// The operation with this number fails; later ones work.
     FailAt(usize, ErrorKind),
+    /// The operation with this number and all later ones fail.
+    FailFrom(usize, ErrorKind),
     /// From the operation with this number on no content can be written.
     FullFrom(usize),
 }
 
+#[derive(Clone)]
 struct State {
     inodes: Vec<Inode>,
     folders: BTreeSet<PathBuf>,
@@ -101,6 +104,12 @@ impl Sim {
         state.trouble = Trouble::FailAt(state.operations + number, kind);
     }
 
+    /// Lets the operation `number` from now fail, and all after it until [`Sim::mend`].
+    pub fn fail_from(&self, number: usize, kind: ErrorKind) {
+        let mut state = self.lock();
+        state.trouble = Trouble::FailFrom(state.operations + number, kind);
+    }
+
     /// From the operation `number` from now on the disk is full: content cannot be written, names can be changed.
     pub fn fill_at(&self, number: usize) {
         let mut state = self.lock();
@@ -152,6 +161,13 @@ impl Sim {
         disks::left_behind(&state).into_iter().map(|files| Self::of(files, state.folders.clone())).collect()
     }
 
+    /// The disk as the next program finds it where this one has ended and the power has not: with everything that was
+    /// done, durable or not.
+    #[must_use]
+    pub fn after_crash(&self) -> Arc<Self> {
+        Arc::new(Self(Mutex::new(State { trouble: Trouble::None, cut: false, ..self.lock().clone() })))
+    }
+
     /// A change of content or names; `content` is what it writes.
     fn change<T>(
         &self,
@@ -169,6 +185,7 @@ impl Sim {
                 }
                 return Err(kind.into());
             }
+            Trouble::FailFrom(at, kind) if number >= at => return Err(kind.into()),
             Trouble::FullFrom(at) if number >= at => {
                 if let Some((file, _)) = content {
                     state.write(file, &[]);

@@ -78,6 +78,7 @@ impl<T: Serialize + DeserializeOwned> StateFile<T> {
                 Ok((read, digest)) => {
                     raw.on_disk = digest;
                     value = Some(read);
+                    durable::confirm(&*raw.files, &file);
                     break;
                 }
                 Err(Refused::Newer(found)) => {

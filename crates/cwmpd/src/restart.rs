@@ -156,19 +156,32 @@ impl FactoryReset {
     }
 }
 
+/// How often it is tried to delete what the agent keeps.
+const ATTEMPTS: u32 = 3;
+
 /// Deletes all that the agent keeps. The protocol state goes last, for it holds the order to reset: a power cut before that
-/// makes the next start begin anew.
+/// makes the next start begin anew. The ACS was promised the reset, and half of one is worse than none: so what fails is
+/// tried again, all of it, [`ATTEMPTS`] times in all.
 pub(crate) async fn forget(
     layers: &SharedLayers,
     attributes: &mut impl AsyncFnMut() -> Result<(), String>,
     numbers: &InstanceNumbers,
     state: &mut impl AsyncFnMut() -> Result<(), String>,
 ) -> Result<(), String> {
-    layers.delete_user().map_err(|error| error.to_string())?;
-    attributes().await?;
-    // They name the devices of whoever had the box.
-    numbers.forget().await?;
-    state().await
+    let mut attempt = async || {
+        layers.delete_user().map_err(|error| error.to_string())?;
+        attributes().await?;
+        // They name the devices of whoever had the box.
+        numbers.forget().await?;
+        state().await
+    };
+    let mut done = attempt().await;
+    for _ in 1..ATTEMPTS {
+        let Err(error) = &done else { break };
+        tracing::warn!("factory reset: {error}; it is tried again");
+        done = attempt().await;
+    }
+    done
 }
 
 /// Replaces the program by a fresh one with the same arguments; returns only when that fails.
@@ -183,7 +196,9 @@ pub(crate) fn start_again() -> String {
 
 #[cfg(test)]
 mod tests {
-    use cwmp_store::prozone::MemoryZone;
+    use std::{cell::RefCell, path::Path};
+
+    use cwmp_store::{Layers, prozone::MemoryZone, sim::Sim};
 
     use super::*;
 
@@ -271,5 +286,28 @@ mod tests {
         assert!(zone(&folder).take().unwrap().is_some(), "not before the state is written");
         mirror.keep(&[]);
         assert_eq!(zone(&folder).take(), Ok(None));
+    }
+
+    /// A factory reset was promised: a disk that fails once does not leave half of one.
+    #[tokio::test(flavor = "current_thread")]
+    async fn what_cannot_be_deleted_is_tried_again_and_the_state_goes_last() {
+        let sim = Sim::with(&[("/etc/factory.ini", ""), ("/etc/user.ini", "[A]\nB = C\n")]);
+        let layers = SharedLayers::new(Layers::load(sim.clone(), Path::new("/etc")).unwrap().0);
+        let (numbers, log) = (InstanceNumbers::in_memory(), RefCell::new(Vec::new()));
+        let mut attributes = async || {
+            log.borrow_mut().push("attributes");
+            if log.borrow().len() > 1 { Ok(()) } else { Err("no space".to_owned()) }
+        };
+        let mut state = async || {
+            log.borrow_mut().push("state");
+            Ok(())
+        };
+        forget(&layers, &mut attributes, &numbers, &mut state).await.unwrap();
+        assert_eq!(log.take(), ["attributes", "attributes", "state"]);
+        assert_eq!(sim.text("/etc/user.ini"), None);
+
+        let mut never = async || Err("no space".to_owned());
+        let failed = forget(&layers, &mut never, &numbers, &mut state).await;
+        assert_eq!((failed, log.take()), (Err("no space".to_owned()), vec![]));
     }
 }

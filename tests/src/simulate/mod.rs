@@ -31,7 +31,7 @@
 mod acs;
 mod check;
 mod data;
-mod dice;
+pub(crate) mod dice;
 mod network;
 mod owed;
 mod periods;

@@ -19,8 +19,9 @@ pub(super) enum Call {
     Data { op: OpId, kind: DataCall },
     /// The answer is one of [`Agent::promises`], which must be on stable storage first.
     Storing { ticket: Ticket },
-    /// That the events of the Inform, which the ACS has answered for, are not reported again must be on stable storage first.
-    Delivering { ticket: Ticket },
+    /// That what the ACS has answered for is not told again must be on stable storage first: the events and changed values of
+    /// an Inform, or a report. What is done is taken out.
+    Delivering { ticket: Option<Ticket>, op: Option<OpId> },
 }
 
 /// Which response the data model's reply becomes.
@@ -168,6 +169,7 @@ impl Agent {
     /// not be stored is as if it had never been asked for.
     pub(super) fn persisted(&mut self, ticket: Ticket, stored: bool, now: Now) {
         self.store_failed |= !stored;
+        self.boot_unstored.take_if(|awaited| *awaited <= ticket);
         if !stored {
             self.await_the_newest(ticket);
         }
@@ -191,9 +193,10 @@ impl Agent {
         // What this hands over must be without the promises that could not be stored.
         self.transfers_stored(ticket, stored);
         // An event that comes twice is better than none: the session goes on even where nothing could be stored.
-        if let Some(open) = self.open() {
-            open.call
-                .take_if(|call| matches!(call, Call::Delivering { ticket: awaited } if *awaited <= ticket));
+        if let Some(Call::Delivering { ticket: awaited, .. }) =
+            self.open().and_then(|open| open.call.as_mut())
+        {
+            awaited.take_if(|awaited| *awaited <= ticket);
         }
         self.pump(now);
     }
@@ -269,6 +272,11 @@ impl Agent {
             && *awaited == op
         {
             return self.inform_data(result, now);
+        }
+        if let Some(Call::Delivering { op: awaited, .. }) = self.open().and_then(|open| open.call.as_mut())
+            && awaited.take_if(|awaited| *awaited == op).is_some()
+        {
+            return self.pump(now);
         }
         let awaited = self.open().and_then(|open| {
             open.call.take_if(|call| matches!(call, Call::Data { op: awaited, .. } if *awaited == op))

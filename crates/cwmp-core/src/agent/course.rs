@@ -113,6 +113,7 @@ impl Agent {
     /// Does what the session wants, until it waits for the ACS, the data model or the store.
     pub(super) fn pump(&mut self, now: Now) {
         while let Stage::Open(open) = &mut self.stage {
+            open.call.take_if(|call| matches!(call, Call::Delivering { ticket: None, op: None }));
             if let Some(Call::Delivering { .. }) = open.call {
                 return;
             }
@@ -135,17 +136,17 @@ impl Agent {
     }
 
     /// The ACS has answered the Inform: its events are delivered. What comes next in the session shows the ACS that we
-    /// know it, so that waits until no power cut can bring a `0 BOOTSTRAP` or `M Reboot` back.
+    /// know it, so that waits until no power cut can bring a `0 BOOTSTRAP` or `M Reboot` back, nor a changed value. It waits
+    /// for the state that names this boot as well, without which a crash would bring a second `1 BOOT`.
     pub(super) fn established(&mut self) {
         if let Stage::Open(open) = &mut self.stage {
             open.events.clear();
         }
         self.state.bootstrapped = self.settings.url.as_ref().map(ToString::to_string);
-        self.data(DataOp::InformDelivered);
-        if let Some(ticket) = self.persist_changes()
-            && let Stage::Open(open) = &mut self.stage
-        {
-            open.call = Some(Call::Delivering { ticket });
+        let op = Some(self.data(DataOp::InformDelivered));
+        let ticket = self.persist_changes().or(self.boot_unstored);
+        if let Stage::Open(open) = &mut self.stage {
+            open.call = Some(Call::Delivering { ticket, op });
         }
     }
 

@@ -115,6 +115,8 @@ pub struct Agent {
     random: Random,
     restart: Option<Restart>,
     next_ticket: u32,
+    /// The state that names this boot is being stored.
+    boot_unstored: Option<Ticket>,
     next_op: u32,
     effects: VecDeque<Effect>,
 }
@@ -215,6 +217,7 @@ impl Agent {
             random: Random::new(0),
             restart: None,
             next_ticket: 0,
+            boot_unstored: None,
             next_op: 0,
             effects: VecDeque::new(),
         }
@@ -312,6 +315,8 @@ impl Agent {
         self.start_timers(now);
         self.listen();
         self.persist_changes();
+        // After a boot something was handed over in any case.
+        self.boot_unstored = (cause == BootCause::Boot).then_some(Ticket(self.next_ticket));
     }
 
     fn booted(&mut self, now: Now) {

@@ -177,12 +177,13 @@ fn nothing_is_written_when_nothing_has_changed() {
     let (mut layers, _) = load(&sim);
     assert!(!layers.commit().unwrap());
     layers.set("ManagementServer", "URL", "http://user/").unwrap();
+    let before = sim.operations();
     layers.set("A", "B", "C").unwrap();
     layers.remove("A", "B");
     layers.remove("A", "none");
     layers.remove_section("none");
     assert!(!layers.commit().unwrap());
-    assert_eq!((sim.operations(), layers.bytes_written()), (0, 0));
+    assert_eq!((sim.operations(), sim.written(), layers.bytes_written()), (before, 0, 0));
 }
 
 #[test]
@@ -298,10 +299,11 @@ fn after_a_rollback_the_file_is_written_again_where_it_may_hold_what_was_refused
     let sim = disk();
     let (mut layers, _) = load(&sim);
     layers.set("ManagementServer", "URL", "http://new/").unwrap();
-    sim.fail_at(5, ErrorKind::Other);
+    sim.fail_from(5, ErrorKind::Other);
     layers.commit().unwrap_err();
     layers.rollback();
-    assert_eq!(url(&load(&sim).0), "http://new/", "the fsync of the folder is what failed");
+    sim.mend();
+    assert_eq!(url(&load(&sim).0), "http://new/", "the fsync of the folder is what failed first");
     assert!(layers.commit().unwrap());
     assert_eq!(url(&load(&sim).0), "http://user/");
 }
@@ -349,7 +351,7 @@ fn names_and_values_have_bounds() {
     }
     assert!(matches!(layers.commit(), Err(StoreError::TooLarge { .. })));
     layers.rollback();
-    assert_eq!((sim.operations(), layers.sections("S").len()), (0, 0));
+    assert_eq!((sim.written(), layers.sections("S").len()), (0, 0));
 }
 
 #[test]
@@ -400,4 +402,18 @@ fn a_folder_that_cannot_be_written_is_named() {
     std::fs::remove_dir_all(dir.path()).unwrap();
     let error = layers.commit().unwrap_err().to_string();
     assert!(error.contains("user.ini: cannot write the new content"), "{error}");
+}
+
+#[test]
+fn what_a_killed_program_left_of_a_commit_is_durable_once_it_was_read() {
+    let sim = disk();
+    let (mut layers, _) = load(&sim);
+    layers.set("ManagementServer", "URL", "http://new/").unwrap();
+    sim.cut_at(5);
+    layers.commit().unwrap_err();
+    let next = sim.after_crash();
+    assert_eq!(url(&load(&next).0), "http://new/");
+    for left in next.after_cut() {
+        assert_eq!(url(&load(&left).0), "http://new/");
+    }
 }

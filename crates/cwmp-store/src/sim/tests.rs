@@ -118,3 +118,17 @@ fn files_need_their_folder_and_stay_in_it() {
     let disk = sim.after_cut().remove(0);
     disk.write_new(path("/b/c/f"), b"y").unwrap();
 }
+
+#[test]
+fn where_the_program_alone_ends_the_next_one_finds_all_that_was_done() {
+    let sim = Sim::with(&[("/f", "x")]);
+    sim.cut_at(2);
+    sim.remove(path("/f")).unwrap();
+    sim.write_new(path("/g"), b"y").unwrap();
+    sim.fsync(path("/g")).unwrap_err();
+    let next = sim.after_crash();
+    assert_eq!((next.names(), next.text("/g").as_deref()), (vec!["/g".to_owned()], Some("y")));
+    // It is no safer than before.
+    assert_eq!(contents(&next, "/f"), all(&[None, Some("x")]));
+    next.fsync(path("/g")).unwrap();
+}

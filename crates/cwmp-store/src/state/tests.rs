@@ -274,3 +274,32 @@ fn files_and_folder_belong_to_their_owner_alone() {
     assert_eq!((mode(&path), mode(&durable::copy_of(&path))), (0o600, 0o600));
     assert_eq!(StateFile::<Stored>::open(RealFiles::shared(), &path).unwrap().1, Some(attempt(2)));
 }
+
+#[test]
+fn what_a_killed_program_left_of_a_save_is_durable_once_it_was_read() {
+    let sim = disk();
+    let (mut file, ..) = open(&sim);
+    // Before the names are made durable.
+    sim.cut_at(5);
+    file.save(&attempt(3)).unwrap_err();
+    let next = sim.after_crash();
+    assert_eq!(open(&next).1, Some(attempt(3)));
+    for left in next.after_cut() {
+        assert_eq!(open(&left).1, Some(attempt(3)));
+    }
+}
+
+#[test]
+fn a_save_that_fails_at_its_very_end_leaves_what_was_there() {
+    for (sim, before) in [(disk(), Some(attempt(2))), (Sim::with(&[]), None)] {
+        let (mut file, ..) = open(&sim);
+        sim.fail_at(5, ErrorKind::StorageFull);
+        file.save(&attempt(3)).unwrap_err();
+        assert_eq!(open(&sim).1, before);
+        for left in sim.after_cut() {
+            assert_eq!(open(&left).1, before);
+        }
+        assert!(file.save(&attempt(3)).unwrap());
+        assert_eq!(open(&sim).1, Some(attempt(3)));
+    }
+}

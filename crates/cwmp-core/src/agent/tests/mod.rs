@@ -1,6 +1,7 @@
 //! The agent against an ACS that the tests play, in virtual time.
 
 mod bench;
+mod delivery;
 mod diagnostics;
 mod first_session;
 mod heartbeat;

@@ -111,7 +111,7 @@ impl Agent {
         self.state.transfers.remove(at);
         let ticket = self.persist();
         if let Some(open) = self.open() {
-            open.call = Some(Call::Delivering { ticket });
+            open.call = Some(Call::Delivering { ticket: Some(ticket), op: None });
         }
     }
 

@@ -47,13 +47,14 @@ impl OwnFile {
         name: &'static str,
         objects: &'static [&'static str],
         fresh: &[(&str, &str)],
-    ) -> Rc<Self> {
+    ) -> Result<Rc<Self>, String> {
         let path = format!("/box/{name}.json");
-        let (file, values, problems) = StateFile::open(sim.clone(), Path::new(&path)).unwrap();
+        let opened = StateFile::open(sim.clone(), Path::new(&path));
+        let (file, values, problems) = opened.map_err(|error| error.to_string())?;
         assert_eq!(problems, []);
         let fresh = || fresh.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect();
         let values = RefCell::new(values.unwrap_or_else(fresh));
-        Rc::new(Self { name, objects, like, file: RefCell::new(file), values })
+        Ok(Rc::new(Self { name, objects, like, file: RefCell::new(file), values }))
     }
 
     /// Durable or not at all.
@@ -147,7 +148,7 @@ impl ParameterSource for OwnFile {
     }
 }
 
-fn sources(sim: &Arc<Sim>, like: Sources) -> Vec<Rc<OwnFile>> {
+fn sources(sim: &Arc<Sim>, like: Sources) -> Result<Vec<Rc<OwnFile>>, String> {
     let clock = [("Device.Time.", ""), ("Device.Time.Enable", "true"), ("Device.Time.NTPServer1", "ntp.old")];
     let network = [
         ("Device.CaptivePortal.", ""),
@@ -170,11 +171,11 @@ fn sources(sim: &Arc<Sim>, like: Sources) -> Vec<Rc<OwnFile>> {
     let of_network: &[&str] = &["Device.CaptivePortal.", "Device.MQTT.", "Device.MQTT.Client.{i}."];
     let of_reports: &[&str] =
         &["Device.BulkData.", "Device.BulkData.Profile.{i}.", "Device.BulkData.Profile.{i}.MQTT."];
-    vec![
-        OwnFile::open(sim, like, "clock", &["Device.Time."], &clock),
-        OwnFile::open(sim, like, "network", of_network, &network),
-        OwnFile::open(sim, like, "reports", of_reports, &reports),
-    ]
+    Ok(vec![
+        OwnFile::open(sim, like, "clock", &["Device.Time."], &clock)?,
+        OwnFile::open(sim, like, "network", of_network, &network)?,
+        OwnFile::open(sim, like, "reports", of_reports, &reports)?,
+    ])
 }
 
 /// What every start asks of the platform.
@@ -234,7 +235,7 @@ impl Cpe {
             Layers::load(Arc::clone(&files), Path::new("/etc")).map_err(|e| vec![e.to_string()])?;
         let config = Config::load(&layers).unwrap().0;
         let layers = Rc::new(SharedLayers::new(layers));
-        let sources = sources(sim, like);
+        let sources = sources(sim, like).map_err(|error| vec![error])?;
         let mut platform = platform(sources.clone());
         more(&mut platform);
         let (_, asked) = mpsc::channel(1);

@@ -1,0 +1,24 @@
+//! `powercut`: the agent on a disk that loses power after every operation; see `tests/src/powercut/`.
+
+use crate::flags;
+use crate::sh::{Res, Sh};
+
+pub(crate) fn run(sh: &Sh, options: &flags::Powercut) -> Res {
+    let program = sh.cargo().words("run --quiet --release -p cwmpd-tests --bin powercut --");
+    let program = match &options.only {
+        Some(point) => program.arg("--only").arg(point),
+        None => {
+            let program = match options.seeds {
+                Some(seeds) => program.arg("--seeds").arg(seeds.to_string()),
+                None => program,
+            };
+            program.arg("--from").arg(options.from.to_string())
+        }
+    };
+    program.run()
+}
+
+/// The seeds that `ci` runs: always the same, so that a failure is one of the change that is being checked.
+pub(crate) fn check(sh: &Sh) -> Res {
+    run(sh, &flags::Powercut::default())
+}
