@@ -3,6 +3,7 @@
 
 #![allow(clippy::unwrap_used, clippy::panic, clippy::indexing_slicing)]
 
+mod confirmed;
 mod namespace;
 mod notified;
 mod shown;
