@@ -30,6 +30,18 @@ ip -4 address flush dev wan0 scope global && ip address replace \"$1\" dev wan0 
 ip route replace default via 192.0.2.1 || true
 ";
 
+/// No sandbox but the machine itself, which nothing here restarts.
+pub(crate) fn of_real_box(sandbox: Sandbox) -> Sandbox {
+    let downloads = sandbox.folder().join("downloads").display().to_string();
+    sandbox
+        .with("cwmpd", "sandbox", "false")
+        .with("cwmpd", "platform", "generic-linux")
+        .with("cwmpd", "log_level", "info")
+        .with("cwmpd", "download_dir", &downloads)
+        .with("cwmpd", "connection_request_address", "0.0.0.0")
+        .with("generic-linux", "reboot_command", "/bin/true")
+}
+
 /// A box whose address the ACS may set, and its ACS beyond the uplink.
 struct Line<'h> {
     home: &'h Home,
@@ -42,17 +54,7 @@ impl<'h> Line<'h> {
         // Not a lease, which would run out.
         home.router.ip("address replace 192.0.2.2/24 dev wan0 valid_lft forever preferred_lft forever");
         let options = AcsOptions { listen: "192.0.2.1:0".parse().unwrap(), ..acs_options() };
-        let of_box = |sandbox: Sandbox| {
-            let downloads = sandbox.folder().join("downloads").display().to_string();
-            sandbox
-                .with("cwmpd", "sandbox", "false")
-                .with("cwmpd", "platform", "generic-linux")
-                .with("cwmpd", "log_level", "info")
-                .with("cwmpd", "download_dir", &downloads)
-                .with("cwmpd", "connection_request_address", "0.0.0.0")
-                .with("cwmpd", "confirm_time", confirm_time)
-                .with("generic-linux", "reboot_command", "/bin/true")
-        };
+        let of_box = |sandbox| of_real_box(sandbox).with("cwmpd", "confirm_time", confirm_time);
         let scene = Scene::new(options, of_box).await;
         let script = scene.folder().join("address");
         fs::write(&script, SCRIPT).unwrap();

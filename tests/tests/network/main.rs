@@ -4,6 +4,7 @@
 #![allow(clippy::unwrap_used, clippy::panic, clippy::indexing_slicing)]
 
 mod confirmed;
+mod coverage;
 mod namespace;
 mod notified;
 mod shown;
