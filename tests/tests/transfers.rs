@@ -2,9 +2,9 @@
 
 #![allow(clippy::unwrap_used, clippy::panic, clippy::indexing_slicing)]
 
-use std::{fs, path::PathBuf};
+use std::{fs, path::PathBuf, time::Duration};
 
-use cwmp_acs::{AcsOptions, Authentication, FileOptions, SessionReport};
+use cwmp_acs::{AcsOptions, Authentication, FileOptions, Script, SessionReport, Step};
 use cwmp_core::{
     event::EventCode,
     rpc::{
@@ -15,13 +15,17 @@ use cwmp_core::{
     value::ValueType,
 };
 use cwmpd_tests::{
-    Scene,
+    Sandbox, Scene,
     scene::{acs_options, set},
 };
 use tempfile::TempDir;
 
 const FIRMWARE: &str = "1 Firmware Upgrade Image";
 const CONFIGURATION: &str = "3 Vendor Configuration File";
+/// What is in force.
+const OLD: &str = "wan.mode=dhcp\n";
+/// What nobody wants to keep.
+const BAD: &str = "wan.mode=none\n";
 const VERSION: &str = "Device.DeviceInfo.SoftwareVersion";
 
 /// An ACS with a file server, and an agent that it knows.
@@ -36,10 +40,26 @@ impl Depot {
     }
 
     async fn guarded_by(authentication: Authentication) -> Self {
+        Self::of(authentication, |sandbox| sandbox).await
+    }
+
+    /// One where what may cut the box off waits so many seconds for the ACS, and which has a configuration.
+    async fn confirming(seconds: &str) -> Self {
+        let waits = |sandbox: Sandbox| sandbox.with("cwmpd", "confirm_time", seconds);
+        let depot = Self::of(Authentication::None, waits).await;
+        depot.serve("old.conf", OLD);
+        depot.serve("bad.conf", BAD);
+        let (_, complete) = depot.fetched(depot.download("old.conf", CONFIGURATION, "old")).await;
+        assert_eq!(complete.fault.code.0, 0, "{complete:?}");
+        depot.scene.until("the configuration is confirmed", || !depot.waits()).await;
+        depot
+    }
+
+    async fn of(authentication: Authentication, change: impl FnOnce(Sandbox) -> Sandbox) -> Self {
         let files = tempfile::tempdir().unwrap();
         let served = FileOptions { authentication, ..FileOptions::folder(files.path()) };
         let options = AcsOptions { files: Some(served), ..acs_options() };
-        let mut scene = Scene::new(options, |sandbox| sandbox).await;
+        let mut scene = Scene::new(options, change).await;
         scene.switch_on();
         scene.session(EventCode::Bootstrap).await;
         Self { scene, files }
@@ -95,6 +115,41 @@ impl Depot {
             _ => None,
         });
         (report, complete.unwrap())
+    }
+
+    /// The ACS orders the configuration after which it is not reached any more; until that is in force.
+    async fn cut_off_by_configuration(&self, key: &str) {
+        // A second later: the session of the call ends well.
+        let bad = Download { delay_seconds: 1, ..self.download("bad.conf", CONFIGURATION, key) };
+        self.scene.call(CpeRequest::Download(bad)).await.unwrap();
+        self.scene.acs.script("*", Script::by_rule(|_| vec![Step::Close]));
+        let is_loaded = || fs::read_to_string(self.configuration()).is_ok_and(|text| text == BAD);
+        self.scene.until("the configuration is in force", is_loaded).await;
+    }
+
+    /// The ACS is there again, and hears of the end of the download; those sessions that it did not answer do not count.
+    async fn told(&self) -> TransferComplete {
+        self.scene.acs.clear_scripts();
+        let report = self.scene.good_session(EventCode::TransferComplete).await;
+        let mut completes = requests(&report).filter_map(|request| match request {
+            AcsRequest::TransferComplete(complete) => Some(complete),
+            _ => None,
+        });
+        completes.next().unwrap_or_else(|| panic!("{:?}\n{}", report.events, self.scene.log()))
+    }
+
+    /// Whether the former configuration is in force because the ACS was not reached, and the ACS is yet to be told.
+    fn is_taken_back(&self) -> bool {
+        let text = |file| fs::read_to_string(file).unwrap_or_default();
+        let kept = text(self.scene.folder().join("user.ini"));
+        let owed =
+            kept.lines().any(|line| line.starts_with("X_CWMPD_RollbackReported") && line.ends_with("false"));
+        owed && !self.waits() && text(self.configuration()) == OLD
+    }
+
+    /// Whether a change waits to be confirmed.
+    fn waits(&self) -> bool {
+        self.scene.folder().join("state/journal.json").exists()
     }
 
     fn configuration(&self) -> PathBuf {
@@ -235,4 +290,36 @@ async fn somebody_on_the_box_is_told_why_a_transfer_is_refused() {
     let output = depot.scene.agent().ask(&["download", "ftp://x/", "--type", CONFIGURATION]).unwrap();
     assert!(!output.status.success());
     assert!(String::from_utf8_lossy(&output.stderr).contains("9013"), "{output:?}");
+}
+
+/// Conformance: 7.17
+#[tokio::test]
+async fn a_configuration_after_which_the_acs_is_not_reached_is_taken_back_and_reported_as_failed() {
+    let depot = Depot::confirming("2").await;
+    depot.cut_off_by_configuration("bad").await;
+    depot.scene.until("the former configuration is in force again", || depot.is_taken_back()).await;
+    let complete = depot.told().await;
+    assert_eq!((complete.command_key.as_str(), complete.fault.code.0), ("bad", 9010), "{complete:?}");
+    assert!(complete.fault.text.contains("the former configuration is in force"), "{complete:?}");
+    assert_eq!(fs::read_to_string(depot.configuration()).unwrap(), OLD);
+    assert_eq!(depot.scene.value("Device.ManagementServer.X_CWMPD_RolledBack").await, CONFIGURATION);
+    depot.scene.assert_clean();
+}
+
+#[tokio::test]
+async fn a_power_cut_after_a_configuration_was_loaded_makes_no_difference_to_what_is_reported() {
+    let mut depot = Depot::confirming("1").await;
+    // From the moment when it is loaded, before anybody has noted that, to a little after it was taken back.
+    for moment in [0, 0, 1, 2, 5, 10, 200, 700, 980, 1000, 1010, 1020, 1200] {
+        let key = format!("bad {moment}");
+        depot.cut_off_by_configuration(&key).await;
+        tokio::time::sleep(Duration::from_millis(moment)).await;
+        depot.scene.cut_power();
+        depot.scene.switch_on();
+        depot.scene.until("the former configuration is in force again", || depot.is_taken_back()).await;
+        let complete = depot.told().await;
+        assert_eq!(complete.command_key.as_str(), key, "{}", depot.scene.log());
+        assert_eq!(complete.fault.code.0, 9010, "{moment} ms: {complete:?}\n{}", depot.scene.log());
+        assert_eq!(fs::read_to_string(depot.configuration()).unwrap(), OLD, "{moment} ms");
+    }
 }

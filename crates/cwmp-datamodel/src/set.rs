@@ -132,8 +132,9 @@ impl DataModel {
                         continue;
                     };
                     let part = plan.parts.entry(source).or_default();
-                    part.undo.extend(former(&found));
-                    plan.lost.extend(is_lost(&found).then(|| change.name.clone()));
+                    let lost = self.is_lost(&found, source);
+                    part.undo.extend(former(&found).filter(|_| !lost));
+                    plan.lost.extend(lost.then(|| change.name.clone()));
                     part.changes.push(change);
                 }
                 Err(fault) => faults.push(fault),
@@ -260,6 +261,13 @@ impl DataModel {
         Ok((found, source, Change { name: name.to_owned(), value }))
     }
 
+    /// Whether a former value is not known: a hidden one that its source keeps to itself. The agent's settings tell theirs; of
+    /// another source, one that is told and empty looks the same.
+    fn is_lost(&self, found: &Found<'_>, source: u8) -> bool {
+        let own = self.source(source).is_ok_and(|source| source.storage() == Storage::Own);
+        own && is_hidden(found) && found.entry.text.is_empty()
+    }
+
     /// Every source judges its part before any applies one.
     async fn check(&self, parts: &BTreeMap<u8, Part>) -> Result<Vec<SetParameterValuesFault>, CwmpFault> {
         let mut faults = Vec::new();
@@ -324,17 +332,10 @@ fn is_hidden(found: &Found<'_>) -> bool {
     found.rule.is_some_and(crate::facts::Rule::is_hidden)
 }
 
-/// A hidden value that its source does not tell. One that is told and empty looks the same.
-fn is_lost(found: &Found<'_>) -> bool {
-    is_hidden(found) && found.entry.text.is_empty()
-}
-
-/// The change that puts a parameter back. Not known for a hidden value that its source keeps to itself; and a command is
-/// not acted upon a second time.
+/// The change that puts a parameter back. A command is not acted upon a second time.
 fn former(found: &Found<'_>) -> Option<Change> {
     let is_command = found.rule.is_some_and(crate::facts::Rule::is_command);
-    (!is_lost(found) && !is_command)
-        .then(|| Change { name: found.full_name(), value: found.entry.text.to_owned() })
+    (!is_command).then(|| Change { name: found.full_name(), value: found.entry.text.to_owned() })
 }
 
 /// A parameter twice refuses the call.

@@ -118,11 +118,14 @@ impl Transaction {
         self
     }
 
-    /// Parameters that get another value.
+    /// Parameters that get another value, with that value.
+    pub(crate) fn changes(&self) -> impl Iterator<Item = &NamedValue> {
+        self.parts.iter().flat_map(|part| part.edits.iter().filter(|edit| !part.before.contains(edit)))
+    }
+
+    /// Names of parameters that get another value.
     pub fn changed(&self) -> impl Iterator<Item = &str> {
-        self.parts.iter().flat_map(|part| {
-            part.edits.iter().filter(|edit| !part.before.contains(edit)).map(|(name, _)| name.as_str())
-        })
+        self.changes().map(|(name, _)| name.as_str())
     }
 }
 

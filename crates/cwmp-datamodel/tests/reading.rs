@@ -6,7 +6,8 @@ mod common;
 
 use common::{Bench, Memory};
 use cwmp_core::io::{DataOp, DataReply};
-use cwmp_datamodel::Origin;
+use cwmp_datamodel::{Origin, limits};
+use cwmp_platform::source::{Access, ObjectKind};
 
 /// Conformance: 4.40
 #[tokio::test]
@@ -249,4 +250,38 @@ async fn snapshots_that_are_never_released_do_not_pile_up() {
     let held = ids.iter().filter(|id| bench.model.snapshot(**id).is_some()).count();
     assert_eq!(held, cwmp_datamodel::limits::SNAPSHOTS);
     assert!(bench.model.snapshot(*ids.last().unwrap()).is_some());
+}
+
+/// Conformance: 4.36
+#[tokio::test]
+async fn an_answer_that_is_too_large_is_refused_and_not_cut() {
+    let mut bench = Bench::new();
+    let rows = limits::SNAPSHOT_BYTES / limits::VALUE_BYTES + 1;
+    for row in 1..=rows {
+        let object = format!("Device.Hosts.Host.{}.", row + 10);
+        bench.system.put_object(&object, ObjectKind::Instance { deletable: false });
+        bench.system.put(&format!("{object}HostName"), &"x".repeat(limits::VALUE_BYTES), Access::ReadOnly);
+    }
+    for path in ["", "Device.", "Device.Hosts.Host."] {
+        assert_eq!(bench.values(&[path]).await, Err(9004), "{path}");
+    }
+    // What does fit is answered as ever.
+    let one = bench.values(&["Device.Hosts.Host.11."]).await.unwrap();
+    assert!(one.iter().any(|(_, value)| value.len() == limits::VALUE_BYTES));
+    assert_eq!(bench.value("Device.Hosts.Host.1.HostName").await, "a");
+}
+
+/// Conformance: 4.30
+#[tokio::test]
+async fn parameters_of_a_vendor_are_read_listed_and_set_like_any_other() {
+    let mut bench = Bench::new();
+    let name = "Device.X_CWMPD_Extra.Level";
+    let infos = bench.infos("Device.X_CWMPD_Extra.", true).await.unwrap();
+    assert_eq!(infos, [(name.to_owned(), true)]);
+    assert_eq!(bench.value(name).await, "7");
+    bench.set(&[(name, "8")], "k").await.unwrap();
+    assert_eq!(bench.value(name).await, "8");
+    assert_eq!(bench.attributes(&[name]).await.unwrap(), [(name.to_owned(), 0, true)]);
+    bench.watch(&[(name, 1)]).await.unwrap();
+    assert_eq!(bench.attributes(&[name]).await.unwrap()[0].1, 1);
 }

@@ -153,7 +153,7 @@ impl Sim {
         self.lock().names.keys().map(|name| name.display().to_string()).collect()
     }
 
-    /// The disks that a cut now may leave behind, each once: every combination of up to [`disks::ALL_SUBSETS`] pending
+    /// The disks that a cut now may leave behind, each once: every combination of up to `disks::ALL_SUBSETS` pending
     /// changes of names, a sample of more; with nothing, half or all of the content that was not fsynced, or garbage.
     #[must_use]
     pub fn after_cut(&self) -> Vec<Arc<Self>> {

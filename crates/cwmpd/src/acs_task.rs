@@ -1,8 +1,18 @@
 //! Carries out what the agent wants of the connection to the ACS, one thing at a time.
+//!
+//! The kernel keeps a connection whose address the box no longer has: no answer can come back on it. Where the box says that
+//! its network has changed, such a connection is given up at once rather than after the wait for a reply, so that the next
+//! session begins with the address that the box has now.
 
-use cwmp_core::io::{AcsTarget, Input};
+use std::{
+    io,
+    net::{SocketAddr, UdpSocket},
+    rc::Rc,
+};
+
+use cwmp_core::io::{AcsTarget, Input, NetError};
 use cwmp_transport::{AcsClient, PostBody};
-use tokio::sync::mpsc;
+use tokio::sync::{Notify, mpsc};
 
 /// One step of a session.
 pub(crate) enum Step {
@@ -17,9 +27,10 @@ pub(crate) enum Note {
     LocalAddress(std::net::IpAddr),
 }
 
-/// Takes steps until the sender is gone; then closes.
+/// Takes steps until the sender is gone; then closes. `changes` is notified when the network of the box has changed.
 pub(crate) async fn run(
     mut client: AcsClient,
+    changes: Rc<Notify>,
     mut steps: mpsc::UnboundedReceiver<Step>,
     inputs: mpsc::UnboundedSender<Input>,
     notes: mpsc::UnboundedSender<Note>,
@@ -35,10 +46,18 @@ pub(crate) async fn run(
                 }
                 Err(error) => Input::SessionLost(error),
             },
-            Step::Post(body) => match client.post(body).await {
-                Ok(reply) => Input::Reply(reply),
-                Err(error) => Input::SessionLost(error),
-            },
+            Step::Post(body) => {
+                let address = client.local_addr();
+                // Whatever was sent before that stays sent: the ACS may take in an answer of which it cannot say so.
+                let posted = tokio::select! {
+                    posted = client.post(body) => posted,
+                    error = address_gone(address, &changes) => Err(error),
+                };
+                match posted {
+                    Ok(reply) => Input::Reply(reply),
+                    Err(error) => Input::SessionLost(error),
+                }
+            }
             Step::Close => {
                 client.close();
                 continue;
@@ -49,4 +68,46 @@ pub(crate) async fn run(
         }
     }
     client.close();
+}
+
+/// Waits until the box no longer has this address.
+async fn address_gone(address: Option<SocketAddr>, changes: &Notify) -> NetError {
+    let Some(address) = address else { return std::future::pending().await };
+    loop {
+        // A change that came before, while nothing was posted, counts.
+        changes.notified().await;
+        if !is_own(address) {
+            return NetError::Broken(format!("the box no longer has the address {}", address.ip()));
+        }
+    }
+}
+
+/// Whether the kernel lets a socket have this address. In doubt it does.
+fn is_own(mut address: SocketAddr) -> bool {
+    address.set_port(0);
+    !UdpSocket::bind(address).is_err_and(|error| error.kind() == io::ErrorKind::AddrNotAvailable)
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use super::*;
+
+    #[tokio::test(start_paused = true)]
+    async fn an_address_is_looked_for_when_the_network_has_changed() {
+        // One for documentation, and one that is always there.
+        let (gone, own) = ("192.0.2.1:7547".parse().unwrap(), "127.0.0.1:7547".parse().unwrap());
+        let changes = Notify::new();
+        let hour = Duration::from_secs(3600);
+        let waited = tokio::time::timeout(hour, address_gone(Some(gone), &changes)).await;
+        assert!(waited.is_err(), "nothing has changed");
+        changes.notify_one();
+        let error = address_gone(Some(gone), &changes).await;
+        assert_eq!(error, NetError::Broken("the box no longer has the address 192.0.2.1".to_owned()));
+        for here in [Some(own), None] {
+            changes.notify_one();
+            assert!(tokio::time::timeout(hour, address_gone(here, &changes)).await.is_err());
+        }
+    }
 }

@@ -27,6 +27,8 @@ use crate::config::{SharedLayers, reader::boolean};
 pub(crate) const ROLLED_BACK: &str = "X_CWMPD_RolledBack";
 /// Whether the ACS knows of that.
 pub(crate) const ROLLBACK_REPORTED: &str = "X_CWMPD_RollbackReported";
+/// The transfer that had brought what was undone, as long as the ACS does not know of that; a key that is no parameter.
+pub(crate) const ROLLED_BACK_TRANSFER: &str = "X_CWMPD_RolledBackTransfer";
 pub(crate) use self::parameters::SECTION;
 
 mod inform_parameter;

@@ -167,7 +167,7 @@ fn request(verb: &str, rest: Vec<String>) -> Result<crate::control::Request, Str
         },
         "request-download" => match rest.split_first() {
             Some((file_type, args)) => {
-                Ok(Request::RequestDownload { file_type: file_type.clone(), args: pairs(args)? })
+                Ok(Request::WantDownload { file_type: file_type.clone(), args: pairs(args)? })
             }
             None => Err("request-download needs a file type".to_owned()),
         },
@@ -207,7 +207,7 @@ mod tests {
         let request = Request::Transfer { order: Box::new(order) };
         assert_eq!(read(&words), Ok(Command::Ask { socket: socket.clone(), request }));
         let args = vec![("Version".to_owned(), "2".to_owned())];
-        let request = Request::RequestDownload { file_type: "1 Firmware Upgrade Image".into(), args };
+        let request = Request::WantDownload { file_type: "1 Firmware Upgrade Image".into(), args };
         let words = ["request-download", "1 Firmware Upgrade Image", "Version=2"];
         assert_eq!(read(&words), Ok(Command::Ask { socket, request }));
     }

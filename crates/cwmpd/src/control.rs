@@ -52,7 +52,7 @@ pub(crate) enum Request {
     /// Agree to the scheduled downloads with this CommandKey.
     Confirm { command_key: String },
     /// Ask the ACS for a download.
-    RequestDownload { file_type: String, args: Vec<(String, String)> },
+    WantDownload { file_type: String, args: Vec<(String, String)> },
 }
 
 /// What a client is answered.

@@ -19,7 +19,7 @@ use cwmp_transport::{
     AcsClient, ClientConfig, PostBody, Tls, TlsConfig,
     files::{FileClient, FileConfig},
 };
-use tokio::sync::mpsc;
+use tokio::sync::{Notify, mpsc};
 
 use crate::{
     acs_task::{self, Note, Step},
@@ -96,7 +96,9 @@ pub(crate) async fn run(parts: Parts, stop: impl Future<Output = ()>) -> Departu
         trace.map_err(|error| tracing::error!("no trace in {}: {error}", file.display())).ok()
     });
     let snapshots = Snapshots::default();
-    let acs = tokio::task::spawn_local(acs_task::run(client, to_acs, inputs.clone(), notes));
+    let network = Rc::new(Notify::new());
+    let acs = acs_task::run(client, Rc::clone(&network), to_acs, inputs.clone(), notes);
+    let acs = tokio::task::spawn_local(acs);
     let store = tokio::task::spawn_local(store_task::run(kept, to_store, inputs.clone()));
     let mut settings = source.subscribe();
     let workshop_ledger = Rc::clone(&ledger);
@@ -162,7 +164,10 @@ pub(crate) async fn run(parts: Parts, stop: impl Future<Output = ()>) -> Departu
                 driver.look_whether_idle();
                 driver.ask_once(Question::Watch);
             }
-            () = changes.settled() => driver.ask_once(Question::Changed),
+            () = changes.settled() => {
+                network.notify_one();
+                driver.ask_once(Question::Changed);
+            }
             () = tokio::time::sleep(sleep) => driver.wake(),
             Some(departure) = departing.recv() => break departure,
             () = &mut stop => break Departure::Stop,
@@ -386,7 +391,7 @@ impl Driver {
                 let key = CommandKey::new(&command_key).map_err(|error| format!("{command_key}: {error}"))?;
                 LocalCommand::ConfirmDownload(key)
             }
-            Request::RequestDownload { file_type, args } => {
+            Request::WantDownload { file_type, args } => {
                 let args = args.into_iter().map(|(name, value)| ArgStruct { name, value }).collect();
                 LocalCommand::RequestDownload(Box::new(RequestDownload { file_type, args }))
             }

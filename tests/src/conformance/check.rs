@@ -2,11 +2,12 @@
 
 use cwmp_core::{
     io::Datagram,
+    job::Job,
     rpc::{AcsRequest, CpeResponse, Envelope, Fault, Inform, ToAcs},
     soap,
 };
 
-use super::stage::Post;
+use super::{stage::Post, transfers};
 
 /// Holds a POST of the agent against the words after `cpe`; returns the ID of a request.
 ///
@@ -125,6 +126,14 @@ fn name(message: &ToAcs) -> String {
 fn message(message: &ToAcs, words: &[&str]) -> Result<(), String> {
     match message {
         ToAcs::Request(AcsRequest::Inform(message)) => inform(message, words),
+        ToAcs::Request(AcsRequest::TransferComplete(told)) => hold(transfers::complete(told), words),
+        ToAcs::Request(AcsRequest::AutonomousTransferComplete(told)) => {
+            hold(transfers::autonomous(told), words)
+        }
+        ToAcs::Request(AcsRequest::RequestDownload(wanted)) => {
+            let file_type = ("file-type".to_owned(), String::new(), wanted.file_type.clone());
+            hold(vec![file_type], words)
+        }
         ToAcs::Response(response) => self::response(response, words),
         ToAcs::Fault(seen) => fault(seen, words),
         _ if words.is_empty() => Ok(()),
@@ -198,9 +207,29 @@ fn response(response: &CpeResponse, words: &[&str]) -> Result<(), String> {
             put("instance", "", added.instance_number.to_string());
             put("status", "", added.status.code().to_string());
         }
-        _ => {}
+        other => listed.seen = transfers::response(other),
     }
     listed.hold(words)
+}
+
+/// What a message says of a transfer; what the case does not mention may be as it likes.
+fn hold(seen: Vec<transfers::Entry>, words: &[&str]) -> Result<(), String> {
+    let words: Vec<&str> = words.iter().copied().chain(["..."]).collect();
+    Listed { seen }.hold(&words)
+}
+
+/// Holds the work that the agent has done against the words after `cpe`.
+///
+/// # Errors
+/// What is different.
+pub fn job(words: &[String], job: &Job) -> Result<(), String> {
+    let (name, entries) = transfers::job(job);
+    match words.split_first() {
+        Some((expected, words)) if expected == name => {
+            hold(entries, &words.iter().map(String::as_str).collect::<Vec<_>>())
+        }
+        _ => Err(format!("expected {}, seen that it {name}", words.join(" "))),
+    }
 }
 
 fn fault(fault: &Fault, words: &[&str]) -> Result<(), String> {

@@ -12,7 +12,7 @@ use cwmp_core::{
     value::ValueType,
 };
 
-use super::{parse::Line, stage::Reply};
+use super::{parse::Line, stage::Reply, transfers};
 
 /// Options that every message takes, taken out of its words.
 struct Options {
@@ -69,6 +69,10 @@ pub fn reply(line: &Line, request_id: Option<&str>) -> Result<Reply, String> {
             return answer(ToCpe::Response(AcsResponse::Inform(InformResponse { max_envelopes: 1 })));
         }
         "TransferCompleteResponse" => return answer(ToCpe::Response(AcsResponse::TransferComplete)),
+        "AutonomousTransferCompleteResponse" => {
+            return answer(ToCpe::Response(AcsResponse::AutonomousTransferComplete));
+        }
+        "RequestDownloadResponse" => return answer(ToCpe::Response(AcsResponse::RequestDownload)),
         "GetRPCMethodsResponse" => {
             return answer(ToCpe::Response(AcsResponse::GetRPCMethods(options.rest.clone())));
         }
@@ -128,6 +132,9 @@ fn options(words: &[String]) -> Result<Options, String> {
 }
 
 fn call(method: &str, words: &[String]) -> Result<CpeRequest, String> {
+    if let Some(call) = transfers::call(method, words)? {
+        return Ok(call);
+    }
     let key_word = words.iter().find_map(|word| word.strip_prefix("key=")).unwrap_or_default();
     let rest: Vec<&String> = words.iter().filter(|word| !word.starts_with("key=")).collect();
     let parameter_key = || ParameterKey::new(key_word).map_err(|error| error.to_string());

@@ -5,10 +5,12 @@
 //! [`message`] and [`check`] are the two ends of the conversation.
 
 pub mod check;
+pub mod jobs;
 pub mod message;
 pub mod parse;
 pub mod play;
 pub mod stage;
+pub mod transfers;
 pub mod wire;
 pub mod world;
 

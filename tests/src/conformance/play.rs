@@ -2,12 +2,18 @@
 
 use std::time::Duration;
 
-use cwmp_core::datetime::DateTime;
+use cwmp_core::{
+    datetime::DateTime,
+    io::{Input, LocalCommand},
+    job::Diagnostic,
+    rpc::{CommandKey, RequestDownload},
+};
 
 use super::{
     check, message,
     parse::{Case, Line, Wrong},
     stage::{Act, Post, Seen, Stage},
+    transfers,
 };
 
 /// What is remembered from line to line.
@@ -103,6 +109,7 @@ async fn cpe(words: &[String], stage: &mut impl Stage, memory: &mut Memory) -> R
         "close" => Some(Seen::Close),
         "restart" => Some(Seen::Restart),
         "factory-reset" => Some(Seen::FactoryReset),
+        "stops" => Some(Seen::JobStopped),
         _ => None,
     };
     if let Some(event) = event {
@@ -114,6 +121,9 @@ async fn cpe(words: &[String], stage: &mut impl Stage, memory: &mut Memory) -> R
     }
     if let ("datagram", Seen::Datagram(datagram)) = (expected, &seen) {
         return check::datagram(words.get(1..).unwrap_or_default(), datagram);
+    }
+    if let Seen::Job(job) = &seen {
+        return check::job(words, job);
     }
     let Seen::Post(post) = seen else { return Err(format!("expected {expected}, seen {}", shown(&seen))) };
     if expected == "same" {
@@ -216,12 +226,42 @@ async fn happens(verb: &str, words: &[String], stage: &mut impl Stage) -> Result
         }
         ("box", "file") => file(words, true),
         ("box", "power-cut") => {
-            if words.len() > 1 {
-                stage.act(&file(words, false)).await?;
+            match word(1).strip_prefix("image=") {
+                Some(image) => drop(stage.act(&Act::Image(image.to_owned())).await?),
+                None if words.len() > 1 => drop(stage.act(&file(words, false)).await?),
+                None => {}
             }
             Act::PowerCut
         }
-        ("box", "boots") => Act::Boots,
+        ("box", "boots") => {
+            if let Some(image) = word(1).strip_prefix("image=") {
+                stage.act(&Act::Image(image.to_owned())).await?;
+            }
+            Act::Boots
+        }
+        ("box", "job") => Act::JobEnds(words.get(1..).unwrap_or_default().to_vec()),
+        ("box", way @ ("download" | "upload")) => {
+            let order = transfers::local(way == "download", words.get(1..).unwrap_or_default())?;
+            tell(Input::Command(LocalCommand::Transfer(Box::new(order))))
+        }
+        ("box", "confirm") => {
+            let key = CommandKey::new(word(1)).map_err(|error| error.to_string())?;
+            tell(Input::Command(LocalCommand::ConfirmDownload(key)))
+        }
+        ("box", "request-download") => {
+            let wanted = RequestDownload { file_type: word(1).to_owned(), args: Vec::new() };
+            tell(Input::Command(LocalCommand::RequestDownload(Box::new(wanted))))
+        }
+        ("box", how @ ("idle" | "busy")) => tell(Input::BoxIdle(how == "idle")),
+        ("box", "restart-failed") => tell(Input::RestartFailed("as the case wants".to_owned())),
+        ("box", "diagnostic") => {
+            let diagnostic = Diagnostic::IpPing;
+            tell(match word(1) {
+                "requested" => Input::DiagnosticRequested { diagnostic, by_acs: word(2) != "locally" },
+                "withdrawn" => Input::DiagnosticWithdrawn(diagnostic),
+                other => return Err(format!("a diagnostic is requested or withdrawn, not `{other}`")),
+            })
+        }
         ("box", "agent-restarts") => Act::AgentRestarts,
         ("box", "resets") => Act::Resets,
         ("box", "reboot") => Act::Reboot,
@@ -234,6 +274,10 @@ async fn happens(verb: &str, words: &[String], stage: &mut impl Stage) -> Result
         true => Ok(()),
         false => Err("it was refused".to_owned()),
     }
+}
+
+fn tell(input: Input) -> Act {
+    Act::Tell(Box::new(input))
 }
 
 /// `… PATH CONTENT`: a file of the system.
@@ -269,6 +313,8 @@ pub fn shown(seen: &Seen) -> String {
             let text = String::from_utf8_lossy(&datagram.bytes);
             format!("a datagram to {} port {}: {text}", datagram.host, datagram.port)
         }
+        Seen::Job(job) => format!("that it {}", transfers::job(job).0),
+        Seen::JobStopped => "that it stops its work".to_owned(),
         Seen::Close => "the end of the session".to_owned(),
         Seen::Restart => "a restart".to_owned(),
         Seen::FactoryReset => "a factory reset".to_owned(),

@@ -2,7 +2,10 @@
 
 use std::time::Duration;
 
-use cwmp_core::io::Datagram;
+use cwmp_core::{
+    io::{Datagram, Input},
+    job::Job,
+};
 
 /// What the agent has done.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -13,6 +16,10 @@ pub enum Seen {
     Post(Post),
     /// A lightweight notification; in memory only.
     Datagram(Datagram),
+    /// It has work done by the box; in memory only.
+    Job(Job),
+    /// It has stopped such work.
+    JobStopped,
     /// It has left the session and closed the connection.
     Close,
     /// It has the box restarted.
@@ -77,6 +84,12 @@ pub enum Act {
     PowerCut,
     /// The box boots after an orderly restart.
     Boots,
+    /// This firmware runs from the next boot on.
+    Image(String),
+    /// Work of the box ends so ([`super::jobs::Jobs::end`]).
+    JobEnds(Vec<String>),
+    /// Something else that only the agent itself hears of.
+    Tell(Box<Input>),
     /// The program alone starts again.
     AgentRestarts,
     /// The agent's part of a factory reset is done and the program starts again.

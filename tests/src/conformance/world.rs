@@ -18,6 +18,7 @@ use tempfile::TempDir;
 
 use super::{
     ini,
+    jobs::{self, Jobs},
     stage::{Act, Post, Reply, Seen, Stage},
 };
 
@@ -42,6 +43,9 @@ pub struct World {
     reachable: bool,
     listening: bool,
     boots: u64,
+    jobs: Jobs,
+    /// The firmware that runs.
+    image: String,
 }
 
 impl World {
@@ -81,6 +85,8 @@ impl World {
             reachable: true,
             listening: false,
             boots: 1,
+            jobs: Jobs::default(),
+            image: "1.0".to_owned(),
         };
         world.start().await?;
         Ok(world)
@@ -89,6 +95,9 @@ impl World {
     async fn start(&mut self) -> Result<(), String> {
         // Waits differ from boot to boot and are the same in every run of the case.
         self.bench.start.seed = 0x9E37_79B9_7F4A_7C15_u64.wrapping_mul(self.boots);
+        jobs::enable(&mut self.bench.start.abilities);
+        self.bench.start.image.clone_from(&self.image);
+        self.jobs.forget();
         self.agent = Agent::new();
         self.listening = false;
         let start = self.bench.start.clone();
@@ -161,6 +170,7 @@ impl World {
             Effect::CloseSession => self.seen.push_back(Seen::Close),
             Effect::Data(id, op) => {
                 let answer = self.bench.execute(op, Origin::Acs).await;
+                self.pass_on();
                 if let Ok(DataReply::Listing { snapshot, .. }) = &answer {
                     self.bench.keep(*snapshot);
                 }
@@ -173,8 +183,15 @@ impl World {
                 self.bench.set_connection_request_url(door.to_owned());
                 self.watch().await;
             }
-            Effect::StartJob(_, job) => return Err(format!("no case has jobs yet: {}", job.name())),
-            Effect::CancelJob(_) | Effect::DiscardFile(_) | Effect::KeepImage => {}
+            Effect::StartJob(id, job) => {
+                self.seen.push_back(Seen::Job((*job).clone()));
+                self.jobs.start(id, *job);
+            }
+            Effect::CancelJob(id) => {
+                self.seen.push_back(Seen::JobStopped);
+                self.jobs.cancel(id);
+            }
+            Effect::DiscardFile(_) | Effect::KeepImage => {}
             Effect::Reboot(_) => self.seen.push_back(Seen::Restart),
             Effect::FactoryReset => self.seen.push_back(Seen::FactoryReset),
             Effect::Trace(_) => {}
@@ -224,6 +241,13 @@ impl World {
         self.run().await
     }
 
+    /// What the agent hears of an operation before its answer.
+    fn pass_on(&mut self) {
+        while let Some(input) = self.bench.told() {
+            self.agent.handle(input, self.now);
+        }
+    }
+
     async fn listing(&mut self, op: DataOp) -> Result<Vec<String>, String> {
         let reply = self.bench.execute(op, Origin::Local).await.map_err(|fault| fault.to_string())?;
         let DataReply::Listing { snapshot: id, .. } = reply else { return Err("no listing".to_owned()) };
@@ -271,6 +295,7 @@ impl Stage for World {
                 let op = DataOp::Set { parameters: vec![one], parameter_key: ParameterKey::default() };
                 let done = self.bench.execute(op, Origin::Local).await;
                 let taken = done.is_ok();
+                self.pass_on();
                 self.watch().await;
                 self.run().await?;
                 return Ok(taken);
@@ -282,6 +307,12 @@ impl Stage for World {
                 }
                 self.run().await?;
             }
+            Act::Image(image) => self.image.clone_from(image),
+            Act::JobEnds(words) => {
+                let (id, result) = self.jobs.end(words)?;
+                self.input(Input::JobDone(id, result)).await?;
+            }
+            Act::Tell(input) => self.input((**input).clone()).await?,
             Act::PowerCut | Act::Boots => {
                 self.seen.clear();
                 self.reopen(true).await?;

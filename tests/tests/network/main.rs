@@ -3,6 +3,8 @@
 
 #![allow(clippy::unwrap_used, clippy::panic, clippy::indexing_slicing)]
 
+mod confirmed;
+mod coverage;
 mod namespace;
 mod notified;
 mod shown;

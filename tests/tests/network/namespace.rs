@@ -2,12 +2,15 @@
 
 use std::{
     collections::BTreeMap,
+    fs::File,
     io::{BufRead, BufReader, Write},
     path::Path,
     process::{Child, ChildStdout, Command, Output, Stdio},
     sync::atomic::{AtomicU32, Ordering},
 };
 
+use cwmpd_tests::{Cwmpd, Sandbox};
+use nix::sched::{CloneFlags, setns};
 use serde_json::Value;
 
 static COUNT: AtomicU32 = AtomicU32::new(0);
@@ -74,6 +77,31 @@ impl Namespace {
         let mut tee = self.exec("tee").arg(file).stdin(Stdio::piped()).stdout(Stdio::null()).spawn().unwrap();
         tee.stdin.take().unwrap().write_all(text.as_bytes()).unwrap();
         assert!(tee.wait().unwrap().success(), "{file}");
+    }
+
+    /// Moves the present thread, and what it starts from now on, into the namespace.
+    fn enter(&self) {
+        let file = File::open(format!("/run/netns/{}", self.name)).unwrap();
+        setns(file, CloneFlags::CLONE_NEWNET).unwrap();
+    }
+
+    /// Runs a test in the namespace, on a thread of its own: the namespace is the thread's.
+    pub(crate) fn run(&self, test: impl Future<Output = ()> + Send) {
+        let inside = || {
+            self.enter();
+            let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+            runtime.block_on(tokio::task::LocalSet::new().run_until(test));
+        };
+        std::thread::scope(|threads| threads.spawn(inside).join().unwrap());
+    }
+
+    /// Starts the real program in the namespace.
+    pub(crate) fn cwmpd(&self, sandbox: &Sandbox) -> Cwmpd {
+        let inside = || {
+            self.enter();
+            Cwmpd::start(sandbox).unwrap()
+        };
+        std::thread::scope(|threads| threads.spawn(inside).join().unwrap())
     }
 
     /// The tree, with numbers that are forgotten afterwards.

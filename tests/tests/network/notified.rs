@@ -1,24 +1,14 @@
 //! The whole program on a network that changes, with its ACS on the other side of the uplink.
 
-use std::{
-    fs::File,
-    time::{Duration, Instant},
-};
+use std::time::{Duration, Instant};
 
 use cwmp_acs::{AcsOptions, SessionReport};
 use cwmp_core::event::EventCode;
-use cwmpd_tests::{Cwmpd, Scene, program, sandbox::known, scene::acs_options};
-use nix::sched::{CloneFlags, setns};
+use cwmpd_tests::{Scene, program, sandbox::known, scene::acs_options};
 
-use crate::{Home, namespace::Namespace};
+use crate::Home;
 
 const URL: &str = "Device.ManagementServer.ConnectionRequestURL";
-
-/// Moves the present thread, and what it starts from now on, into the namespace.
-fn enter(namespace: &Namespace) {
-    let file = File::open(format!("/run/netns/{}", namespace.name)).unwrap();
-    setns(file, CloneFlags::CLONE_NEWNET).unwrap();
-}
 
 fn url(scene: &Scene) -> String {
     let find = |cpe: &cwmp_acs::CpeRecord| {
@@ -32,25 +22,14 @@ fn url(scene: &Scene) -> String {
 fn a_new_address_of_the_uplink_is_notified_within_seconds() {
     let Some(home) = Home::new() else { return };
     program::binary().unwrap();
-    // The namespace is the thread's: this one is the world's.
-    let in_world = || {
-        enter(&home.world);
-        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
-        runtime.block_on(tokio::task::LocalSet::new().run_until(play(&home)));
-    };
-    std::thread::scope(|threads| threads.spawn(in_world).join().unwrap());
+    home.world.run(play(&home));
 }
 
 async fn play(home: &Home) {
     let options = AcsOptions { listen: "192.0.2.1:0".parse().unwrap(), ..acs_options() };
     let any = |sandbox: cwmpd_tests::Sandbox| sandbox.with("cwmpd", "connection_request_address", "0.0.0.0");
     let mut scene = Scene::new(options, any).await;
-    let on_router = || {
-        enter(&home.router);
-        Cwmpd::start(&scene.sandbox).unwrap()
-    };
-    let agent = std::thread::scope(|threads| threads.spawn(on_router).join().unwrap());
-    scene.agent = Some(agent);
+    scene.agent = Some(home.router.cwmpd(&scene.sandbox));
     let first: SessionReport = scene.session(EventCode::Bootstrap).await;
     assert!(!first.has_event(&EventCode::ValueChange));
     assert!(url(&scene).starts_with("http://192.0.2.2:"), "{}", url(&scene));

@@ -132,6 +132,13 @@ impl Session {
         open
     }
 
+    /// A request of ours that is yet to be sent says something else now.
+    pub(super) fn amend(&mut self, before: &AcsRequest, now: AcsRequest) {
+        if let Some(own) = self.own.iter_mut().find(|own| *own == before) {
+            *own = now;
+        }
+    }
+
     /// Takes the reply of the ACS to the last POST.
     pub(super) fn reply(&mut self, reply: &Reply) {
         match reply.status {

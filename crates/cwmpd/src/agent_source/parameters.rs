@@ -31,7 +31,7 @@ pub(super) enum Kind {
     Time,
     /// Most characters.
     Text(usize),
-    /// Text that reads back as empty.
+    /// Text that the ACS reads as empty.
     Password,
     /// An http or https URL, or empty for none.
     Url,
@@ -50,7 +50,7 @@ pub(super) struct Stored {
     pub(super) kind: Kind,
     /// Whether the ACS can write it. ParameterKey comes with its other calls instead.
     pub(super) writable: bool,
-    /// Its value in canonical form, as the ACS may see it.
+    /// Its value in canonical form.
     pub(super) show: fn(&Loaded) -> String,
 }
 
@@ -63,7 +63,8 @@ pub(super) static STORED: &[Stored] = &[
     writable("EnableCWMP", Kind::Boolean, |now| now.settings.enable_cwmp.to_string()),
     writable("URL", Kind::Url, |now| now.url.clone()),
     writable("Username", Kind::Text(256), |now| now.settings.username.clone()),
-    writable("Password", Kind::Password, |_| String::new()),
+    // The tree shows passwords as empty, and needs them to put them back.
+    writable("Password", Kind::Password, |now| now.settings.password.0.clone()),
     writable("PeriodicInformEnable", Kind::Boolean, |now| now.settings.periodic_inform_enable.to_string()),
     writable("PeriodicInformInterval", Kind::Unsigned(1, u32::MAX), |now| {
         now.settings.periodic_inform_interval.to_string()
@@ -78,7 +79,9 @@ pub(super) static STORED: &[Stored] = &[
     writable("ConnectionRequestUsername", Kind::Text(256), |now| {
         now.settings.connection_request.username.clone()
     }),
-    writable("ConnectionRequestPassword", Kind::Password, |_| String::new()),
+    writable("ConnectionRequestPassword", Kind::Password, |now| {
+        now.settings.connection_request.password.0.clone()
+    }),
     writable("HTTPConnectionRequestEnable", Kind::Boolean, |now| {
         now.settings.connection_request.http_enable.to_string()
     }),

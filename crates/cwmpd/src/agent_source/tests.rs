@@ -261,7 +261,6 @@ fn what_the_acs_sets_is_kept_over_a_restart() {
         let access = if name == "ParameterKey" { "ro" } else { "rw" };
         let value = match name {
             "EnableCWMP" => "false",
-            "Password" | "ConnectionRequestPassword" => "",
             _ => value,
         };
         assert_eq!(there.show(name), format!("{access} {value}"), "{name}");

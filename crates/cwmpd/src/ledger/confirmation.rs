@@ -4,7 +4,7 @@
 //! soon, a session follows at once (`X CWMPD Confirm`). When the time is over, also across restarts and power cuts, the former
 //! settings come back, and the ACS is told: `X CWMPD Rollback`, with the names in ManagementServer.X_CWMPD_RolledBack.
 
-use std::path::Path;
+use std::{collections::HashSet, path::Path};
 
 use cwmp_core::{
     event::{EventCode, EventStruct},
@@ -14,11 +14,11 @@ use cwmp_core::{
 use cwmp_platform::{LoadConfig, PlatformError};
 use cwmp_store::{
     StoreError,
-    journal::{IMAGE_BYTES, Image, Way},
+    journal::{IMAGE_BYTES, Image, Stage, Way},
 };
 
 use super::{Ledger, Work};
-use crate::agent_source::{ROLLBACK_REPORTED, ROLLED_BACK, SECTION};
+use crate::agent_source::{ROLLBACK_REPORTED, ROLLED_BACK, ROLLED_BACK_TRANSFER, SECTION};
 
 /// The event that asks the ACS to confirm a change by answering.
 const CONFIRM: &str = "X CWMPD Confirm";
@@ -26,8 +26,8 @@ const CONFIRM: &str = "X CWMPD Confirm";
 const ROLLBACK: &str = "X CWMPD Rollback";
 /// Where the configuration of before is written to for a moment.
 const SAVED_FILE: &str = "saved.conf";
-/// Most characters of X_CWMPD_RolledBack.
-const NAMES_CHARS: usize = 4096;
+/// Longest X_CWMPD_RolledBack, in bytes; names that have no room are left out.
+const NAMES_BYTES: usize = 4096;
 
 fn event(code: &str) -> EventStruct {
     EventStruct::new(EventCode::parse(code))
@@ -36,6 +36,19 @@ fn event(code: &str) -> EventStruct {
 /// Whether these events of an Inform tell of a rollback.
 pub(crate) fn tell_of_rollback(events: &[EventCode]) -> bool {
     events.iter().any(|code| code.as_str() == ROLLBACK)
+}
+
+/// Each name once, as many as have room.
+fn listed<'n>(names: impl Iterator<Item = &'n str>) -> String {
+    let (mut seen, mut list) = (HashSet::new(), String::new());
+    for name in names.filter(|name| seen.insert(*name)) {
+        let comma = if list.is_empty() { "" } else { "," };
+        if list.len() + comma.len() + name.len() > NAMES_BYTES {
+            break;
+        }
+        list.extend([comma, name]);
+    }
+    list
 }
 
 impl Ledger {
@@ -58,24 +71,22 @@ impl Ledger {
 
     /// Keeps what is about to be undone, durably: the ACS is owed the event.
     pub(super) fn note_rollback(&self, work: &Work) -> Result<(), String> {
-        let names = match work {
-            Work::Tree(transaction) => {
-                let mut names: Vec<&str> = transaction.changed().collect();
-                names.dedup();
-                names.join(",")
-            }
+        let (names, transfer) = match work {
+            Work::Tree(transaction) => (listed(transaction.changed()), None),
             Work::Configuration { transfer, .. } => {
-                self.news.borrow_mut().push(Input::TransferUndone(*transfer));
-                "3 Vendor Configuration File".to_owned()
+                ("3 Vendor Configuration File".to_owned(), Some(*transfer))
             }
         };
-        let names: String = names.chars().take(NAMES_CHARS).collect();
         tracing::warn!("the ACS was not reached after a change: it is undone: {names}");
         let noted = self.layers.change(|layers| {
             layers.set(SECTION, ROLLED_BACK, &names)?;
+            let transfer = transfer.map(|transfer| transfer.0.to_string());
+            layers.set(SECTION, ROLLED_BACK_TRANSFER, &transfer.unwrap_or_default())?;
             layers.set(SECTION, ROLLBACK_REPORTED, "false")
         });
-        self.news.borrow_mut().push(Input::VendorEvent(event(ROLLBACK)));
+        let mut news = self.news.borrow_mut();
+        news.extend(transfer.map(Input::TransferUndone));
+        news.push(Input::VendorEvent(event(ROLLBACK)));
         noted.map_err(|error| error.to_string())
     }
 
@@ -85,11 +96,16 @@ impl Ledger {
         layers.get(SECTION, ROLLBACK_REPORTED) == Some("false")
     }
 
-    /// The program has started: what was owed before is owed still.
+    /// The program has started: what was owed before is owed still. A cut may have come before the agent has heard of it.
     pub(crate) fn resume(&self) {
         let told = |news: &Input| matches!(news, Input::VendorEvent(_));
         if self.rollback_is_owed() && !self.news.borrow().iter().any(told) {
-            self.news.borrow_mut().push(Input::VendorEvent(event(ROLLBACK)));
+            let transfer = self.layers.borrow().get(SECTION, ROLLED_BACK_TRANSFER).map(str::parse);
+            let mut news = self.news.borrow_mut();
+            if let Some(Ok(transfer)) = transfer {
+                news.push(Input::TransferUndone(TransferId(transfer)));
+            }
+            news.push(Input::VendorEvent(event(ROLLBACK)));
         }
     }
 
@@ -101,8 +117,13 @@ impl Ledger {
         }
         if !told {
             self.news.borrow_mut().push(Input::VendorEvent(event(ROLLBACK)));
-        } else if let Err(error) = self.layers.change(|layers| layers.set(SECTION, ROLLBACK_REPORTED, "true"))
-        {
+            return;
+        }
+        let noted = self.layers.change(|layers| {
+            layers.set(SECTION, ROLLED_BACK_TRANSFER, "")?;
+            layers.set(SECTION, ROLLBACK_REPORTED, "true")
+        });
+        if let Err(error) = noted {
             tracing::error!("{error}");
         }
     }
@@ -119,6 +140,12 @@ impl Ledger {
         name: &str,
         transfer: TransferId,
     ) -> Result<LoadConfig, PlatformError> {
+        if self.has_loaded(transfer) {
+            // A cut came before the agent knew. What was before is kept already, and the time goes on.
+            let loaded = self.platform.load_config(file, name).await?;
+            self.held.set(true);
+            return Ok(loaded);
+        }
         let Some(before) = self.present_configuration().await? else {
             return self.platform.load_config(file, name).await;
         };
@@ -132,6 +159,15 @@ impl Ledger {
                 Err(error)
             }
         }
+    }
+
+    /// Whether the configuration of this transfer is loaded and waits to be confirmed.
+    fn has_loaded(&self, transfer: TransferId) -> bool {
+        let journal = self.journal.borrow();
+        journal.intent().is_some_and(|intent| {
+            matches!(intent.stage, Stage::Unconfirmed(_))
+                && matches!(&intent.work, Work::Configuration { transfer: loaded, .. } if *loaded == transfer)
+        })
     }
 
     /// The configuration in force; `None` where it is not to be put back, or cannot be.
@@ -155,5 +191,18 @@ impl Ledger {
         let image =
             Image::of_bytes(path, content).map_err(|error| PlatformError::Failed(error.to_string()))?;
         Ok(Some(image))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn names_are_listed_once_and_never_cut() {
+        assert_eq!(listed(["a", "b", "a", "c", "b"].into_iter()), "a,b,c");
+        let long: Vec<String> = (0..100).map(|n| format!("{n:0>100}")).collect();
+        let list = listed(long.iter().map(String::as_str));
+        assert_eq!(list.split(',').collect::<Vec<_>>(), &long[..40]);
     }
 }

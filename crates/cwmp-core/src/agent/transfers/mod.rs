@@ -310,15 +310,38 @@ impl Agent {
         }
     }
 
-    /// What it has brought was undone: that is its outcome, as far as the ACS has not got another one.
+    /// What it has brought was undone, which the box has written down: that is its outcome, as far as the ACS has not got
+    /// another one. A session that is about to tell of a success tells of this instead.
     pub(super) fn transfer_undone(&mut self, id: TransferId) {
-        let start = match self.transfer(id).map(|transfer| &transfer.stage) {
-            Some(Stage::Over(outcome)) if outcome.is_success() => outcome.start,
-            Some(Stage::Applying(applying)) => applying.start,
-            _ => return,
+        let Some(transfer) = self.transfer(id) else { return };
+        let (before, stage) = (transfer.report(), transfer.stage.clone());
+        let start = match stage {
+            Stage::Over(outcome) if outcome.is_success() => outcome.start,
+            Stage::Over(_) => return,
+            Stage::Applying(applying) => applying.start,
+            // A cut came before it was known that the file is applied; it is not to be applied again.
+            Stage::Waiting => self.stop_moving(id),
         };
         let text = "the ACS was not reached after it: the former configuration is in force again";
         self.transfer_over(id, Outcome::failure(FaultCode::DOWNLOAD_FAILURE, text, start));
+        // The next start would hear of it again: nothing waits for the store.
+        self.transfers.unstored.retain(|(_, undone)| *undone != id);
+        let now = self.transfer(id).and_then(Transfer::report);
+        if let (Some(before), Some(now), Some(open)) = (before, now, self.open()) {
+            open.session.amend(&before, now);
+        }
+    }
+
+    /// Stops fetching the file of a transfer; gives its StartTime.
+    fn stop_moving(&mut self, id: TransferId) -> DateTime {
+        match self.transfers.running.take_if(|running| running.transfer == id) {
+            Some(Running { start, step: Step::Moving(job), .. }) => {
+                self.effects.push_back(Effect::CancelJob(job));
+                start
+            }
+            Some(Running { start, .. }) => start,
+            None => DateTime::Unknown,
+        }
     }
 
     /// The box restarts: what is under way stops here and goes on after the boot.

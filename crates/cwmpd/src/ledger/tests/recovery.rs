@@ -11,11 +11,11 @@ fn now(mono: u64) -> Moment {
     Moment { boot_id: "boot".to_owned(), now: cwmp_core::time::Now { mono, wall: None } }
 }
 
-/// Writes something down, as an earlier run of the program has.
 fn configuration(before: Image) -> Work {
     Work::Configuration { before, transfer: TransferId(7) }
 }
 
+/// Writes something down, as an earlier run of the program has.
 fn written(sim: &Arc<Sim>, work: Work, confirm: Option<u64>) {
     let (mut journal, _) =
         Journal::open(sim.clone(), std::path::Path::new(STATE_DIR), boxes::OWNER, &now(0)).unwrap();
@@ -162,5 +162,53 @@ fn the_task_of_the_tree_undoes_what_is_not_confirmed_while_it_waits_for_question
         let ((), none) = tokio::join!(undone, cpe.tree.next(&mut questions));
         assert!(none.is_none());
         assert!(has(&mut cpe, "Device.Time.NTPServer1=ntp.before").await);
+    });
+}
+
+#[test]
+fn a_configuration_whose_loading_the_agent_has_not_heard_of_is_loaded_again_and_waits_on() {
+    run(async {
+        let sim = prepared(TELLING).await;
+        let before = Image::of_bytes("/etc/box.conf".into(), b"key=old".to_vec()).unwrap();
+        written(&sim, configuration(before), Some(60_000));
+        let cpe = Cpe::start_with(&sim, TELLING, |mock| {
+            mock.expect_load_config().times(1).returning(|_, _| Ok(LoadConfig::Applied));
+        })
+        .await;
+        let file = std::path::Path::new("/tmp/transfer-7");
+        let loaded = cpe.ledger.load_configuration(file, "", TransferId(7)).await;
+        assert!(matches!(loaded, Ok(LoadConfig::Applied)), "{loaded:?}");
+        assert!(cpe.ledger.waits().is_some_and(|left| left <= Duration::from_secs(60)));
+        let journal = cpe.ledger.journal.borrow();
+        let Some(Work::Configuration { before, .. }) = journal.intent().map(|intent| &intent.work) else {
+            panic!()
+        };
+        assert!(*before == Image::Bytes(b"key=old".to_vec()), "what was before is kept");
+    });
+}
+
+#[test]
+fn the_transfer_whose_configuration_was_undone_is_named_until_the_acs_knows() {
+    run(async {
+        let sim = prepared(TELLING).await;
+        let before = Image::of_bytes("/etc/box.conf".into(), b"key=old".to_vec()).unwrap();
+        written(&sim, configuration(before), Some(0));
+        let undone = |cpe: &Cpe| {
+            cpe.ledger.resume();
+            let news = cpe.ledger.news();
+            news.iter().filter(|news| matches!(news, Input::TransferUndone(TransferId(7)))).count()
+        };
+        let cpe = Cpe::start_with(&sim, TELLING, |mock| {
+            mock.expect_load_config().times(1).returning(|_, _| Ok(LoadConfig::Applied));
+        })
+        .await;
+        assert_eq!(undone(&cpe), 1);
+        // The power fails before the agent has stored what it heard.
+        let cpe = Cpe::start(&sim, TELLING).await;
+        assert_eq!(undone(&cpe), 1);
+        cpe.ledger.informed(false);
+        assert_eq!(undone(&Cpe::start(&sim, TELLING).await), 1);
+        cpe.ledger.informed(true);
+        assert_eq!(undone(&Cpe::start(&sim, TELLING).await), 0);
     });
 }

@@ -276,3 +276,45 @@ fn an_image_that_has_reached_the_acs_is_kept() {
     bench.whole_session();
     assert_eq!(bench.images_kept, 1, "once a start");
 }
+
+#[test]
+fn what_is_undone_is_reported_as_failed_in_the_session_that_was_to_tell_of_a_success() {
+    let mut bench = Bench::known();
+    order(&mut bench, [configuration("c")]);
+    let (job, fetch) = expect_fetch(&mut bench);
+    done(&mut bench, job, fetched());
+    let job = expect_apply(&mut bench);
+    done(&mut bench, job, JobDone::Applied);
+    expect_discard(&mut bench);
+    bench.expect_session();
+    // The ACS takes its time with the Inform.
+    bench.input(Input::TransferUndone(fetch.transfer));
+    expect_discard(&mut bench);
+    bench.inform_response();
+    let report = expect_transfer_complete(&mut bench);
+    assert_eq!(report.fault.code, FaultCode::DOWNLOAD_FAILURE);
+    bench.respond(AcsResponse::TransferComplete);
+    bench.expect_empty_post();
+    end(&mut bench);
+    bench.expect_nothing();
+    assert_eq!(bench.stored.transfers, [], "it is told once");
+}
+
+#[test]
+fn a_file_that_was_undone_before_the_agent_knew_that_it_was_applied_is_not_applied_again() {
+    let mut bench = Bench::known();
+    order(&mut bench, [configuration("c")]);
+    let (job, fetch) = expect_fetch(&mut bench);
+    done(&mut bench, job, fetched());
+    expect_apply(&mut bench);
+    let mut bench = bench.program_restart(settings());
+    let (again, _) = expect_fetch(&mut bench);
+    bench.input(Input::TransferUndone(fetch.transfer));
+    assert_eq!(bench.seen.remove(0), Seen::Cancel(again));
+    expect_discard(&mut bench);
+    let (_, report) = expect_report(&mut bench);
+    assert_eq!(report.fault.code, FaultCode::DOWNLOAD_FAILURE);
+    // It may be heard twice.
+    bench.input(Input::TransferUndone(fetch.transfer));
+    bench.expect_nothing();
+}
