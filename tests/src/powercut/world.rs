@@ -33,7 +33,7 @@ const BOOT_MS: u64 = 20_000;
 /// Most things that happen in one run.
 const STEPS: u32 = 60_000;
 /// Longest virtual time of one run, in milliseconds.
-const RUN_MS: i64 = 20 * 86_400_000;
+const RUN_MS: i64 = 3 * 86_400_000;
 /// Starts of the program that may fail one after the other on a disk that fails once.
 const STARTS: u32 = 2;
 
