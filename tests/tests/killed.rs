@@ -194,18 +194,19 @@ async fn killed_two_hundred_times_it_keeps_what_it_has_promised_and_invents_noth
     let what = format!("all that was promised reported (seed {seed})");
     scene.until(&what, settled).await;
 
-    let book = book.lock().unwrap();
-    assert_eq!(book.bootstraps, bootstraps, "a `0 BOOTSTRAP` is invented, seed {seed}");
-    assert!(book.keys.is_subset(&asked), "reported and never asked for, seed {seed}");
-    let mut outcomes: BTreeMap<&str, &TransferComplete> = BTreeMap::new();
-    for complete in &book.completes {
-        let name = complete.command_key.as_str();
-        assert!(asked.contains(name), "{name} is reported and was never asked for, seed {seed}");
-        let first = outcomes.entry(name).or_insert(complete);
-        assert_eq!(*first, complete, "two outcomes, seed {seed}");
-        assert_eq!(complete.fault.code.0, 0, "{complete:?}, seed {seed}");
+    {
+        let book = book.lock().unwrap();
+        assert_eq!(book.bootstraps, bootstraps, "a `0 BOOTSTRAP` is invented, seed {seed}");
+        assert!(book.keys.is_subset(&asked), "reported and never asked for, seed {seed}");
+        let mut outcomes: BTreeMap<&str, &TransferComplete> = BTreeMap::new();
+        for complete in &book.completes {
+            let name = complete.command_key.as_str();
+            assert!(asked.contains(name), "{name} is reported and was never asked for, seed {seed}");
+            let first = outcomes.entry(name).or_insert(complete);
+            assert_eq!(*first, complete, "two outcomes, seed {seed}");
+            assert_eq!(complete.fault.code.0, 0, "{complete:?}, seed {seed}");
+        }
     }
-    drop(book);
     let code = scene.value(CODE).await;
     assert!(codes.contains(&code), "`{code}` is in force and not one of {codes:?}, seed {seed}");
     assert!(!scene.log().contains("panicked") && !scene.log().contains("damaged"), "{}", scene.log());
