@@ -60,14 +60,14 @@ pub(crate) const PARTS: &[Part] = &[
                 &NAMESPACES,
             ]),
             Step::check("demo", demo::check),
-            Step::check("benchmark, quick", bench::quick).needs(&[&ZIG, &RUST_SRC]),
             Step::check("features", features::run),
             Step::check("deny", deny::run).needs(&[&deny::CARGO_DENY]),
         ],
     },
     Part { name: "conformance", minutes: 5, steps: &[Step::check("conformance", conformance::check)] },
-    Part { name: "simulation", minutes: 2, steps: &[Step::check("random worlds", simulate::check)] },
+    // First of the two: it has the time to build what both run.
     Part { name: "power cuts", minutes: 5, steps: &[Step::check("every operation", powercut::check)] },
+    Part { name: "simulation", minutes: 2, steps: &[Step::check("random worlds", simulate::check)] },
     Part {
         name: "real servers",
         minutes: 8,
@@ -80,5 +80,10 @@ pub(crate) const PARTS: &[Part] = &[
         name: "cross-builds",
         minutes: 5,
         steps: &[Step::test("mipsel under qemu", build::mipsel).needs(&[&ZIG, &RUST_SRC, &QEMU])],
+    },
+    Part {
+        name: "packages",
+        minutes: 5,
+        steps: &[Step::check("benchmark, quick", bench::quick).needs(&[&ZIG, &RUST_SRC])],
     },
 ];
