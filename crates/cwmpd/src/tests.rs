@@ -1,6 +1,6 @@
 //! The driver loop on a mock of the box, against the development ACS: everything but the platform is real.
 
-use std::{path::Path, rc::Rc, sync::Arc, time::Duration};
+use std::{cell::RefCell, path::Path, rc::Rc, sync::Arc, time::Duration};
 
 use async_trait::async_trait;
 use cwmp_acs::{Acs, AcsOptions, Login, SessionReport};
@@ -42,8 +42,9 @@ const PATIENCE: Duration = Duration::from_secs(20);
 const CPE: &str = "00D09E-Mock-7";
 const INTERVAL: &str = "Device.ManagementServer.PeriodicInformInterval";
 
-/// `Device.DeviceInfo.` of the mock.
-struct Info;
+/// `Device.DeviceInfo.` of the mock, with a ProvisioningCode that may change on the box.
+#[derive(Default)]
+struct Info(Rc<RefCell<&'static str>>);
 
 #[async_trait(?Send)]
 impl ParameterSource for Info {
@@ -61,7 +62,7 @@ impl ParameterSource for Info {
             ("SerialNumber", "7"),
             ("HardwareVersion", "1"),
             ("SoftwareVersion", "1.0"),
-            ("ProvisioningCode", ""),
+            ("ProvisioningCode", *self.0.borrow()),
         ] {
             out.parameter(name, &value, Access::ReadOnly);
         }
@@ -73,7 +74,7 @@ impl ParameterSource for Info {
 fn mock(boot_id: &'static str) -> MockPlatform {
     let mut mock = bare(boot_id);
     mock.expect_changes().returning_st(|| None);
-    mock.expect_sources().returning_st(|| vec![Rc::new(Info) as Rc<dyn ParameterSource>]);
+    mock.expect_sources().returning_st(|| vec![Rc::new(Info::default()) as Rc<dyn ParameterSource>]);
     mock
 }
 

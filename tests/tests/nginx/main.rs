@@ -57,6 +57,33 @@ fn place() -> (tempfile::TempDir, PathBuf) {
     (folder, into)
 }
 
+/// Fetches `/image` with this content from a slow server, and does this to the server in the middle of it.
+async fn meddled(
+    image: &[u8],
+    meddle: impl FnOnce(&mut Nginx),
+) -> (Nginx, Result<Fetched, JobError>, Vec<u8>) {
+    let prepare = |folder: &Path| fs::write(folder.join("files/image"), image).unwrap();
+    let mut nginx = Nginx::start(prepare, |[address, _], folder| {
+        let root = folder.display();
+        format!("server {{ listen {address}; root {root}/files; limit_rate_after 1m; limit_rate 1m; }}")
+    });
+    let (_folder, into) = place();
+    let enough = Notify::new();
+    let progress = |bytes| {
+        if bytes > 300_000 {
+            enough.notify_one();
+        }
+    };
+    let (client, remote) = (FileClient::new(config()), remote(&nginx.url("/image"), None));
+    let meddling = async {
+        enough.notified().await;
+        meddle(&mut nginx);
+    };
+    let (fetched, ()) = tokio::join!(client.fetch(&remote, 0, &into, &progress), meddling);
+    let got = fs::read(&into).unwrap_or_default();
+    (nginx, fetched, got)
+}
+
 const LOGIN: Option<(&str, &str)> = Some(("box", "a secret"));
 
 /// Files for everybody, files behind Basic, and files that nobody may have.
@@ -140,26 +167,9 @@ async fn files_are_put_with_and_without_a_password() {
 #[ignore = "needs nginx: cargo xtask interop nginx"]
 async fn a_download_survives_the_crash_of_the_server() {
     let data = content(3_000_000);
-    let prepare = |folder: &Path| fs::write(folder.join("files/image"), &data).unwrap();
-    let mut nginx = Nginx::start(prepare, |[address, _], folder| {
-        let root = folder.display();
-        format!("server {{ listen {address}; root {root}/files; limit_rate_after 1m; limit_rate 1m; }}")
-    });
-    let (_folder, into) = place();
-    let enough = Notify::new();
-    let progress = |bytes| {
-        if bytes > 300_000 {
-            enough.notify_one();
-        }
-    };
-    let (client, remote) = (FileClient::new(config()), remote(&nginx.url("/image"), None));
-    let mut crash = async || {
-        enough.notified().await;
-        nginx.restart();
-    };
-    let (fetched, ()) = tokio::join!(client.fetch(&remote, 0, &into, &progress), crash());
+    let (nginx, fetched, got) = meddled(&data, Nginx::restart).await;
     assert_eq!(fetched.unwrap().bytes, 3_000_000);
-    assert!(fs::read(&into).unwrap() == data);
+    assert!(got == data);
     let requests = nginx.requests();
     // The killed process wrote no line for what it was sending.
     let last = requests.last().unwrap();
@@ -173,28 +183,14 @@ async fn a_download_survives_the_crash_of_the_server() {
 #[ignore = "needs nginx: cargo xtask interop nginx"]
 async fn a_file_that_changes_is_fetched_anew() {
     let new = vec![b'n'; 2_500_000];
-    let prepare = |folder: &Path| fs::write(folder.join("files/image"), content(3_000_000)).unwrap();
-    let mut nginx = Nginx::start(prepare, |[address, _], folder| {
-        let root = folder.display();
-        format!("server {{ listen {address}; root {root}/files; limit_rate_after 1m; limit_rate 1m; }}")
-    });
-    let (_folder, into) = place();
-    let enough = Notify::new();
-    let progress = |bytes| {
-        if bytes > 300_000 {
-            enough.notify_one();
-        }
-    };
-    let (client, remote) = (FileClient::new(config()), remote(&nginx.url("/image"), None));
-    let mut replace = async || {
-        enough.notified().await;
+    let replace = |nginx: &mut Nginx| {
         nginx.kill();
         fs::write(nginx.folder().join("files/image"), &new).unwrap();
         nginx.restart();
     };
-    let (fetched, ()) = tokio::join!(client.fetch(&remote, 0, &into, &progress), replace());
+    let (nginx, fetched, got) = meddled(&content(3_000_000), replace).await;
     assert_eq!(fetched.unwrap().bytes, 2_500_000);
-    assert!(fs::read(&into).unwrap() == new);
+    assert!(got == new);
     let requests = nginx.requests();
     assert!(requests.last().unwrap().starts_with("GET /image 200 bytes="), "{requests:?}");
 }

@@ -1,37 +1,10 @@
 //! Changes that the box tells of.
 
-use std::{cell::RefCell, time::Instant};
+use std::time::Instant;
 
 use cwmp_platform::Changes;
 
 use super::*;
-
-/// A ProvisioningCode that changes on the box.
-struct Code(Rc<RefCell<&'static str>>);
-
-#[async_trait(?Send)]
-impl ParameterSource for Code {
-    fn name(&self) -> &'static str {
-        "code"
-    }
-
-    fn objects(&self) -> &[&'static str] {
-        &["Device.DeviceInfo."]
-    }
-
-    async fn read(&self, _: &Wanted<'_>, out: &mut dyn ParameterSink) -> Result<(), SourceError> {
-        out.object("Device.DeviceInfo.", ObjectKind::Single);
-        for (name, value) in [
-            ("SerialNumber", "7"),
-            ("HardwareVersion", "1"),
-            ("SoftwareVersion", "1.0"),
-            ("ProvisioningCode", *self.0.borrow()),
-        ] {
-            out.parameter(name, &value, Access::ReadOnly);
-        }
-        Ok(())
-    }
-}
 
 struct Told(mpsc::UnboundedReceiver<()>);
 
@@ -53,7 +26,7 @@ fn a_change_that_the_box_tells_of_is_notified_at_once() {
         let (tell, told) = mpsc::unbounded_channel();
         let mut platform = bare("boot-1");
         let source = Rc::clone(&code);
-        platform.expect_sources().returning_st(move || vec![Rc::new(Code(Rc::clone(&source))) as _]);
+        platform.expect_sources().returning_st(move || vec![Rc::new(Info(Rc::clone(&source))) as _]);
         let told = RefCell::new(Some(told));
         platform
             .expect_changes()
