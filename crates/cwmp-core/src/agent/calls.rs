@@ -169,7 +169,6 @@ impl Agent {
     /// not be stored is as if it had never been asked for.
     pub(super) fn persisted(&mut self, ticket: Ticket, stored: bool, now: Now) {
         self.store_failed |= !stored;
-        self.boot_unstored.take_if(|awaited| *awaited <= ticket);
         if !stored {
             self.await_the_newest(ticket);
         }

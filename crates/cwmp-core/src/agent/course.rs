@@ -144,7 +144,7 @@ impl Agent {
         }
         self.state.bootstrapped = self.settings.url.as_ref().map(ToString::to_string);
         let op = Some(self.data(DataOp::InformDelivered));
-        let ticket = self.persist_changes().or(self.boot_unstored);
+        let ticket = self.persist_changes();
         if let Stage::Open(open) = &mut self.stage {
             open.call = Some(Call::Delivering { ticket, op });
         }

@@ -115,8 +115,6 @@ pub struct Agent {
     random: Random,
     restart: Option<Restart>,
     next_ticket: u32,
-    /// The state that names this boot is being stored.
-    boot_unstored: Option<Ticket>,
     next_op: u32,
     effects: VecDeque<Effect>,
 }
@@ -217,7 +215,6 @@ impl Agent {
             random: Random::new(0),
             restart: None,
             next_ticket: 0,
-            boot_unstored: None,
             next_op: 0,
             effects: VecDeque::new(),
         }
@@ -315,8 +312,6 @@ impl Agent {
         self.start_timers(now);
         self.listen();
         self.persist_changes();
-        // After a boot something was handed over in any case.
-        self.boot_unstored = (cause == BootCause::Boot).then_some(Ticket(self.next_ticket));
     }
 
     fn booted(&mut self, now: Now) {
@@ -525,13 +520,11 @@ impl Agent {
         ticket
     }
 
-    /// The state with all undelivered events that outlive a reboot, and with `1 BOOT`, so that it outlives a crash of the
-    /// program: but only once a session has failed, which is worth a write anyway.
+    /// The state with all undelivered events that outlive a reboot, and with `1 BOOT`, which a new boot brings anyway but
+    /// which must outlive a crash of the program.
     fn to_store(&self) -> Stored {
-        let failed = self.state.retry_count > 0;
-        let keep = |event: &&EventStruct| {
-            event.code.delivery() == Delivery::Keep || (failed && event.code == EventCode::Boot)
-        };
+        let keep =
+            |event: &&EventStruct| event.code.delivery() == Delivery::Keep || event.code == EventCode::Boot;
         Stored { events: self.undelivered().filter(keep).cloned().collect(), ..self.state.clone() }
     }
 

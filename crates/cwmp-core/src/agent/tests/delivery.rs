@@ -46,9 +46,12 @@ fn the_session_goes_on_once_everything_that_was_delivered_is_kept() {
     };
     let reply = Reply { status: 200, retry_after: None, body: soap::encode_to_cpe(&accepted) };
     let effects = tell(Input::Reply(reply));
-    let [Effect::Data(delivered, DataOp::InformDelivered)] = effects.as_slice() else {
+    let [Effect::Data(delivered, DataOp::InformDelivered), Effect::Persist(told, state)] = effects.as_slice()
+    else {
         panic!("{effects:?}")
     };
+    assert_eq!(state.events, [], "`1 BOOT` is delivered");
     assert_eq!(tell(Input::DataDone(*delivered, Ok(DataReply::Done))), [], "this boot is not stored yet");
-    assert_eq!(tell(Input::Persisted(*boot)), [Effect::Post(Body::Empty)]);
+    assert_eq!(tell(Input::Persisted(*boot)), [], "that its event is delivered is not stored yet");
+    assert_eq!(tell(Input::Persisted(*told)), [Effect::Post(Body::Empty)]);
 }

@@ -307,3 +307,11 @@ fn a_boot_that_could_not_be_reported_is_not_forgotten_when_the_program_starts_ag
     bench.connection_request();
     assert_eq!(events(&bench.whole_session()), ["6 CONNECTION REQUEST"]);
 }
+
+#[test]
+fn a_boot_that_nobody_has_heard_of_outlives_a_crash_of_the_program() {
+    let died = Bench::known().reboot(settings());
+    let mut bench = Bench::start(settings(), died.stored.clone(), BootCause::AgentRestart);
+    assert_eq!(events(&bench.whole_session()), ["1 BOOT"]);
+    Bench::start(settings(), bench.stored.clone(), BootCause::AgentRestart).expect_nothing();
+}
