@@ -1,4 +1,7 @@
-//! The real program on a real file system, killed again and again.
+//! The real program, killed at random moments while the ACS sets, adds, schedules, restarts, resets and transfers: nothing that
+//! was promised is lost, and nothing is invented.
+//!
+//! A start in the sandbox is a boot, so each kill is a power cut of the box as the program sees it; the files are real.
 
 #![allow(clippy::unwrap_used, clippy::panic)]
 
@@ -8,21 +11,22 @@ use cwmpd_tests::powercut::killed;
 
 const KILLS: usize = 200;
 
-/// `CWMPD_KILLED_SEED` chooses what is called and when the program is killed; else every run is another one.
+/// `CWMPD_KILL_SEED` chooses what is called and when the program is killed; else every run is another one.
 fn seed() -> u64 {
-    let given = std::env::var("CWMPD_KILLED_SEED").ok().and_then(|text| text.parse().ok());
+    let given = std::env::var("CWMPD_KILL_SEED").ok().and_then(|text| text.parse().ok());
     given.unwrap_or_else(|| SystemTime::now().duration_since(UNIX_EPOCH).unwrap().as_secs())
 }
 
+/// Conformance: 3.05, 4.13, 7.18, 7.27, 7.28, 8.14
 #[tokio::test]
-#[ignore = "takes a minute: cargo xtask powercut"]
-async fn nothing_is_lost_and_nothing_invented_over_200_kills_at_random_moments() {
+async fn killed_two_hundred_times_it_keeps_what_it_has_promised_and_invents_nothing() {
     let seed = seed();
-    println!("CWMPD_KILLED_SEED={seed}");
+    println!("CWMPD_KILL_SEED={seed}");
     let lives = killed::run(seed, KILLS).await.unwrap_or_else(|finding| panic!("seed {seed}: {finding}"));
     println!("{KILLS} kills: {lives:?}");
+    // It has been alive long enough to promise something, and was killed in the midst of it often enough.
     assert!(
-        lives.sessions > KILLS / 2 && lives.broken > KILLS / 20 && lives.promises > KILLS / 10,
+        lives.sessions > KILLS / 2 && lives.broken > KILLS / 20 && lives.promises > KILLS / 5,
         "{lives:?}"
     );
 }

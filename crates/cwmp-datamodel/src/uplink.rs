@@ -117,7 +117,7 @@ impl Way {
                 let row = tree.parameter(&format!("{above}.{reference}"));
                 row.is_some_and(|row| self.rows.contains(row.entry.text))
             };
-            if self.rows.contains(above) || CONFIGURED_FOR.iter().any(|reference| is_for(&reference)) {
+            if self.rows.contains(above) || CONFIGURED_FOR.iter().any(is_for) {
                 return true;
             }
             object = above;

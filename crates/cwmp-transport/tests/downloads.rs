@@ -464,6 +464,7 @@ async fn nobody_there_and_no_such_name_are_9015() {
     }
 }
 
+/// Conformance: 7.15
 #[tokio::test]
 async fn no_room_and_too_large_are_9010_with_a_reason() {
     let (server, place) = (Server::start().await, Place::new());
@@ -497,6 +498,7 @@ async fn no_room_and_too_large_are_9010_with_a_reason() {
 }
 
 /// FileSize says nothing about the content (it can be that of a file that was replaced).
+/// Conformance: 7.15
 #[tokio::test]
 async fn a_wrong_file_size_is_no_failure() {
     for file_size in [1, 1_000_000] {

@@ -87,7 +87,8 @@ pub(crate) fn calls() -> Vec<(String, Vec<u8>, Must)> {
             Fault(9000),
         ),
         ("a method of the other side", "<cwmp:Kicked/>".into(), Fault(9000)),
-        ("an optional method without arguments", "<cwmp:Download/>".into(), Fault(9000)),
+        ("a method without the arguments that it needs", "<cwmp:Download/>".into(), Fault(9003)),
+        ("an optional method that is not offered", "<cwmp:SetVouchers/>".into(), Fault(9000)),
         ("no names", "<cwmp:GetParameterValues/>".into(), Fault(9003)),
         ("an unknown name", names("<string>Device.Nothing</string>"), Fault(9005)),
         (

@@ -103,12 +103,11 @@ impl Agent {
 
     /// The ACS has answered a report, or refused it for good: it is delivered. The session goes on once that is stored.
     pub(in crate::agent) fn transfer_reported(&mut self, request: &AcsRequest) {
-        let Some(at) =
-            self.state.transfers.iter().position(|transfer| transfer.report().as_ref() == Some(request))
-        else {
-            return;
-        };
-        self.state.transfers.remove(at);
+        // Two with one CommandKey may have the same to report; one of those that the Inform lists is meant.
+        let reported = self.listed().find(|transfer| transfer.report().as_ref() == Some(request));
+        let Some(id) = reported.map(|transfer| transfer.id) else { return };
+        self.transfers.listed.retain(|listed| *listed != id);
+        self.state.transfers.retain(|transfer| transfer.id != id);
         let ticket = self.persist();
         if let Some(open) = self.open() {
             open.call = Some(Call::Delivering { ticket: Some(ticket), op: None });

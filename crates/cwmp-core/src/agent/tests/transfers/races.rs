@@ -122,6 +122,42 @@ fn what_ends_once_the_inform_is_made_is_for_the_next_session() {
     assert_eq!(events(&expect_report(&mut bench).0), ["7 TRANSFER COMPLETE", "M Upload u"]);
 }
 
+/// Conformance: 7.28
+#[test]
+fn of_two_transfers_with_one_key_and_one_outcome_the_listed_one_is_reported() {
+    let mut bench = Bench::known();
+    // Without a clock both have the same times.
+    bench.now.wall = None;
+    session(&mut bench);
+    bench.call(CpeRequest::Upload(Upload { delay_seconds: 1, ..upload("k") }));
+    bench.expect_response();
+    bench.call(CpeRequest::Download(configuration("k")));
+    bench.expect_response();
+    end(&mut bench);
+    let (job, _) = expect_fetch(&mut bench);
+    bench.advance(1_000);
+    done(&mut bench, job, fetched());
+    let job = expect_apply(&mut bench);
+    bench.connects = false;
+    done(&mut bench, job, JobDone::Applied);
+    assert_eq!(expect_discard(&mut bench), TransferId(1));
+    // The upload ends once the Inform of the download is made.
+    let (job, _) = started(&mut bench);
+    bench.expect_open();
+    done(&mut bench, job, JobDone::Sent);
+    assert_eq!(expect_discard(&mut bench), TransferId(0));
+    bench.connects = true;
+    bench.input(Input::Connected);
+    assert_eq!(events(&bench.expect_inform()), ["7 TRANSFER COMPLETE", "M Download k"]);
+    bench.inform_response();
+    expect_transfer_complete(&mut bench);
+    bench.respond(AcsResponse::TransferComplete);
+    bench.expect_empty_post();
+    end(&mut bench);
+    assert_eq!(events(&expect_report(&mut bench).0), ["7 TRANSFER COMPLETE", "M Upload k"]);
+    bench.expect_nothing();
+}
+
 #[test]
 fn a_cancelled_transfer_stops_at_once_and_begins_again_where_that_cannot_be_stored() {
     let mut bench = Bench::known();
