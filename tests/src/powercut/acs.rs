@@ -55,7 +55,7 @@ impl Session {
             }
         };
         let message = envelope.as_ref().map(|envelope| &envelope.message);
-        self.observer.from_box(message, book, truth);
+        self.observer.box_says(message, book, truth);
         let answer = match &envelope {
             Some(Envelope { header, message: ToAcs::Request(request), .. }) => {
                 let response = match request {
@@ -68,7 +68,7 @@ impl Session {
             _ => self.call(book, next_step, plan),
         };
         if let Some((_, answer)) = &answer {
-            self.observer.from_acs(answer, book);
+            self.observer.acs_says(answer, book);
         }
         let said = match &answer {
             None => "nothing".to_owned(),

@@ -231,7 +231,7 @@ impl Stage {
         for message in &report.messages {
             if message.direction == Direction::ToCpe {
                 if let Ok(envelope) = soap::decode_to_cpe(&message.body) {
-                    observer.from_acs(&envelope.message, &mut self.book);
+                    observer.acs_says(&envelope.message, &mut self.book);
                 }
                 continue;
             }
@@ -241,7 +241,7 @@ impl Stage {
                 Err(error) => return Err(format!("the box sends nonsense: {error}")),
             };
             let truth = self.truth(said.as_ref(), &observer);
-            observer.from_box(said.as_ref(), &mut self.book, &truth);
+            observer.box_says(said.as_ref(), &mut self.book, &truth);
         }
         Ok(())
     }

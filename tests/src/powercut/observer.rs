@@ -58,7 +58,7 @@ impl Observer {
     }
 
     /// The box says this, or nothing; `truth` is what is true of it now.
-    pub(super) fn from_box(&mut self, message: Option<&ToAcs>, book: &mut Book, truth: &Truth) {
+    pub(super) fn box_says(&mut self, message: Option<&ToAcs>, book: &mut Book, truth: &Truth) {
         match self.unheard.take() {
             Some(Report::Inform(inform)) => book.inform_answered(&inform, true),
             Some(Report::Transfer(key)) => book.report_answered(&key, true),
@@ -91,7 +91,7 @@ impl Observer {
     }
 
     /// The ACS says this.
-    pub(super) fn from_acs(&mut self, message: &ToCpe, book: &mut Book) {
+    pub(super) fn acs_says(&mut self, message: &ToCpe, book: &mut Book) {
         match message {
             ToCpe::Response(AcsResponse::Inform(_) | AcsResponse::TransferComplete) => {
                 self.unheard = self.said.take();
