@@ -9,7 +9,6 @@ use cwmp_core::{
 };
 
 use super::{
-    device::Device,
     expected::{Expected, KEY},
     promise::{Kind, Owed, Promise, Told},
 };
@@ -25,19 +24,33 @@ pub(super) enum Due {
     No,
 }
 
+/// What is true of the box, whatever it says.
+pub(super) struct Truth {
+    /// The firmware that runs.
+    pub(super) runs: String,
+    /// The configuration in force; `None` where nobody knows.
+    pub(super) in_force: Option<String>,
+}
+
 /// See the module.
 #[derive(Clone, Debug)]
 pub(super) struct Book {
+    /// What the tree is after a factory reset.
+    factory: Expected,
     /// What the tree must be.
     tree: Expected,
     /// Or this, while the ACS does not know whether its last call took effect.
     next: Option<Expected>,
     pub(super) promises: Vec<Promise>,
+    /// Calls that promise something and were answered.
+    pub(super) answered: usize,
     pub(super) bootstrap: Due,
     /// The newer tree comes with a `0 BOOTSTRAP`, and whether because of a factory reset.
     renewal: Option<Renewal>,
     boot: Due,
     pub(super) boots: u32,
+    /// The box also boots by itself, and nobody takes that down.
+    pub(super) boots_unseen: bool,
     /// Values that the ACS knows, of what a `4 VALUE CHANGE` may be about.
     known: BTreeMap<String, String>,
     /// Rows of the hosts by number.
@@ -63,15 +76,19 @@ pub(super) enum Renewal {
 }
 
 impl Book {
-    pub(super) fn new() -> Self {
+    /// Of a new box with these settings.
+    pub(super) fn new(factory: Expected) -> Self {
         Self {
-            tree: Expected::factory(),
+            tree: factory.clone(),
+            factory,
             next: None,
             promises: Vec::new(),
+            answered: 0,
             bootstrap: Due::Surely,
             renewal: None,
             boot: Due::No,
             boots: 0,
+            boots_unseen: false,
             known: BTreeMap::new(),
             hosts: BTreeMap::new(),
             uploads: BTreeSet::new(),
@@ -103,6 +120,11 @@ impl Book {
     /// The tree that the ACS takes for granted.
     pub(super) fn tree(&self) -> &Expected {
         &self.tree
+    }
+
+    /// The tree of the factory settings.
+    pub(super) fn factory(&self) -> &Expected {
+        &self.factory
     }
 
     fn trees(&self) -> impl Iterator<Item = &Expected> {
@@ -151,6 +173,7 @@ impl Book {
     pub(super) fn promised(&mut self, owed: Owed) {
         if let Some(promise) = self.promises.last_mut() {
             promise.owed = owed;
+            self.answered += usize::from(owed == Owed::Surely);
         }
     }
 
@@ -186,7 +209,9 @@ impl Book {
         self.bootstraps(has(&EventCode::Bootstrap));
         match (self.boot, has(&EventCode::Boot)) {
             (Due::Surely, false) => self.found("the box has booted and reports no 1 BOOT"),
-            (Due::No, true) => self.found("1 BOOT is reported and the box has not booted since the last one"),
+            (Due::No, true) if !self.boots_unseen => {
+                self.found("1 BOOT is reported and the box has not booted since the last one");
+            }
             _ => {}
         }
         if self.trees().all(|tree| tree.url() != url) {
@@ -247,7 +272,7 @@ impl Book {
             if !event.code.is_multiple() {
                 continue;
             }
-            let boots = self.boots;
+            let (boots, unseen) = (self.boots, self.boots_unseen);
             let known = self
                 .promises
                 .iter()
@@ -256,7 +281,9 @@ impl Book {
                 None => Some("nobody has asked for it"),
                 Some(known) if known.owed == Owed::Never => Some("it was refused, cancelled or reset"),
                 Some(known) if known.told == Told::Done => Some("the ACS has been told before"),
-                Some(known) if known.kind == Kind::Reboot && known.boot == boots => Some("there was no boot"),
+                Some(known) if known.kind == Kind::Reboot && known.boot == boots && !unseen => {
+                    Some("there was no boot")
+                }
                 Some(known) => {
                     scheduled |= known.kind == Kind::ScheduleInform;
                     transferred |= known.is_transfer();
@@ -305,7 +332,7 @@ impl Book {
     }
 
     /// A TransferComplete has come, in a session with these events.
-    pub(super) fn reported(&mut self, report: &TransferComplete, events: &[EventStruct], device: &Device) {
+    pub(super) fn reported(&mut self, report: &TransferComplete, events: &[EventStruct], truth: &Truth) {
         let key = report.command_key.as_str();
         let Some(at) = self.promises.iter().position(|known| known.is_transfer() && known.key == key) else {
             return self.found(format!("TransferComplete of {key}, which nobody has asked for"));
@@ -324,7 +351,7 @@ impl Book {
         } else if !self.disturbed && success != promise.succeeds() {
             Some(format!("the outcome is wrong: {:?}", report.fault))
         } else {
-            self.lie(at, success, device)
+            self.lie(at, success, truth)
         };
         if let Some(wrong) = wrong {
             return self.found(format!("TransferComplete of {key}: {wrong}"));
@@ -335,13 +362,13 @@ impl Book {
     }
 
     /// Why the outcome is not what has happened to the box.
-    fn lie(&self, at: usize, success: bool, device: &Device) -> Option<String> {
+    fn lie(&self, at: usize, success: bool, truth: &Truth) -> Option<String> {
         let promise = self.promises.get(at)?;
         // What came later may have taken its place.
         let later =
             || self.promises.iter().filter(|other| other.key != promise.key && other.owed != Owed::Never);
         if let Some(image) = promise.image() {
-            let runs = device.running();
+            let runs = truth.runs.as_str();
             let replaced = later().filter_map(Promise::image).any(|other| other == runs);
             if success && (runs != image && !replaced || !promise.succeeds()) {
                 return Some(format!("success, and the box runs {runs}"));
@@ -350,8 +377,7 @@ impl Book {
                 return Some(format!("failure, and the box runs {runs}"));
             }
         }
-        if let Some(configuration) = promise.configuration() {
-            let in_force = device.in_force();
+        if let (Some(configuration), Some(in_force)) = (promise.configuration(), truth.in_force.as_deref()) {
             let replaced = later().filter_map(Promise::configuration).any(|other| other == in_force);
             if success && in_force != configuration && !replaced {
                 return Some(format!("success, and the configuration in force is {in_force}"));

@@ -24,11 +24,14 @@ use cwmp_platform::{
 };
 use cwmp_store::{StateFile, sim::Sim};
 
-use super::{expected::CODE, plan::Plan};
+use super::{
+    book::Truth,
+    expected::{CODE, HOST},
+    plan::Plan,
+};
 
 const DEVICE_INFO: &str = "Device.DeviceInfo.";
 const HOSTS: &str = "Device.Hosts.";
-pub(super) const HOST: &str = "Device.Hosts.Host.";
 const HOST_ROW: &str = "Device.Hosts.Host.{i}.";
 /// The firmware that the box was sold with, and its configuration.
 const FIRST_IMAGE: &str = "1.0";
@@ -72,14 +75,9 @@ impl Device {
         Ok(Self { slots, configuration, running, in_force, boot, memory, plan, source })
     }
 
-    /// The firmware that runs.
-    pub(super) fn running(&self) -> &str {
-        &self.running
-    }
-
-    /// The configuration in force.
-    pub(super) fn in_force(&self) -> String {
-        self.in_force.borrow().clone()
+    /// What is true of the box now.
+    pub(super) fn truth(&self) -> Truth {
+        Truth { runs: self.running.clone(), in_force: Some(self.in_force.borrow().clone()) }
     }
 
     /// Gives the box the agent's settings and numbers, for its parameters.
@@ -196,7 +194,7 @@ impl Platform for Device {
     }
 
     async fn save_config(&self, file: &Path) -> Result<(), PlatformError> {
-        self.memory.borrow_mut().insert(file.to_owned(), [CONFIGURATION, &self.in_force()].concat());
+        self.memory.borrow_mut().insert(file.to_owned(), [CONFIGURATION, &self.in_force.borrow()].concat());
         Ok(())
     }
 

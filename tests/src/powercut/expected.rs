@@ -2,22 +2,19 @@
 
 use std::collections::BTreeMap;
 
-use super::plan::FIRST_ACS;
-
 pub(super) const URL: &str = "Device.ManagementServer.URL";
 pub(super) const INTERVAL: &str = "Device.ManagementServer.PeriodicInformInterval";
 pub(super) const USER: &str = "Device.ManagementServer.ConnectionRequestUsername";
 pub(super) const KEY: &str = "Device.ManagementServer.ParameterKey";
 pub(super) const CODE: &str = "Device.DeviceInfo.ProvisioningCode";
+/// Hosts that come and go, which the box numbers.
+pub(super) const HOST: &str = "Device.Hosts.Host.";
 pub(super) const ROWS: &str = "Device.ManagementServer.InformParameter.";
 
 /// What the ACS reads to compare.
 pub(super) const READ: [&str; 6] = [URL, INTERVAL, USER, KEY, CODE, ROWS];
 /// Parameters whose attributes it compares.
 pub(super) const WATCHED: [&str; 2] = [USER, INTERVAL];
-
-/// PeriodicInformInterval of the factory settings, in seconds.
-pub(super) const FACTORY_INTERVAL: &str = "600";
 
 /// What a correct box has.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -30,9 +27,9 @@ pub(super) struct Expected {
 }
 
 impl Expected {
-    /// After a factory reset.
-    pub(super) fn factory() -> Self {
-        let values = [(URL, FIRST_ACS), (INTERVAL, FACTORY_INTERVAL), (USER, ""), (KEY, ""), (CODE, "")];
+    /// After a factory reset, with these settings.
+    pub(super) fn factory(url: &str, interval: &str, user: &str) -> Self {
+        let values = [(URL, url), (INTERVAL, interval), (USER, user), (KEY, ""), (CODE, "")];
         Self {
             values: values.map(|(name, value)| (name.to_owned(), value.to_owned())).into(),
             notifications: WATCHED.map(|name| (name.to_owned(), 0)).into(),
@@ -44,9 +41,9 @@ impl Expected {
         self.values.get(URL).map_or("", String::as_str)
     }
 
-    pub(super) fn set(&self, values: &[(String, String)], key: &str) -> Self {
+    pub(super) fn set(&self, values: impl IntoIterator<Item = (String, String)>, key: &str) -> Self {
         let mut next = self.clone();
-        next.values.extend(values.iter().cloned());
+        next.values.extend(values);
         next.values.insert(KEY.to_owned(), key.to_owned());
         next
     }
@@ -69,14 +66,15 @@ impl Expected {
         let alias = format!("cpe-{number}");
         let row = [("Enable", "false"), ("ParameterName", ""), ("EventList", ""), ("Alias", &alias)];
         let row = row.map(|(name, value)| (format!("{ROWS}{number}.{name}"), value.to_owned()));
-        let mut next = self.set(&row, key);
+        let mut next = self.set(row, key);
         next.next_row += 1;
         (next, number)
     }
 
-    pub(super) fn delete_row(&self, number: u32, key: &str) -> Self {
-        let mut next = self.set(&[], key);
-        let row = format!("{ROWS}{number}.");
+    /// Without a row; it is named as `1.`.
+    pub(super) fn delete_row(&self, row: &str, key: &str) -> Self {
+        let mut next = self.set([], key);
+        let row = format!("{ROWS}{row}");
         next.values.retain(|name, _| !name.starts_with(&row));
         next
     }

@@ -61,7 +61,9 @@ pub(super) async fn work(job: &Job, device: &Device, book: &mut Book) -> Result<
 }
 
 fn key(url: &HttpUrl) -> String {
-    url.to_string().rsplit('/').next().unwrap_or_default().to_owned()
+    let url = url.to_string();
+    let name = url.rsplit('/').next().unwrap_or_default();
+    name.split('.').next().unwrap_or_default().to_owned()
 }
 
 fn error(error: PlatformError) -> JobError {

@@ -23,9 +23,12 @@
 
 mod acs;
 mod book;
+mod calls;
 mod device;
 mod expected;
 mod jobs;
+pub mod killed;
+mod observer;
 mod plan;
 mod promise;
 mod world;

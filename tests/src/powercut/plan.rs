@@ -6,6 +6,8 @@ use super::expected::{CODE, INTERVAL, URL, USER};
 
 /// The ACS that the factory settings name, and the one that it moves the box to.
 pub(super) const FIRST_ACS: &str = "http://a.example:7547/";
+/// PeriodicInformInterval of the factory settings, in seconds.
+pub(super) const FACTORY_INTERVAL: &str = "600";
 pub(super) const SECOND_ACS: &str = "http://b.example:7547/";
 
 /// In which order things go on that could go on at the same time.
@@ -31,6 +33,26 @@ pub(super) enum File {
     Missing,
 }
 
+impl File {
+    const ALL: [(Self, &str); 4] = [
+        (Self::Configuration, "conf"),
+        (Self::Firmware { boots: true }, "img"),
+        (Self::Firmware { boots: false }, "bad"),
+        (Self::Missing, "none"),
+    ];
+
+    /// How its name ends.
+    pub(super) fn extension(self) -> &'static str {
+        Self::ALL.iter().find(|(file, _)| *file == self).map_or("", |(_, extension)| extension)
+    }
+
+    /// What is at this URL.
+    pub(super) fn of(url: &str) -> Self {
+        let known = Self::ALL.iter().find(|(_, extension)| url.ends_with(&format!(".{extension}")));
+        known.map_or(Self::Missing, |(file, _)| *file)
+    }
+}
+
 /// A call of the ACS.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) enum Step {
@@ -43,7 +65,8 @@ pub(super) enum Step {
     ScheduleInform(u32),
     Reboot,
     Download(File),
-    ScheduleDownload,
+    /// After so many seconds.
+    ScheduleDownload(u32),
     /// Orders a download for much later, and cancels it.
     Cancelled,
     Cancel,
@@ -85,7 +108,7 @@ impl Plan {
             Step::Download(File::Configuration),
             Step::Download(File::Firmware { boots: dice.below(4) != 0 }),
             Step::Upload,
-            Step::ScheduleDownload,
+            Step::ScheduleDownload(20),
             Step::AddRow,
             Step::DeleteRow,
             set(9, "second", "two"),

@@ -19,9 +19,9 @@ use super::{
     acs::Session,
     book::Book,
     device::{Device, Memory},
-    expected::FACTORY_INTERVAL,
+    expected::Expected,
     jobs,
-    plan::{FIRST_ACS, Pace, Plan},
+    plan::{FACTORY_INTERVAL, FIRST_ACS, Pace, Plan},
 };
 use crate::simulate::dice::Dice;
 
@@ -75,7 +75,7 @@ impl Outside {
         let first = Wall::from_seconds(FIRST_DAY);
         Self {
             plan: Rc::new(Plan::new(seed)),
-            book: Book::new(),
+            book: Book::new(Expected::factory(FIRST_ACS, FACTORY_INTERVAL, "")),
             dice: Dice::new(seed),
             next_step: 0,
             wall: first,
@@ -327,7 +327,7 @@ impl World {
             return Err("a message without a connection".to_owned());
         };
         let Outside { book, next_step, plan, .. } = &mut *self.out;
-        let (line, reply) = session.answer(&bytes, book, next_step, plan, &self.device);
+        let (line, reply) = session.answer(&bytes, book, next_step, plan, &self.device.truth());
         self.out.tell(|| line);
         self.reply = Some(reply);
         Ok(Next::On)
