@@ -109,10 +109,10 @@ impl Book {
         self.boot = Due::Surely;
     }
 
-    /// The program starts again in the same boot, which it need not report again. While it is being reset it has no state that
-    /// names the boot, so it may.
+    /// The program starts again in the same boot, which it reports once. A reset in the midst of this forgets a boot that is not
+    /// yet reported, or the name of one that is, which then is reported again.
     pub(super) fn program_started_again(&mut self) {
-        if self.boot == Due::Surely || self.renewal == Some(Renewal::Reset) {
+        if self.renewal == Some(Renewal::Reset) {
             self.boot = Due::Perhaps;
         }
     }
