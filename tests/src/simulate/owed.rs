@@ -188,11 +188,6 @@ pub(super) struct Owed {
 }
 
 impl Owed {
-    /// Whether `1 BOOT` is to be told and a session has failed since.
-    pub(super) fn boot_failed(&self) -> bool {
-        self.events.boot == Need::Must && self.retry > 0
-    }
-
     /// What of it is to be found on stable storage as soon as the agent rests.
     pub(super) fn essence(&self) -> impl PartialEq + std::fmt::Debug + use<> {
         let mut scheduled: Vec<CallId> = self.events.scheduled.iter().map(|(id, _)| *id).collect();
@@ -201,7 +196,7 @@ impl Owed {
             self.contacted.clone(),
             self.retry,
             self.events.bootstrap,
-            self.boot_failed(),
+            self.events.boot == Need::Must,
             self.periodic_failed && self.events.periodic == Need::Must,
             self.reboots.clone(),
             self.factory_reset,

@@ -100,8 +100,6 @@ impl Check {
         let periodic = if owed.periodic_failed { Need::Must } else { Need::May };
         owed.events.periodic = owed.events.periodic.min(periodic);
         owed.events.only_what_is_kept();
-        // So is a boot, where only the program starts again.
-        owed.events.boot = if owed.boot_failed() { Need::Must } else { Need::No };
         self.handed.insert(ticket.0, owed);
         Ok(())
     }

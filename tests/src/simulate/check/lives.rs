@@ -12,7 +12,6 @@ use super::{CallState, Check, Failed, Need, Periods};
 impl Check {
     /// The program starts: what it knows is what was durable.
     pub(super) fn started(&mut self, start: &Start) {
-        let boot_before = self.present.events.boot.max(self.in_flight.as_ref().map_or(Need::No, |e| e.boot));
         self.present = self.durable.clone();
         self.last_handed = self.durable.clone();
         self.last_state = start.state.clone();
@@ -48,16 +47,11 @@ impl Check {
                 self.present.events.boot = Need::Must;
             }
         }
-        match start.cause {
-            BootCause::Boot => {
-                self.present.events.boot = Need::Must;
-                for id in std::mem::take(&mut self.present.reboots) {
-                    let promised = self.calls.get(id).is_some_and(|call| call.state == CallState::Promised);
-                    self.present.events.reboots.push((id, if promised { Need::Must } else { Need::May }));
-                }
-            }
-            BootCause::AgentRestart => {
-                self.present.events.boot = self.present.events.boot.max(boot_before.min(Need::May));
+        if start.cause == BootCause::Boot {
+            self.present.events.boot = Need::Must;
+            for id in std::mem::take(&mut self.present.reboots) {
+                let promised = self.calls.get(id).is_some_and(|call| call.state == CallState::Promised);
+                self.present.events.reboots.push((id, if promised { Need::Must } else { Need::May }));
             }
         }
         if self.present.url_just_changed {
