@@ -14,7 +14,9 @@ pub(crate) use address::{Address, AddressOrigin};
 pub(crate) use link::{BridgeFacts, Link, LinkKind, OperState, PortFacts, Stats};
 pub(crate) use neighbour::{Neighbour, Station};
 pub(crate) use route::{Hop, Route, RouteKind};
-pub(crate) use wifi::{Band, BandName, Channel, Client, Interface, Radio, Rate, Role, Standard, Width, Wifi};
+#[cfg(test)]
+pub(crate) use wifi::Rate;
+pub(crate) use wifi::{Band, BandName, Channel, Client, Interface, Radio, Role, Standard, Width, Wifi};
 
 /// The index of a network device; it changes with each boot.
 pub(crate) type Index = u32;
