@@ -8,7 +8,7 @@ use super::{
 };
 use crate::{
     Options,
-    testing::{Collected, FakeRoot, FakeSettings},
+    testing::{Collected, FakeRoot, FakeSettings, assert_values_fit},
 };
 
 mod wifi;

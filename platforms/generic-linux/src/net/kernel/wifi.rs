@@ -9,7 +9,9 @@ mod client;
 mod interface;
 mod radio;
 
-pub(crate) use client::{Client, Rate, Standard};
+#[cfg(test)]
+pub(crate) use client::Rate;
+pub(crate) use client::{Client, Standard};
 pub(crate) use interface::{Interface, Role, Width};
 pub(crate) use radio::{Band, BandName, Channel, Radio};
 

@@ -1,10 +1,5 @@
 //! Radios, networks and clients.
 
-use cwmp_datamodel::{
-    facts::{Facts, Place},
-    validate::validate,
-};
-
 use super::{
     super::kernel::{Band, BandName, Channel, Client, Interface, Radio, Role, Standard, Stats, Width},
     *,
@@ -131,14 +126,7 @@ fn shown(collected: &Collected, object: &str) -> String {
 async fn a_wireless_box_shows_its_radios_networks_and_clients() {
     let (root, kernel) = wireless_box();
     let collected = Collected::from(&network(&root, &kernel), &["Device."]).await;
-    for (path, (value, _)) in &collected.values {
-        let Some(Place::Parameter(_, parameter)) = Facts::tr181().find(path) else {
-            panic!("{path} is not in the model")
-        };
-        if let Err(invalid) = validate(parameter.rule(), None, value) {
-            panic!("{path} = `{value}`: {}", invalid.text);
-        }
-    }
+    assert_values_fit(&collected);
     assert_eq!(
         shown(&collected, "Device.WiFi.Radio.1."),
         "Channel=36 ChannelsInUse=36 CurrentOperatingChannelBandwidth=80MHz Enable=true LongRetryLimit=4 \
