@@ -285,6 +285,11 @@ async fn scale(
 ) -> Result<(), String> {
     let few = boxes(programs, &folder.join("few"), Load::Mapped(FEW)).await?;
     let many = boxes(programs, &folder.join("many"), Load::Mapped(MANY)).await?;
+    // What is kept of the rows as long as the program runs (their numbers), and the pages of the program itself, are no
+    // part of an answer: idle is a box that has been asked for one of them.
+    for subject in few.iter().chain(&many) {
+        subject.read(&[&format!("{MAPPED}1.Enable")]).await?;
+    }
     for round in 0..=rounds.reads {
         for (subject, figures) in in_turns(round, &few, figures) {
             figures.few.once(subject, &[MAPPED]).await?;
