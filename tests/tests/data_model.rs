@@ -65,19 +65,12 @@ fn sent(report: &SessionReport, method: &str) -> String {
 
 /// Name and `xsi:type` of each value of an envelope.
 fn types(envelope: &str) -> BTreeMap<&str, &str> {
-    let between = |text: &'static str, end: &'static str| {
-        move |from: &'_ str| -> Option<(usize, usize)> {
-            let start = from.find(text)? + text.len();
-            Some((start, start + from.get(start..)?.find(end)?))
-        }
-    };
-    let (name, kind) = (between("<Name>", "<"), between("xsi:type=\"", "\""));
     envelope
         .split("<ParameterValueStruct>")
         .skip(1)
         .map(|parameter| {
-            let (name, kind) = (name(parameter).unwrap(), kind(parameter).unwrap());
-            (&parameter[name.0..name.1], &parameter[kind.0..kind.1])
+            let between = |start: &str, end: &str| parameter.split_once(start)?.1.split(end).next();
+            (between("<Name>", "<").unwrap(), between("xsi:type=\"", "\"").unwrap())
         })
         .collect()
 }
