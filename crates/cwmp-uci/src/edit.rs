@@ -229,3 +229,7 @@ impl Package {
 fn refused(target: String, Full(reason): Full) -> UciError {
     UciError::refused(target, reason)
 }
+
+#[cfg(test)]
+#[path = "edit_tests.rs"]
+mod tests;
