@@ -32,7 +32,8 @@ impl Locked {
         let begun = Instant::now();
         loop {
             let options = OpenOptions::new().read(true).clone();
-            if let Some(locked) = Self::attempt(known, &options, FlockArg::LockSharedNonblock, &[])? {
+            if let Some(locked) = Self::attempt(known, &options, FlockArg::LockSharedNonblock, &[], || false)?
+            {
                 return Ok(locked);
             }
             wait(known, begun, patience)?;
@@ -51,21 +52,22 @@ impl Locked {
         loop {
             let options = OpenOptions::new().read(true).write(true).clone();
             let how = FlockArg::LockExclusiveNonblock;
-            let locked = Self::attempt(known, &options, how, replaced)?;
             let folder = known.parent().unwrap_or(Path::new("/"));
-            if let Some(locked) = locked.filter(|_| !handover::is_under_way(folder, package)) {
+            let others = || handover::is_under_way(folder, package);
+            if let Some(locked) = Self::attempt(known, &options, how, replaced, others)? {
                 return Ok(locked);
             }
             wait(known, begun, patience)?;
         }
     }
 
-    /// One attempt; `None` when it is worth another.
+    /// One attempt; `None` when it is worth another. `others` says whether somebody is about to replace the file.
     fn attempt(
         known: &Path,
         options: &OpenOptions,
         how: FlockArg,
         replaced: &[File],
+        others: impl Fn() -> bool,
     ) -> Result<Option<Self>, UciError> {
         let mut old = Vec::new();
         for file in replaced {
@@ -80,7 +82,11 @@ impl Locked {
             return Err(UciError::Missing { file: known.to_owned() });
         }
         let Some(file) = lock(known, file, how)? else { return Ok(None) };
-        // Whoever had the lock has often replaced the file, and this one is no longer it.
+        if others() {
+            return Ok(None);
+        }
+        // Whoever had the lock has often replaced the file, and this one is no longer it. Looked at last: `others` may have
+        // come to an end just before it was asked.
         let still = fs::metadata(&real).is_ok_and(|now| (now.dev(), now.ino()) == (data.dev(), data.ino()));
         Ok(still.then(|| Self { file, replaced: old, known: known.to_owned(), real }))
     }
