@@ -64,7 +64,7 @@ fn fetch(sh: &Sh) -> Res<PathBuf> {
     let metadata = metadata.arg("--manifest-path").arg(&manifest).read()?;
     let metadata: Value =
         serde_json::from_str(&metadata).map_err(|error| format!("cargo metadata: {error}"))?;
-    let mut packages = metadata["packages"].as_array().into_iter().flatten();
+    let mut packages = metadata.get("packages").and_then(Value::as_array).into_iter().flatten();
     let found = packages.find(|package| package["name"] == CRATE);
     let manifest = found.and_then(|package| package["manifest_path"].as_str()).map(Path::new);
     let sources =

@@ -2,8 +2,8 @@
 
 use std::{
     fs::{self, File, OpenOptions},
-    io::{self, ErrorKind, Read, Seek, SeekFrom, Write},
-    os::unix::fs::{MetadataExt, OpenOptionsExt},
+    io::{self, ErrorKind, Read, Seek, SeekFrom},
+    os::unix::fs::{FileExt, MetadataExt, OpenOptionsExt},
     path::{Path, PathBuf},
     time::{Duration, Instant},
 };
@@ -122,16 +122,24 @@ impl Locked {
     /// not what has the name by then. Returns the file that was replaced, unlocked.
     pub(crate) fn hand_over(self, content: &[u8]) -> Option<File> {
         for file in self.replaced.iter().chain([&self.file]) {
-            let mut file: &File = file;
             // One that has a name elsewhere is somebody's copy.
             if file.metadata().is_ok_and(|data| data.nlink() == 0) {
                 // Nobody may be waiting, and nobody was promised anything: what fails here fails alone.
-                let written = file.seek(SeekFrom::Start(0)).and_then(|_| file.write_all(content));
-                let _ = written.and_then(|()| file.set_len(content.len() as u64));
+                let _ = overwrite(file, content);
             }
         }
         self.file.unlock().ok()
     }
+}
+
+/// Puts another content into a file. Until that is whole, and when it fails on the way, libuci refuses the file.
+fn overwrite(file: &File, content: &[u8]) -> io::Result<()> {
+    // No command begins with a quote.
+    file.write_all_at(b"'", 0)?;
+    let (first, rest) = content.split_at_checked(1).unwrap_or_default();
+    file.write_all_at(rest, 1)?;
+    file.set_len(content.len() as u64)?;
+    file.write_all_at(first, 0)
 }
 
 fn wait(known: &Path, begun: Instant, patience: Duration) -> Result<(), UciError> {

@@ -56,22 +56,23 @@ impl Disk for RealDisk {
 }
 
 /// Replaces the content of a locked file. When it returns the new content is durable; when it fails the old one is in place,
-/// unless the error says otherwise.
+/// unless the error says otherwise. `ready` is told of each file that is about to take the place.
 pub(crate) fn replace(
     disk: &dyn Disk,
     locked: &Locked,
     package: &str,
     before: &[u8],
     after: &[u8],
+    ready: impl Fn(&Path),
 ) -> Result<(), UciError> {
     let folder = locked.real().parent().unwrap_or(Path::new("/"));
     // The dot keeps it out of the list of packages.
     let new = folder.join(format!(".{package}.cwmpd-new"));
-    put(disk, locked, &new, after)?;
+    put(disk, locked, &new, after, &ready)?;
     let synced = disk.sync_folder(folder);
     synced.map_err(|error| {
         // Whoever asked is told that it failed: nobody is to find the new content.
-        let back = put(disk, locked, &new, before).and_then(|()| {
+        let back = put(disk, locked, &new, before, &ready).and_then(|()| {
             disk.sync_folder(folder).map_err(|error| UciError::io(locked.known(), "put it back", error))
         });
         let operation = if back.is_ok() {
@@ -83,7 +84,13 @@ pub(crate) fn replace(
     })
 }
 
-fn put(disk: &dyn Disk, locked: &Locked, new: &Path, content: &[u8]) -> Result<(), UciError> {
+fn put(
+    disk: &dyn Disk,
+    locked: &Locked,
+    new: &Path,
+    content: &[u8],
+    ready: &impl Fn(&Path),
+) -> Result<(), UciError> {
     let failed = |operation| move |error| UciError::io(locked.known(), operation, error);
     // Left behind by a cut.
     match disk.remove(new) {
@@ -96,7 +103,10 @@ fn put(disk: &dyn Disk, locked: &Locked, new: &Path, content: &[u8]) -> Result<(
         .write_new(new, content, locked.file())
         .map_err(failed("write the new content"))
         .and_then(|()| disk.sync(new).map_err(failed("make the new content durable")))
-        .and_then(|()| disk.rename(new, locked.real()).map_err(failed("put the new content in place")));
+        .and_then(|()| {
+            ready(new);
+            disk.rename(new, locked.real()).map_err(failed("put the new content in place"))
+        });
     if written.is_err() {
         // On a full disk the remains would keep it full. That they cannot be removed is no news beside the first error.
         let _ = disk.remove(new);
@@ -173,7 +183,7 @@ mod tests {
 
         fn replace(&self, disk: &dyn Disk) -> Result<(), UciError> {
             let locked = Locked::exclusive(&self.file, "network", &[], crate::limits::LOCK_WAIT)?;
-            replace(disk, &locked, "network", b"old", b"new")
+            replace(disk, &locked, "network", b"old", b"new", |_| {})
         }
 
         fn content(&self) -> String {

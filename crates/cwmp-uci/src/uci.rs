@@ -40,16 +40,10 @@ pub struct Uci {
     disk: Arc<dyn Disk>,
     /// How long a lock is waited for.
     patience: Duration,
-    /// Held for a whole commit.
-    commits: Arc<Mutex<Commits>>,
-}
-
-/// What is known about the commits of this program.
-#[derive(Default)]
-struct Commits {
-    replaced: Replaced,
-    /// The files that they have left, by package.
-    left: BTreeMap<String, FileId>,
+    /// The files that a commit has replaced; held for a whole commit.
+    replaced: Arc<Mutex<Replaced>>,
+    /// The files that the commits of this program have left, by package.
+    left: Arc<Mutex<BTreeMap<String, FileId>>>,
 }
 
 /// What tells a content of a file from the next one without reading it: a commit makes a new file, an editor may write into
@@ -104,7 +98,13 @@ impl Uci {
     /// Reads nothing yet.
     #[must_use]
     pub fn new(options: UciOptions) -> Self {
-        Self { options, disk: Arc::new(RealDisk), patience: limits::LOCK_WAIT, commits: Arc::default() }
+        Self {
+            options,
+            disk: Arc::new(RealDisk),
+            patience: limits::LOCK_WAIT,
+            replaced: Arc::default(),
+            left: Arc::default(),
+        }
     }
 
     /// A package as it is committed.
@@ -124,8 +124,8 @@ impl Uci {
     /// [`UciError`]; [`UciError::Refused`] names the edit that cannot be made.
     pub fn commit(&self, package: &str, edits: &[Edit]) -> Result<Committed, UciError> {
         let file = self.file(package)?;
-        let mut commits = self.commits();
-        let mut locked = Locked::exclusive(&file, package, &commits.replaced.of(package), self.patience)?;
+        let mut replaced = own(&self.replaced);
+        let mut locked = Locked::exclusive(&file, package, &replaced.of(package), self.patience)?;
         let before = locked.read()?;
         let old = parse(package, &file, &before)?;
         let mut new = old.clone();
@@ -141,7 +141,7 @@ impl Uci {
                 "the file would be read as something else than was asked for",
             ));
         }
-        self.put(&mut commits, locked, package, &before, &after)?;
+        self.put(&mut replaced, locked, package, &before, &after)?;
         Ok(Committed { file, before, after, added })
     }
 
@@ -153,14 +153,14 @@ impl Uci {
     pub fn restore(&self, package: &str, content: &[u8]) -> Result<Committed, UciError> {
         let file = self.file(package)?;
         parse(package, &file, content)?;
-        let mut commits = self.commits();
+        let mut replaced = own(&self.replaced);
         if !file.exists() {
             file::make_empty(&file)?;
         }
-        let mut locked = Locked::exclusive(&file, package, &commits.replaced.of(package), self.patience)?;
+        let mut locked = Locked::exclusive(&file, package, &replaced.of(package), self.patience)?;
         let before = locked.read()?;
         if before != content {
-            self.put(&mut commits, locked, package, &before, content)?;
+            self.put(&mut replaced, locked, package, &before, content)?;
         }
         Ok(Committed { file, before, after: content.to_vec(), added: Vec::new() })
     }
@@ -186,7 +186,7 @@ impl Uci {
 
     fn put(
         &self,
-        commits: &mut Commits,
+        replaced: &mut Replaced,
         locked: Locked,
         package: &str,
         before: &[u8],
@@ -195,20 +195,13 @@ impl Uci {
         if after.len() > limits::FILE_BYTES {
             return Err(UciError::TooLarge { file: locked.known().to_owned(), limit: limits::FILE_BYTES });
         }
-        let replaced = replace(&*self.disk, &locked, package, before, after);
-        // Also when it has failed: what is in place now is no change by others.
-        let left = FileId::of(locked.real());
-        commits.left.extend(left.map(|id| (package.to_owned(), id)));
-        replaced?;
+        // Noted before it has the name: whoever sees it there is to know it.
+        let ready = |new: &Path| own(&self.left).extend(FileId::of(new).map(|id| (package.to_owned(), id)));
+        replace(&*self.disk, &locked, package, before, after, ready)?;
         if let Some(file) = locked.hand_over(after) {
-            commits.replaced.add(package, file);
+            replaced.add(package, file);
         }
         Ok(())
-    }
-
-    fn commits(&self) -> MutexGuard<'_, Commits> {
-        // A thread that has died in a commit leaves nothing half done in here.
-        self.commits.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     pub(crate) fn options(&self) -> &UciOptions {
@@ -217,14 +210,18 @@ impl Uci {
 
     /// Every package with what its file is now, and whether a commit of this program has left it so.
     pub(crate) fn ids(&self) -> BTreeMap<String, (FileId, bool)> {
-        let commits = self.commits();
         let id = |package: String| {
             let id = FileId::of(&self.file(&package).ok()?)?;
-            let ours = commits.left.get(&package) == Some(&id);
+            let ours = own(&self.left).get(&package) == Some(&id);
             Some((package, (id, ours)))
         };
         self.packages().into_iter().filter_map(id).collect()
     }
+}
+
+/// A thread that has died with it leaves nothing half done in it.
+fn own<T>(shared: &Mutex<T>) -> MutexGuard<'_, T> {
+    shared.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 /// Names in a folder that can be those of packages: files without a dot.

@@ -164,13 +164,26 @@ fn writers_at_the_same_time_lose_nothing_of_each_other() {
 fn who_has_opened_the_file_before_it_was_replaced_reads_what_has_replaced_it() {
     let home = Home::new();
     let opened = File::open(home.path("config/network")).unwrap();
-    for n in [1400, 1300, 1200] {
+    for n in [1400, 1300] {
         home.uci.commit("network", &[mtu(n)]).unwrap();
     }
+    home.uci.commit("network", &[Edit::Unset { section: "lan".into(), option: "mtu".into() }]).unwrap();
     let mut locked = Flock::lock(opened, FlockArg::LockExclusiveNonblock).unwrap();
     let mut text = String::new();
     locked.read_to_string(&mut text).unwrap();
     assert_eq!(text, home.read("config/network"));
+}
+
+#[test]
+fn who_has_the_lock_of_a_file_that_was_replaced_a_moment_ago_is_waited_for() {
+    let home = Home::new();
+    let opened = File::open(home.path("config/network")).unwrap();
+    home.uci.commit("network", &[mtu(1400)]).unwrap();
+    let locked = Flock::lock(opened, FlockArg::LockExclusiveNonblock).unwrap();
+    let impatient = Uci { patience: Duration::from_millis(20), ..home.uci.clone() };
+    assert!(matches!(impatient.commit("network", &[mtu(1300)]), Err(UciError::Busy { .. })));
+    drop(locked);
+    impatient.commit("network", &[mtu(1300)]).unwrap();
 }
 
 #[test]

@@ -3,6 +3,7 @@
 //!
 //! The command is of 2021. Since 2022 an option that is set keeps its place, which it did not then: where an option comes
 //! again or is set again, the order of the options is not compared.
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing, reason = "tests")]
 
 mod generate;
 mod real;
@@ -162,10 +163,10 @@ fn compare(files: &[(String, Vec<u8>)], ordered: impl Fn(usize) -> bool) -> usiz
 fn thousands_of_files_in_every_form_are_read_alike() {
     let mut random = Random::new(1);
     let mut file = |n: usize| (format!("package{n}"), generate::file(&mut random, n % 2 == 1).into_bytes());
-    let files: Vec<_> = (0..4000).map(&mut file).collect();
+    let files: Vec<_> = (0..3000).map(&mut file).collect();
     let read = compare(&files, |n| n % 2 == 0);
     // What has a section again with another type is refused, by both.
-    assert!(read > 3000, "libuci has read {read}");
+    assert!(read > 2400, "libuci has read {read}");
 }
 
 #[test]
@@ -173,9 +174,9 @@ fn thousands_of_files_in_every_form_are_read_alike() {
 fn thousands_of_files_of_nonsense_are_read_or_refused_alike() {
     let mut random = Random::new(2);
     let mut file = |n: usize| (format!("package{n}"), generate::soup(&mut random));
-    let files: Vec<_> = (0..6000).map(&mut file).collect();
+    let files: Vec<_> = (0..5000).map(&mut file).collect();
     let read = compare(&files, |_| false);
-    assert!((500..5500).contains(&read), "libuci has read {read}");
+    assert!((500..4500).contains(&read), "libuci has read {read}");
 }
 
 #[test]
@@ -184,7 +185,7 @@ fn the_same_edits_make_the_same_files() {
     let mut random = Random::new(3);
     let (ours, theirs) = (Real::new(), Real::new());
     let (mut plans, mut commands) = (Vec::new(), String::new());
-    for n in 0..400 {
+    for n in 0..250 {
         let name = format!("package{n}");
         let source = generate::file(&mut random, false);
         let mut package = Package::parse(&name, source.as_bytes()).unwrap();
