@@ -1,4 +1,4 @@
-use std::{fs::File, io::Read, os::unix::fs::symlink, thread, time::Instant};
+use std::{fs::File, io::Read, os::unix::fs::symlink, sync::Barrier, thread, time::Instant};
 
 use nix::fcntl::{Flock, FlockArg};
 
@@ -143,20 +143,26 @@ fn a_lock_that_is_not_given_back_ends_the_wait() {
 
 #[test]
 fn writers_at_the_same_time_lose_nothing_of_each_other() {
+    const ROUNDS: usize = 30;
     let home = Home::new();
     let options = home.uci.options().clone();
+    let names = ["a", "b", "c"];
+    // In each round all of them want the lock.
+    let round = Arc::new(Barrier::new(names.len()));
     let writer = |name: &'static str| {
         // Not a clone: as another program would.
-        let uci = Uci::new(options.clone());
-        thread::spawn(move || {
-            (0..50).for_each(|n| drop(uci.commit("network", &[set(&format!("{name}{n}"), n)]).unwrap()))
-        })
+        let (uci, round) = (Uci::new(options.clone()), Arc::clone(&round));
+        let write = move |n| {
+            round.wait();
+            uci.commit("network", &[set(&format!("{name}{n}"), n)]).unwrap();
+        };
+        thread::spawn(move || (0..ROUNDS).for_each(write))
     };
-    for thread in ["a", "b", "c"].map(writer) {
+    for thread in names.map(writer) {
         thread.join().unwrap();
     }
     let package = home.uci.load("network").unwrap();
-    assert_eq!(package.section("lan").unwrap().options().len(), 1 + 3 * 50);
+    assert_eq!(package.section("lan").unwrap().options().len(), 1 + names.len() * ROUNDS);
 }
 
 /// What libuci does after it has opened the file: it waits for the lock of what it has opened and reads that.
