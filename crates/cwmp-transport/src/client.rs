@@ -30,6 +30,7 @@ use crate::{
     cookie::CookieJar,
     headers, limits,
     line::{Line, LineConfig, Next},
+    path::ManagementPath,
     patience::Waits,
     tls::Tls,
 };
@@ -49,6 +50,8 @@ pub struct ClientConfig {
     pub basic_without_tls: bool,
     /// For https; to be shared by all clients of the program.
     pub tls: Tls,
+    /// Which way connections take; to be shared as well.
+    pub path: ManagementPath,
 }
 
 impl Default for ClientConfig {
@@ -59,6 +62,7 @@ impl Default for ClientConfig {
             reply_total: Duration::from_millis(limits::REPLY_TOTAL_MS),
             basic_without_tls: true,
             tls: Tls::default(),
+            path: ManagementPath::default(),
         }
     }
 }
@@ -66,7 +70,11 @@ impl Default for ClientConfig {
 impl ClientConfig {
     fn line(&self) -> LineConfig {
         LineConfig {
-            connector: Connector { connect_timeout: self.connect_timeout, tls: self.tls.clone() },
+            connector: Connector {
+                connect_timeout: self.connect_timeout,
+                tls: self.tls.clone(),
+                path: self.path.clone(),
+            },
             waits: Waits { silence: self.reply_timeout, total: self.reply_total },
             basic_without_tls: self.basic_without_tls,
         }

@@ -12,7 +12,7 @@ use cwmp_core::{
     io::{Input, Via},
     settings::ConnectionRequestSettings,
 };
-use cwmp_transport::{ConnectionRequestListener, ListenerConfig, local_address_towards};
+use cwmp_transport::{ConnectionRequestListener, ListenerConfig, ManagementPath};
 use tokio::{
     sync::{mpsc, watch},
     task::JoinHandle,
@@ -37,6 +37,7 @@ pub(crate) struct Listener {
 /// What is known of the door; shared with those who need ConnectionRequestURL to be true.
 pub(crate) struct Door {
     config: Listen,
+    way: ManagementPath,
     source: Rc<AgentSource>,
     inputs: mpsc::UnboundedSender<Input>,
     port: Cell<Option<u16>>,
@@ -53,10 +54,15 @@ impl Drop for Listener {
 
 impl Listener {
     /// A closed door. Must be made inside a LocalSet.
-    pub(crate) fn new(config: Listen, source: Rc<AgentSource>, inputs: mpsc::UnboundedSender<Input>) -> Self {
+    pub(crate) fn new(
+        config: Listen,
+        way: ManagementPath,
+        source: Rc<AgentSource>,
+        inputs: mpsc::UnboundedSender<Input>,
+    ) -> Self {
         let (port, address) = (Cell::new(None), Cell::new(None));
         let settled = watch::Sender::new(true);
-        let door = Rc::new(Door { config, source, inputs, port, address, settled });
+        let door = Rc::new(Door { config, way, source, inputs, port, address, settled });
         let (wanted, changes) = watch::channel(None);
         let keeper = Rc::clone(&door);
         let task = tokio::task::spawn_local(async move { keeper.keep(changes).await });
@@ -121,7 +127,9 @@ impl Door {
             let bind =
                 self.config.addresses.iter().map(|ip| SocketAddr::new(*ip, self.config.port)).collect();
             let path = self.path().to_owned();
-            let config = ListenerConfig::new(bind, path, settings.username, settings.password, sink.clone());
+            let mut config =
+                ListenerConfig::new(bind, path, settings.username, settings.password, sink.clone());
+            (config.way, config.interface) = (self.way.clone(), self.config.interface.clone());
             match ConnectionRequestListener::start(config).await {
                 Ok(listener) => return Some(listener),
                 Err(error) => tracing::error!("{error}; next try in {} s", TRY_AGAIN.as_secs()),
@@ -141,7 +149,7 @@ impl Door {
             self.settled.subscribe().wait_for(|settled| *settled).await.ok();
             if self.config.host.is_none()
                 && let Some(url) = self.source.settings().url
-                && let Some(address) = local_address_towards(&url).await
+                && let Some(address) = self.way.local_address_towards(&url).await
             {
                 self.local_address(address);
             }
@@ -194,6 +202,7 @@ mod tests {
         settings::Secret,
     };
     use cwmp_store::{Layers, durable::RealFiles};
+    use cwmp_transport::path::Interface;
     use tempfile::TempDir;
     use tokio::{
         io::{AsyncReadExt, AsyncWriteExt},
@@ -229,11 +238,12 @@ mod tests {
             let (inputs, incoming) = mpsc::unbounded_channel();
             let config = Listen {
                 addresses: vec![address.ip()],
+                interface: Interface::OfPath,
                 port: address.port(),
                 path: Some("/".into()),
                 host: Some("box".into()),
             };
-            let listener = Listener::new(config, Rc::new(source), inputs);
+            let listener = Listener::new(config, ManagementPath::default(), Rc::new(source), inputs);
             Self { listener, incoming, address, _folder: folder }
         }
 

@@ -4,6 +4,7 @@
 //! in a request can choose where the session leads; the request is a bell, no letter.
 
 mod gate;
+mod guesses;
 mod nonce;
 mod rate;
 
@@ -28,7 +29,11 @@ use tokio::{
 };
 
 use self::gate::Gate;
-use crate::{limits, random};
+use crate::{
+    limits,
+    path::{Interface, ManagementPath},
+    random,
+};
 
 /// Asks whether the agent can take a connection request now; while it says no the answer is 503.
 pub type AcceptHook = Arc<dyn Fn() -> bool + Send + Sync>;
@@ -38,6 +43,10 @@ pub type AcceptHook = Arc<dyn Fn() -> bool + Send + Sync>;
 pub struct ListenerConfig {
     /// Addresses to listen on, both families. `[::]` serves IPv4 too unless the system says otherwise.
     pub bind: Vec<SocketAddr>,
+    /// Where its sockets are made.
+    pub way: ManagementPath,
+    /// By which network device requests come.
+    pub interface: Interface,
     /// The path of ConnectionRequestURL, beginning with `/`; see [`random_path`].
     pub path: String,
     /// ConnectionRequestUsername.
@@ -64,7 +73,17 @@ impl ListenerConfig {
         sink: mpsc::Sender<Via>,
     ) -> Self {
         let connection_timeout = Duration::from_millis(limits::REQUEST_CONNECTION_MS);
-        Self { bind, path, username, password, sink, accept: Arc::new(|| true), connection_timeout }
+        Self {
+            bind,
+            way: ManagementPath::default(),
+            interface: Interface::default(),
+            path,
+            username,
+            password,
+            sink,
+            accept: Arc::new(|| true),
+            connection_timeout,
+        }
     }
 }
 
@@ -122,7 +141,7 @@ impl ConnectionRequestListener {
         if !config.path.starts_with('/') || !config.path.bytes().all(fits) {
             return Err(ListenError::Path(config.path));
         }
-        let sockets = bind(&config.bind).await?;
+        let sockets = bind(&config).await?;
         let connection_timeout = config.connection_timeout;
         let door = Arc::new(Door {
             gate: Gate::new(config).map_err(ListenError::Random)?,
@@ -171,13 +190,13 @@ impl fmt::Debug for ConnectionRequestListener {
     }
 }
 
-async fn bind(wanted: &[SocketAddr]) -> Result<Vec<(TcpListener, SocketAddr)>, ListenError> {
+async fn bind(config: &ListenerConfig) -> Result<Vec<(TcpListener, SocketAddr)>, ListenError> {
     let mut bound: Vec<(TcpListener, SocketAddr)> = Vec::new();
     let mut failed = ListenError::NoAddress;
     // IPv6 first: where `[::]` serves IPv4 too, 0.0.0.0 with the same port is in use then, and not needed.
-    let (six, four): (Vec<_>, Vec<_>) = wanted.iter().partition(|address| address.is_ipv6());
+    let (six, four): (Vec<_>, Vec<_>) = config.bind.iter().partition(|address| address.is_ipv6());
     for address in six.into_iter().chain(four) {
-        let attempt = match TcpListener::bind(address).await {
+        let attempt = match config.way.listen(address, &config.interface).await {
             Ok(socket) => socket.local_addr().map(|local| (socket, local)),
             Err(error) => Err(error),
         };
@@ -228,7 +247,7 @@ async fn accept(socket: TcpListener, door: Arc<Door>) {
     loop {
         tokio::select! {
             accepted = socket.accept() => match accepted {
-                Ok((stream, _)) => admit(stream, &door, &mut connections),
+                Ok((stream, from)) => admit(stream, from.ip(), &door, &mut connections),
                 Err(error) => {
                     tracing::warn!("cannot accept a connection request: {error}");
                     // Out of file descriptors: trying again at once would only burn time.
@@ -240,7 +259,7 @@ async fn accept(socket: TcpListener, door: Arc<Door>) {
     }
 }
 
-fn admit(stream: TcpStream, door: &Arc<Door>, connections: &mut JoinSet<()>) {
+fn admit(stream: TcpStream, from: IpAddr, door: &Arc<Door>, connections: &mut JoinSet<()>) {
     let mut waiting = door.waiting();
     while waiting.connections.len() >= limits::REQUEST_CONNECTIONS {
         if let Some((_, oldest)) = waiting.connections.pop_front() {
@@ -249,13 +268,13 @@ fn admit(stream: TcpStream, door: &Arc<Door>, connections: &mut JoinSet<()>) {
     }
     let id = waiting.next;
     waiting.next += 1;
-    let task = connections.spawn(serve(stream, id, Arc::clone(door)));
+    let task = connections.spawn(serve(stream, from, id, Arc::clone(door)));
     waiting.connections.push_back((id, task));
 }
 
-async fn serve(stream: TcpStream, id: u64, door: Arc<Door>) {
+async fn serve(stream: TcpStream, from: IpAddr, id: u64, door: Arc<Door>) {
     let service = service_fn(|request: Request<Incoming>| {
-        let response = respond(&door, id, &request);
+        let response = respond(&door, from, id, &request);
         async move { Ok::<_, std::convert::Infallible>(response) }
     });
     let connection = http1::Builder::new()
@@ -269,8 +288,8 @@ async fn serve(stream: TcpStream, id: u64, door: Arc<Door>) {
     door.leave(id);
 }
 
-fn respond(door: &Door, id: u64, request: &Request<Incoming>) -> Response<Empty<Bytes>> {
-    let answer = door.gate.answer(request.method(), request.uri(), request.headers());
+fn respond(door: &Door, from: IpAddr, id: u64, request: &Request<Incoming>) -> Response<Empty<Bytes>> {
+    let answer = door.gate.answer(from, request.method(), request.uri(), request.headers());
     if answer.accepted {
         door.leave(id);
     }
