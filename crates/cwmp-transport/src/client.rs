@@ -91,6 +91,9 @@ pub struct AcsClient {
     jar: CookieJar,
     /// The ACS that has refused a compressed message, and the setting that it was compressed with.
     refused: Option<(HttpUrl, HttpCompression)>,
+    /// The ACS that has asked for Basic over TLS in the last session, and taken it: the next one begins with it
+    /// (TR-069a6 3.4.4).
+    basic: Option<HttpUrl>,
 }
 
 struct Session {
@@ -105,7 +108,7 @@ impl AcsClient {
     /// A client without a session.
     #[must_use]
     pub fn new(config: ClientConfig) -> Self {
-        Self { config, session: None, jar: CookieJar::default(), refused: None }
+        Self { config, session: None, jar: CookieJar::default(), refused: None, basic: None }
     }
 
     /// Begins a session: connects to the ACS. A session that is still open is closed first. Cookies of the session before
@@ -120,7 +123,10 @@ impl AcsClient {
         }
         let asked = (target.url.clone(), target.compression);
         self.refused = self.refused.take().filter(|refused| *refused == asked);
-        let auth = Authenticator::new(&target.username, &target.password.0);
+        let mut auth = Authenticator::new(&target.username, &target.password.0);
+        if self.basic.take().is_some_and(|url| url == target.url) {
+            auth.offer_basic();
+        }
         let mut line = Line::new(Method::POST, target.url.clone(), auth, self.config.line());
         line.open().await?;
         self.session = Some(Session {
@@ -167,6 +173,9 @@ impl AcsClient {
             // The page of a failure is of no use; it need not be decodable.
             let decode = head.status.is_success();
             let body = if decode { compression::decode(&head.headers, received)? } else { received };
+            // Where a redirect has led, nothing is given unasked.
+            let basic = session.line.is_basic_over_tls() && session.line.url == session.asked.0;
+            self.basic = basic.then(|| session.asked.0.clone());
             self.session = Some(session);
             return Ok(Reply { status, retry_after: retry_after(&head.headers), body });
         }

@@ -65,7 +65,8 @@ pub const COOKIE_SCOPE_BYTES: usize = 1024;
 pub const REQUEST_HEAD_BYTES: usize = 8 * 1024;
 /// Most headers of a connection request.
 pub const REQUEST_HEADERS: usize = 64;
-/// Most connections that wait for or fail authentication; one more and the oldest is cut off.
+/// Most connections that wait for or fail authentication; one more and the oldest of the source that has the most is cut
+/// off.
 pub const REQUEST_CONNECTIONS: usize = 8;
 /// Connections that wait in the kernel to be accepted, for each address that is listened on.
 pub const REQUEST_BACKLOG: i32 = 128;

@@ -240,11 +240,16 @@ async fn whatever_does_not_prove_the_password_gets_a_challenge() {
     assert_eq!(door.rung(), 0);
 }
 
-/// A wrong password, and then the right one, from this address; what is answered to them.
-async fn guess(door: &Door, from: &str, password: &str) -> String {
+/// A connection from this address.
+async fn connect_from(door: &Door, from: &str) -> Peer {
     let socket = tokio::net::TcpSocket::new_v4().unwrap();
     socket.bind(SocketAddr::new(from.parse().unwrap(), 0)).unwrap();
-    let mut peer = Peer::new(socket.connect(door.address).await.unwrap());
+    Peer::new(socket.connect(door.address).await.unwrap())
+}
+
+/// A request with this password from this address; the status of what is answered.
+async fn guess(door: &Door, from: &str, password: &str) -> String {
+    let mut peer = connect_from(door, from).await;
     peer.write(format!("GET {PATH} HTTP/1.1\r\nHost: box\r\n\r\n")).await;
     let challenge = challenge_of(&peer.read().await);
     let answer = challenge.answer(&Credentials { username: "acs", password }, "GET", PATH, "c", 1);
@@ -378,6 +383,25 @@ async fn silent_connections_give_way_oldest_first() {
     // The youngest are still served.
     silent[99].write("GET /none HTTP/1.1\r\n\r\n").await;
     assert_eq!(status(&silent[99].read().await), "404");
+}
+
+/// Conformance: 6.20, 13.05
+#[tokio::test]
+async fn a_flood_from_one_place_pushes_out_itself() {
+    let mut door = Door::plain().await;
+    // Slow, and the oldest of all.
+    let mut acs = Peer::connect(door.address).await;
+    acs.write(format!("GET {PATH} HTTP/1.1\r\n\r\n")).await;
+    let challenge = challenge_of(&acs.read().await);
+    let mut flood = Vec::new();
+    for _ in 0..200 {
+        flood.push(connect_from(&door, "127.0.0.66").await);
+    }
+    assert!(flood[190].ended().await);
+    let answer = challenge.answer(&WHO, "GET", PATH, "c", 1);
+    acs.write(format!("GET {PATH} HTTP/1.1\r\nAuthorization: {answer}\r\n\r\n")).await;
+    assert_eq!(status(&acs.read().await), "200");
+    assert_eq!(door.rung(), 1);
 }
 
 /// Conformance: 6.20

@@ -228,7 +228,28 @@ struct Door {
 #[derive(Default)]
 struct Waiting {
     next: u64,
-    connections: VecDeque<(u64, AbortHandle)>,
+    connections: VecDeque<Unproven>,
+}
+
+struct Unproven {
+    id: u64,
+    from: IpAddr,
+    task: AbortHandle,
+}
+
+impl Waiting {
+    /// Cuts off the oldest connection of the source that has the most: a flood from one place pushes out itself.
+    fn make_room(&mut self) {
+        let mut most = (0, 0);
+        for (at, one) in self.connections.iter().enumerate() {
+            // The first of a source counts all of them.
+            let count = self.connections.iter().skip(at).filter(|other| other.from == one.from).count();
+            most = if count > most.0 { (count, at) } else { most };
+        }
+        if let Some(oldest) = self.connections.remove(most.1) {
+            oldest.task.abort();
+        }
+    }
 }
 
 impl Door {
@@ -238,7 +259,7 @@ impl Door {
 
     /// The connection has proved itself or has ended: it is not cut off for others any more.
     fn leave(&self, id: u64) {
-        self.waiting().connections.retain(|(other, _)| *other != id);
+        self.waiting().connections.retain(|other| other.id != id);
     }
 }
 
@@ -262,14 +283,12 @@ async fn accept(socket: TcpListener, door: Arc<Door>) {
 fn admit(stream: TcpStream, from: IpAddr, door: &Arc<Door>, connections: &mut JoinSet<()>) {
     let mut waiting = door.waiting();
     while waiting.connections.len() >= limits::REQUEST_CONNECTIONS {
-        if let Some((_, oldest)) = waiting.connections.pop_front() {
-            oldest.abort();
-        }
+        waiting.make_room();
     }
     let id = waiting.next;
     waiting.next += 1;
     let task = connections.spawn(serve(stream, from, id, Arc::clone(door)));
-    waiting.connections.push_back((id, task));
+    waiting.connections.push_back(Unproven { id, from, task });
 }
 
 async fn serve(stream: TcpStream, from: IpAddr, id: u64, door: Arc<Door>) {
