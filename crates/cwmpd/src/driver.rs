@@ -124,7 +124,8 @@ pub(crate) async fn run(parts: Parts, stop: impl Future<Output = ()>) -> Departu
         ledger: workshop_ledger,
     };
     let listener = Listener::new(config.connection_request, path.clone(), source, inputs.clone());
-    let tree = data_task::run(tree, snapshots.clone(), listener.door(), to_data);
+    let door = listener.door();
+    let tree = data_task::run(tree, snapshots.clone(), Rc::clone(&door), to_data);
     let tree = tokio::task::spawn_local(tree);
     let mut changes = ChangeWatch::new(platform.changes());
     let mut driver = Driver {
@@ -156,7 +157,8 @@ pub(crate) async fn run(parts: Parts, stop: impl Future<Output = ()>) -> Departu
         let sleep = driver.sleep();
         tokio::select! {
             Some(input) = incoming.recv() => driver.handle(input),
-            Some(Note::LocalAddress(address)) = noted.recv() => driver.local_address(address),
+            Some(Note::LocalAddress(address)) = noted.recv() => door.local_address(address),
+            () = door.url_changed() => driver.ask_once(Question::Watch),
             Some(asked) = asked.recv() => driver.asked(asked),
             Ok(()) = settings.changed() => {
                 let settings = settings.borrow_and_update().clone();
@@ -166,10 +168,13 @@ pub(crate) async fn run(parts: Parts, stop: impl Future<Output = ()>) -> Departu
             _ = watch.tick() => {
                 driver.look_at_clock();
                 driver.look_whether_idle();
+                // Of a namespace of its own nobody tells.
+                driver.listener.network_changed();
                 driver.ask_once(Question::Watch);
             }
             () = changes.settled() => {
                 network.notify_one();
+                driver.listener.network_changed();
                 driver.ask_once(Question::Changed);
             }
             () = tokio::time::sleep(sleep) => driver.wake(),
@@ -348,12 +353,6 @@ impl Driver {
     fn ask_once(&self, question: fn(Rc<Cell<bool>>) -> Question) {
         if !self.watch_asked.replace(true) {
             self.ask_data(question(Rc::clone(&self.watch_asked)));
-        }
-    }
-
-    fn local_address(&mut self, address: std::net::IpAddr) {
-        if self.listener.door().local_address(address) {
-            self.ask_once(Question::Watch);
         }
     }
 

@@ -21,10 +21,11 @@ use cwmp_core::{io::Via, settings::Secret};
 use http_body_util::Empty;
 use hyper::{Request, Response, body::Incoming, server::conn::http1, service::service_fn};
 use hyper_util::rt::TokioIo;
+use socket2::SockRef;
 use tokio::{
     net::{TcpListener, TcpStream},
     sync::mpsc,
-    task::{AbortHandle, JoinSet},
+    task::{AbortHandle, JoinSet, yield_now},
     time::{sleep, timeout},
 };
 
@@ -123,6 +124,7 @@ pub fn random_path() -> io::Result<String> {
 /// Listens until it is dropped. Must be started and dropped inside a tokio runtime.
 pub struct ConnectionRequestListener {
     local_addrs: Vec<SocketAddr>,
+    sockets: Vec<Arc<TcpListener>>,
     door: Arc<Door>,
     /// One task an address; dropping the set ends them, their sockets and their connections.
     tasks: JoinSet<()>,
@@ -148,19 +150,28 @@ impl ConnectionRequestListener {
             waiting: Mutex::new(Waiting::default()),
             connection_timeout,
         });
-        let mut local_addrs = Vec::new();
+        let local_addrs = sockets.iter().map(|(_, address)| *address).collect();
+        let sockets: Vec<_> = sockets.into_iter().map(|(socket, _)| Arc::new(socket)).collect();
         let mut tasks = JoinSet::new();
-        for (socket, address) in sockets {
-            local_addrs.push(address);
-            tasks.spawn(accept(socket, Arc::clone(&door)));
+        for socket in &sockets {
+            tasks.spawn(accept(Arc::clone(socket), Arc::clone(&door)));
         }
-        Ok(Self { local_addrs, door, tasks })
+        Ok(Self { local_addrs, sockets, door, tasks })
     }
 
     /// The addresses that are listened on, with the ports that the system chose for port 0.
     #[must_use]
     pub fn local_addrs(&self) -> &[SocketAddr] {
         &self.local_addrs
+    }
+
+    /// Whether the network device that it was bound to is still there. One that comes back under its old name is another
+    /// one, by which nothing reaches these sockets.
+    #[must_use]
+    pub fn is_on_its_device(&self) -> bool {
+        // Of a device that is gone the kernel has no name; in doubt it is there.
+        let gone = |error: io::Error| error.raw_os_error() == Some(nix::libc::ENODEV);
+        !self.sockets.iter().any(|socket| SockRef::from(&**socket).device().is_err_and(gone))
     }
 
     /// Asks for these credentials from now on. The port stays open: an ACS that has just set them may ring at once.
@@ -179,6 +190,7 @@ impl ConnectionRequestListener {
     /// well, but only when the runtime next runs.
     pub async fn stop(mut self) {
         self.tasks.shutdown().await;
+        self.sockets.clear();
     }
 }
 
@@ -263,12 +275,17 @@ impl Door {
     }
 }
 
-async fn accept(socket: TcpListener, door: Arc<Door>) {
+async fn accept(socket: Arc<TcpListener>, door: Arc<Door>) {
     let mut connections = JoinSet::new();
     loop {
         tokio::select! {
             accepted = socket.accept() => match accepted {
-                Ok((stream, from)) => admit(stream, from.ip(), &door, &mut connections),
+                Ok((stream, from)) => {
+                    admit(stream, from.ip(), &door, &mut connections);
+                    // Those that were cut off end, and are let go of, before the next one takes memory.
+                    yield_now().await;
+                    while connections.try_join_next().is_some() {}
+                }
                 Err(error) => {
                     tracing::warn!("cannot accept a connection request: {error}");
                     // Out of file descriptors: trying again at once would only burn time.

@@ -90,10 +90,11 @@ impl ManagementPath {
         Sockets { interface, ..self.0.sockets.clone() }.listen(local).await
     }
 
-    /// Whether a socket of the path may have this address: whether it is one of the box's. In doubt it is.
+    /// Whether a socket of the path may have this address: whether the box has it, and the path its device and namespace.
+    /// In doubt it may.
     pub async fn has_address(&self, address: IpAddr) -> bool {
-        let bound = self.udp(SocketAddr::new(address, 0)).await;
-        !bound.is_err_and(|error| error.kind() == io::ErrorKind::AddrNotAvailable)
+        let gone = [io::ErrorKind::AddrNotAvailable, io::ErrorKind::NotFound];
+        !self.udp(SocketAddr::new(address, 0)).await.is_err_and(|error| gone.contains(&error.kind()))
     }
 
     /// The addresses of a host, which may be a literal, with this port; at least one.

@@ -50,7 +50,8 @@ impl Sockets {
         TcpListener::from_std(socket.into())
     }
 
-    /// A socket of this kind for the family of the address.
+    /// A socket of this kind for the family of the address. A device or a namespace that is missing is
+    /// [`io::ErrorKind::NotFound`].
     async fn make(&self, address: SocketAddr, kind: Type) -> io::Result<Socket> {
         let make = move || Socket::new(Domain::for_address(address), kind.nonblocking().cloexec(), None);
         let socket = match &self.namespace {
@@ -58,9 +59,11 @@ impl Sockets {
             Some(namespace) => inside(namespace.clone(), make).await?,
         };
         if let Some(name) = &self.interface {
-            socket
-                .bind_device(Some(name.as_bytes()))
-                .map_err(|error| io::Error::new(error.kind(), format!("network device {name}: {error}")))?;
+            socket.bind_device(Some(name.as_bytes())).map_err(|error| {
+                let is_missing = error.raw_os_error() == Some(nix::libc::ENODEV);
+                let kind = if is_missing { io::ErrorKind::NotFound } else { error.kind() };
+                io::Error::new(kind, format!("network device {name}: {error}"))
+            })?;
         }
         Ok(socket)
     }
@@ -103,6 +106,7 @@ mod tests {
     async fn a_device_or_a_namespace_that_is_missing_is_named() {
         let nowhere = Sockets { interface: Some("cwmpd-none".to_owned()), namespace: None };
         let error = nowhere.udp(any()).await.unwrap_err();
+        assert_eq!(error.kind(), io::ErrorKind::NotFound);
         assert!(error.to_string().starts_with("network device cwmpd-none: "), "{error}");
         for (file, reason) in [("/run/netns/cwmpd-none", "No such file"), ("/dev/null", "Invalid argument")] {
             let nowhere = Sockets { interface: None, namespace: Some(file.into()) };
