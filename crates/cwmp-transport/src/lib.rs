@@ -26,6 +26,9 @@ mod connection;
 mod connector;
 pub mod cookie;
 pub mod files;
+#[cfg(feature = "fuzzing")]
+#[doc(hidden)]
+pub mod fuzzing;
 mod headers;
 pub mod limits;
 mod line;

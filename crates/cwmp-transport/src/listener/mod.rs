@@ -3,7 +3,7 @@
 //! It serves GET on one path, with Digest, and tells nothing about the box to those who do not know the password. Nothing
 //! in a request can choose where the session leads; the request is a bell, no letter.
 
-mod gate;
+pub(crate) mod gate;
 mod nonce;
 mod rate;
 
@@ -21,6 +21,7 @@ use http_body_util::Empty;
 use hyper::{Request, Response, body::Incoming, server::conn::http1, service::service_fn};
 use hyper_util::rt::TokioIo;
 use tokio::{
+    io::{AsyncRead, AsyncWrite},
     net::{TcpListener, TcpStream},
     sync::mpsc,
     task::{AbortHandle, JoinSet},
@@ -199,15 +200,15 @@ fn is_served(address: SocketAddr, bound: &[(TcpListener, SocketAddr)]) -> bool {
 }
 
 /// What all connections share.
-struct Door {
-    gate: Gate,
-    waiting: Mutex<Waiting>,
-    connection_timeout: Duration,
+pub(crate) struct Door {
+    pub(crate) gate: Gate,
+    pub(crate) waiting: Mutex<Waiting>,
+    pub(crate) connection_timeout: Duration,
 }
 
 /// The connections that have not proved anything yet, oldest first.
 #[derive(Default)]
-struct Waiting {
+pub(crate) struct Waiting {
     next: u64,
     connections: VecDeque<(u64, AbortHandle)>,
 }
@@ -253,7 +254,11 @@ fn admit(stream: TcpStream, door: &Arc<Door>, connections: &mut JoinSet<()>) {
     waiting.connections.push_back((id, task));
 }
 
-async fn serve(stream: TcpStream, id: u64, door: Arc<Door>) {
+/// Serves one connection to its end.
+pub(crate) async fn serve<S>(stream: S, id: u64, door: Arc<Door>)
+where
+    S: AsyncRead + AsyncWrite + Unpin,
+{
     let service = service_fn(|request: Request<Incoming>| {
         let response = respond(&door, id, &request);
         async move { Ok::<_, std::convert::Infallible>(response) }
