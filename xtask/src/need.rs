@@ -10,12 +10,14 @@ pub(crate) struct Need {
     pub(crate) install: Install,
 }
 
-/// How a [`Need`] is met. Nothing but `Apt` and `Rustup` touches the machine outside `target/`.
+/// How a [`Need`] is met. Nothing but `Apt`, `Rustup` and `Toolchain` touches the machine outside `target/`.
 pub(crate) enum Install {
     /// Packages of Debian and its relatives.
     Apt(&'static str),
     /// A component of the Rust toolchain.
     Rustup(&'static str),
+    /// Another Rust toolchain, without its documentation.
+    Toolchain(&'static str),
     /// Python packages, into a virtual environment of their own below `target/`.
     Pip { venv: &'static str, packages: &'static str },
     /// A program from the Rust registry, into `target/<root>/bin`. `quick` builds it without optimisation.
@@ -38,6 +40,9 @@ impl Install {
                 vec![apt("update -q"), install.env("DEBIAN_FRONTEND", "noninteractive")]
             }
             Self::Rustup(component) => vec![sh.cmd("rustup").words("component add").arg(component)],
+            Self::Toolchain(name) => {
+                vec![sh.cmd("rustup").words("toolchain install --profile minimal").arg(name)]
+            }
             Self::Pip { venv, packages } => {
                 let folder = sh.target(venv);
                 let pip = folder.join("bin/pip");
@@ -142,6 +147,13 @@ pub(crate) const RUST_SRC: Need = Need {
     what: "the source of Rust's standard library",
     probe: |sh| sysroot(sh).is_ok_and(|root| root.join("lib/rustlib/src/rust/library/Cargo.lock").is_file()),
     install: Install::Rustup("rust-src"),
+};
+
+/// libFuzzer's hooks are a compiler flag that stable Rust does not take.
+pub(crate) const NIGHTLY: Need = Need {
+    what: "a nightly Rust toolchain",
+    probe: |sh| sh.cmd("rustup").words("run nightly rustc --version").read().is_ok(),
+    install: Install::Toolchain("nightly"),
 };
 
 pub(crate) const RUSTFMT: Need = Need {

@@ -3,10 +3,12 @@
 //! A new check is one `Step` here, in the part whose budget pays for it.
 
 use crate::need::{
-    CLIPPY, IPROUTE2, LXML, NAMESPACES, NGINX, Need, OPENSSL, QEMU, RUST_SRC, RUSTFMT, SCHEMAS, ZIG,
+    CLIPPY, IPROUTE2, LXML, NAMESPACES, NGINX, NIGHTLY, Need, OPENSSL, QEMU, RUST_SRC, RUSTFMT, SCHEMAS, ZIG,
 };
 use crate::sh::{Res, Sh};
-use crate::{bench, build, conformance, demo, deny, features, interop, lint, powercut, simulate, test, tidy};
+use crate::{
+    bench, build, conformance, demo, deny, features, fuzz, interop, lint, powercut, simulate, test, tidy,
+};
 
 /// Steps that share a time budget.
 pub(crate) struct Part {
@@ -68,6 +70,11 @@ pub(crate) const PARTS: &[Part] = &[
     // First of the two: it has the time to build what both run.
     Part { name: "power cuts", minutes: 5, steps: &[Step::check("every operation", powercut::check)] },
     Part { name: "simulation", minutes: 2, steps: &[Step::check("random worlds", simulate::check)] },
+    Part {
+        name: "fuzzing",
+        minutes: 6,
+        steps: &[Step::check("every target", fuzz::check).needs(&[&NIGHTLY, &fuzz::CARGO_FUZZ])],
+    },
     Part {
         name: "real servers",
         minutes: 8,
