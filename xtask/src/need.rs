@@ -189,6 +189,18 @@ pub(crate) const NAMESPACES: Need = Need {
     install: Install::ByHand("run as root; a container needs CAP_SYS_ADMIN and CAP_NET_ADMIN"),
 };
 
+pub(crate) const BUSYBOX: Need = Need {
+    what: "busybox, with the DHCP client udhcpc,",
+    probe: |_| on_path("busybox").is_some(),
+    install: Install::Apt("busybox-static"),
+};
+
+pub(crate) const DNSMASQ: Need = Need {
+    what: "the DHCP server dnsmasq",
+    probe: |_| Path::new("/usr/sbin/dnsmasq").is_file(),
+    install: Install::Apt("dnsmasq-base"),
+};
+
 pub(crate) const NGINX: Need = Need {
     what: "nginx",
     // Not every user has /usr/sbin in the path.

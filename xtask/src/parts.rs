@@ -3,7 +3,8 @@
 //! A new check is one `Step` here, in the part whose budget pays for it.
 
 use crate::need::{
-    CLIPPY, IPROUTE2, LXML, NAMESPACES, NGINX, NIGHTLY, Need, OPENSSL, QEMU, RUST_SRC, RUSTFMT, SCHEMAS, ZIG,
+    BUSYBOX, CLIPPY, DNSMASQ, IPROUTE2, LXML, NAMESPACES, NGINX, NIGHTLY, Need, OPENSSL, QEMU, RUST_SRC,
+    RUSTFMT, SCHEMAS, ZIG,
 };
 use crate::sh::{Res, Sh};
 use crate::{
@@ -60,6 +61,8 @@ pub(crate) const PARTS: &[Part] = &[
                 &LXML,
                 &IPROUTE2,
                 &NAMESPACES,
+                &BUSYBOX,
+                &DNSMASQ,
             ]),
             Step::check("demo", demo::check),
             Step::check("features", features::run),
