@@ -30,7 +30,7 @@ usage: cwmpd run [--config FOLDER]          run the agent in the foreground
                                             ask the ACS for a download
        cwmpd dhcp --interface DEVICE [--option43 HEX] [--option125 HEX] [--option17 HEX]...
                                             what a DHCP client was told, for its hooks to hand over
-       cwmpd dhcp-options                   what a DHCP client is to send, in hexadecimal digits
+       cwmpd dhcp-options                   what DHCP client and server are to say, in hexadecimal digits
        cwmpd reboot                         restart the box
        cwmpd factory-reset                  put the box back into its factory state
        cwmpd datamodel list [PATH]          what is supported: type, access, source

@@ -14,7 +14,7 @@ use std::{
 
 use cwmp_core::{
     discovery::{
-        DhcpAnswer, DhcpOption, Discovery, ENTERPRISE, GatewayIdentity, VENDOR_CLASS, from_hex,
+        DhcpAnswer, DhcpOption, Discovery, ENTERPRISE, GatewayIdentity, Role, VENDOR_CLASS, from_hex,
         identity_in_option_17, identity_in_option_125,
     },
     rpc::DeviceId,
@@ -203,16 +203,19 @@ fn take_gateway(learnt: &mut Learnt, announcement: &Announcement, gateway: Optio
     }
 }
 
-/// What a DHCP client is to send, a line for each option: its number and its content as digits.
+/// What the DHCP client of the box is to send, and its DHCP server to answer, a line for each option: its number and its
+/// content as digits.
 pub(crate) fn options_to_send(device: &DeviceId) -> String {
     let class = VENDOR_CLASS.as_bytes();
     let length = u16::try_from(class.len()).unwrap_or(u16::MAX).to_be_bytes();
     let v6_class = [&ENTERPRISE.to_be_bytes()[..], &length, class].concat();
-    let options: [(&str, Vec<u8>); 4] = [
+    let options: [(&str, Vec<u8>); 6] = [
         ("option60", class.to_vec()),
-        ("option125", identity_in_option_125(device)),
+        ("option125", identity_in_option_125(device, Role::Device)),
         ("option16", v6_class),
-        ("option17", identity_in_option_17(device)),
+        ("option17", identity_in_option_17(device, Role::Device)),
+        ("server-option125", identity_in_option_125(device, Role::Gateway)),
+        ("server-option17", identity_in_option_17(device, Role::Gateway)),
     ];
     let digits = |bytes: &[u8]| bytes.iter().map(|byte| format!("{byte:02x}")).collect::<String>();
     options.iter().map(|(name, bytes)| format!("{name}={}\n", digits(bytes))).collect()

@@ -9,7 +9,7 @@ mod options;
 mod tests;
 
 pub use hex::{HexError, from_hex};
-pub use options::{identity_in_option_17, identity_in_option_125};
+pub use options::{Role, identity_in_option_17, identity_in_option_125};
 
 use serde::{Deserialize, Serialize};
 

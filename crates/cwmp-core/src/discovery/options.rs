@@ -164,12 +164,25 @@ impl<'a> Bytes<'a> {
     }
 }
 
-/// Content of the DHCPv4 option 125 with which the box says who it is (TR-069a6 Annex F): OUI, serial number and product
-/// class, this where there is one. What does not fit into an option is cut off.
+/// As what the box says who it is (TR-069a6 Annex F).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Role {
+    /// Its DHCP client asks a gateway.
+    Device,
+    /// Its DHCP server answers the devices of the home.
+    Gateway,
+}
+
+/// Content of the DHCPv4 option 125 with which the box says who it is: OUI, serial number and product class, this where there
+/// is one. What does not fit into an option is cut off.
 #[must_use]
-pub fn identity_in_option_125(device: &DeviceId) -> Vec<u8> {
+pub fn identity_in_option_125(device: &DeviceId, role: Role) -> Vec<u8> {
+    let first = match role {
+        Role::Device => 1,
+        Role::Gateway => 4,
+    };
     let mut data = Vec::new();
-    for (number, value) in (1..).zip([&device.oui, &device.serial_number, &device.product_class]) {
+    for (number, value) in (first..).zip([&device.oui, &device.serial_number, &device.product_class]) {
         if !value.is_empty() {
             data.extend(v4_sub_option(number, value));
         }
@@ -182,9 +195,13 @@ pub fn identity_in_option_125(device: &DeviceId) -> Vec<u8> {
 
 /// The same for DHCPv6 option 17.
 #[must_use]
-pub fn identity_in_option_17(device: &DeviceId) -> Vec<u8> {
+pub fn identity_in_option_17(device: &DeviceId, role: Role) -> Vec<u8> {
+    let first: u16 = match role {
+        Role::Device => 11,
+        Role::Gateway => 14,
+    };
     let mut content = ENTERPRISE.to_be_bytes().to_vec();
-    for (number, value) in (11_u16..).zip([&device.oui, &device.serial_number, &device.product_class]) {
+    for (number, value) in (first..).zip([&device.oui, &device.serial_number, &device.product_class]) {
         let value = short(value).as_bytes();
         if let (false, Ok(length)) = (value.is_empty(), u16::try_from(value.len())) {
             content.extend(number.to_be_bytes());

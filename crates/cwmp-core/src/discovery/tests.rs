@@ -165,11 +165,22 @@ fn the_box_says_who_it_is() {
         serial_number: "S2".into(),
     };
     let subs = [sub(1, b"00D09E"), sub(2, b"S2"), sub(3, b"Box")].concat();
-    assert_eq!(identity_in_option_125(&device), enterprise(ENTERPRISE, &subs));
+    assert_eq!(identity_in_option_125(&device, Role::Device), enterprise(ENTERPRISE, &subs));
     let subs = [sub_6(11, b"00D09E"), sub_6(12, b"S2"), sub_6(13, b"Box")];
-    assert_eq!(identity_in_option_17(&device), option_17(&subs));
+    assert_eq!(identity_in_option_17(&device, Role::Device), option_17(&subs));
+    // What it tells as a gateway, a device of the home reads as that.
+    let gateway = GatewayIdentity {
+        manufacturer_oui: "00D09E".into(),
+        serial_number: "S2".into(),
+        product_class: "Box".into(),
+    };
+    let told = [
+        read_125(&identity_in_option_125(&device, Role::Gateway)),
+        read_17(&identity_in_option_17(&device, Role::Gateway)),
+    ];
+    assert_eq!(told.map(|told| told.gateway), [Some(gateway.clone()), Some(gateway)]);
     let long = DeviceId { serial_number: "é".repeat(200), product_class: "x".repeat(200), ..device };
-    assert!(identity_in_option_125(&long).len() <= 255);
+    assert!(identity_in_option_125(&long, Role::Device).len() <= 255);
 }
 
 #[test]

@@ -222,5 +222,7 @@ fn the_box_tells_what_its_dhcp_client_is_to_send() {
     assert_eq!(lines[1], "option125=00000de9100106303044303945020153030342 6f78".replace(' ', ""));
     assert_eq!(lines[2], format!("option16=00000de9000c{}", hex(b"dslforum.org")));
     assert!(lines[3].starts_with("option17=00000de9000b0006303044303945"), "{}", lines[3]);
-    assert_eq!(lines.len(), 4);
+    assert!(lines[4].starts_with("server-option125=00000de91004063030"), "{}", lines[4]);
+    assert!(lines[5].starts_with("server-option17=00000de9000e0006"), "{}", lines[5]);
+    assert_eq!(lines.len(), 6);
 }
