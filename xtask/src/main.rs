@@ -11,6 +11,7 @@ mod features;
 mod flags;
 mod fuzz;
 mod interop;
+mod libuci;
 mod lint;
 mod need;
 mod parts;

@@ -3,12 +3,13 @@
 //! A new check is one `Step` here, in the part whose budget pays for it.
 
 use crate::need::{
-    BUSYBOX, CLIPPY, DNSMASQ, IPROUTE2, LXML, NAMESPACES, NGINX, NIGHTLY, Need, OPENSSL, QEMU, RUST_SRC,
-    RUSTFMT, SCHEMAS, ZIG,
+    BUSYBOX, CLIPPY, CURL, DNSMASQ, IPROUTE2, LXML, NAMESPACES, NGINX, NIGHTLY, Need, OPENSSL, QEMU,
+    RUST_SRC, RUSTFMT, SCHEMAS, ZIG,
 };
 use crate::sh::{Res, Sh};
 use crate::{
-    bench, build, conformance, demo, deny, features, fuzz, interop, lint, powercut, simulate, test, tidy,
+    bench, build, conformance, demo, deny, features, fuzz, interop, libuci, lint, powercut, simulate, test,
+    tidy,
 };
 
 /// Steps that share a time budget.
@@ -59,6 +60,7 @@ pub(crate) const PARTS: &[Part] = &[
             Step::test("unit and integration tests", test::workspace).wants(&[
                 &SCHEMAS,
                 &LXML,
+                &CURL,
                 &IPROUTE2,
                 &NAMESPACES,
                 &BUSYBOX,
@@ -84,6 +86,7 @@ pub(crate) const PARTS: &[Part] = &[
         steps: &[
             Step::test("acsrs", interop::acsrs).needs(&[&OPENSSL, &interop::ACSRS]),
             Step::test("nginx", interop::nginx).needs(&[&NGINX]),
+            Step::test("UCI against libuci", libuci::test).needs(&[&libuci::LIBUCI]),
         ],
     },
     Part {

@@ -1,6 +1,9 @@
 //! Doors for the fuzz targets to what is private otherwise. Nothing else uses the feature `fuzzing`.
 
-use std::sync::{Arc, Mutex};
+use std::{
+    net::Ipv4Addr,
+    sync::{Arc, Mutex},
+};
 
 use cwmp_core::io::NetError;
 use hyper::{
@@ -29,7 +32,8 @@ pub async fn connection_request(config: ListenerConfig, bytes: &[u8]) -> Vec<u8>
         let _ = to.write_all(bytes).await;
         let _ = to.shutdown().await;
     };
-    let (.., read) = tokio::join!(serve(stream, 0, door), send, from.read_to_end(&mut answer));
+    let (.., read) =
+        tokio::join!(serve(stream, Ipv4Addr::LOCALHOST.into(), 0, door), send, from.read_to_end(&mut answer));
     let _ = read;
     answer
 }
