@@ -10,6 +10,7 @@
 //! * [`cookie`]: the cookies of a session;
 //! * [`files`]: [`FileClient`], downloads and uploads;
 //! * [`listener`]: [`ConnectionRequestListener`], the one open door of the box;
+//! * [`udp_listener`]: connection requests over UDP; `stun`: how they get through a NAT; behind the feature `stun`;
 //! * [`tls`], [`tls_config`]: https, behind the feature `tls`;
 //! * [`local`]: which address of the box the ACS sees;
 //! * [`limits`]: every bound of this crate, by name.
@@ -34,9 +35,13 @@ pub mod local;
 mod patience;
 mod random;
 mod stream;
+#[cfg(feature = "stun")]
+mod stun;
 #[cfg_attr(not(feature = "tls"), path = "without_tls.rs")]
 pub mod tls;
 pub mod tls_config;
+#[cfg(feature = "stun")]
+pub mod udp_listener;
 
 pub use body::PostBody;
 pub use client::{AcsClient, ClientConfig};
@@ -45,3 +50,5 @@ pub use listener::{ConnectionRequestListener, ListenError, ListenerConfig};
 pub use local::local_address_towards;
 pub use tls::Tls;
 pub use tls_config::TlsConfig;
+#[cfg(feature = "stun")]
+pub use udp_listener::{Reachable, ReplayGuard, UdpConfig, UdpListener};

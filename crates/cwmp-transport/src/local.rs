@@ -15,16 +15,19 @@ pub async fn local_address_towards(url: &HttpUrl) -> Option<IpAddr> {
         Err(_) => lookup_host((url.host.as_str(), url.port)).await.ok()?.take(limits::ADDRESSES).collect(),
     };
     for peer in peers {
-        let any = if peer.is_ipv4() { IpAddr::from([0, 0, 0, 0]) } else { Ipv6Addr::UNSPECIFIED.into() };
-        let Ok(socket) = UdpSocket::bind(SocketAddr::new(any, 0)).await else { continue };
-        // Connecting a UDP socket only looks up the route.
-        if socket.connect(peer).await.is_err() {
-            continue;
-        }
-        match socket.local_addr() {
-            Ok(local) if !local.ip().is_unspecified() => return Some(local.ip()),
-            _ => {}
+        if let Some(local) = source_towards(peer).await {
+            return Some(local);
         }
     }
     None
+}
+
+/// The address that the kernel would send from to reach this one.
+pub(crate) async fn source_towards(peer: SocketAddr) -> Option<IpAddr> {
+    let any = if peer.is_ipv4() { IpAddr::from([0, 0, 0, 0]) } else { Ipv6Addr::UNSPECIFIED.into() };
+    let socket = UdpSocket::bind(SocketAddr::new(any, 0)).await.ok()?;
+    // Connecting a UDP socket only looks up the route.
+    socket.connect(peer).await.ok()?;
+    let local = socket.local_addr().ok()?.ip();
+    (!local.is_unspecified()).then_some(local)
 }

@@ -32,11 +32,12 @@ use crate::{
     datagram,
     jobs::{Jobs, Workshop},
     ledger::Ledger,
-    listener::Listener,
+    listener::{Doors, Listener},
     restart::{self, Departure},
     snapshots::Snapshots,
     store_task::{self, Kept, Order},
     trace::Trace,
+    udp_door::{self, UdpDoor},
 };
 
 /// The loop looks at the clock at least this often, in case a suspend has stopped its timers.
@@ -57,6 +58,8 @@ pub(crate) struct Parts {
     pub(crate) ledger: Rc<Ledger>,
     pub(crate) diagnostics: Rc<Diagnostics>,
     pub(crate) kept: Kept,
+    /// What connection requests over UDP have been taken.
+    pub(crate) udp_note: udp_door::Note,
     pub(crate) start: Box<Start>,
     /// Requests of the command line.
     pub(crate) asked: mpsc::Receiver<Asked>,
@@ -74,6 +77,7 @@ pub(crate) async fn run(parts: Parts, stop: impl Future<Output = ()>) -> Departu
         ledger,
         diagnostics,
         kept,
+        udp_note,
         start,
         mut asked,
     } = parts;
@@ -97,7 +101,7 @@ pub(crate) async fn run(parts: Parts, stop: impl Future<Output = ()>) -> Departu
     });
     let snapshots = Snapshots::default();
     let network = Rc::new(Notify::new());
-    let acs = acs_task::run(client, Rc::clone(&network), to_acs, inputs.clone(), notes);
+    let acs = acs_task::run(client, Rc::clone(&network), to_acs, inputs.clone(), notes.clone());
     let acs = tokio::task::spawn_local(acs);
     let store = tokio::task::spawn_local(store_task::run(kept, to_store, inputs.clone()));
     let mut settings = source.subscribe();
@@ -120,8 +124,13 @@ pub(crate) async fn run(parts: Parts, stop: impl Future<Output = ()>) -> Departu
         diagnostics,
         ledger: workshop_ledger,
     };
+    let bind = config.udp_address();
+    let date = Rc::clone(&platform);
+    let date = Rc::new(move || clock::now(date.clock_is_synchronised()).wall);
+    let udp = UdpDoor::new(bind, udp_note, date, Rc::clone(&source), inputs.clone(), notes);
     let listener = Listener::new(config.connection_request, source, inputs.clone());
-    let tree = data_task::run(tree, snapshots.clone(), listener.door(), to_data);
+    let doors = Doors { http: listener.door(), udp: udp.settled() };
+    let tree = data_task::run(tree, snapshots.clone(), doors, to_data);
     let tree = tokio::task::spawn_local(tree);
     let mut changes = ChangeWatch::new(platform.changes());
     let mut driver = Driver {
@@ -138,6 +147,7 @@ pub(crate) async fn run(parts: Parts, stop: impl Future<Output = ()>) -> Departu
         departures,
         snapshots,
         listener,
+        udp,
         had_date: false,
         boot_id: start.state.boot_id.clone(),
         trace,
@@ -152,7 +162,10 @@ pub(crate) async fn run(parts: Parts, stop: impl Future<Output = ()>) -> Departu
         let sleep = driver.sleep();
         tokio::select! {
             Some(input) = incoming.recv() => driver.handle(input),
-            Some(Note::LocalAddress(address)) = noted.recv() => driver.local_address(address),
+            Some(note) = noted.recv() => match note {
+                Note::LocalAddress(address) => driver.local_address(address),
+                Note::Reachable => driver.ask_once(Question::Watch),
+            },
             Some(asked) = asked.recv() => driver.asked(asked),
             Ok(()) = settings.changed() => {
                 let settings = settings.borrow_and_update().clone();
@@ -166,6 +179,7 @@ pub(crate) async fn run(parts: Parts, stop: impl Future<Output = ()>) -> Departu
             }
             () = changes.settled() => {
                 network.notify_one();
+                driver.udp.network_changed();
                 driver.ask_once(Question::Changed);
             }
             () = tokio::time::sleep(sleep) => driver.wake(),
@@ -206,6 +220,7 @@ struct Driver {
     departures: mpsc::UnboundedSender<Departure>,
     snapshots: Snapshots,
     listener: Listener,
+    udp: UdpDoor,
     /// Whether the clock was synchronised when it was looked at last.
     had_date: bool,
     /// This boot, for the state that a factory reset leaves.
@@ -283,6 +298,7 @@ impl Driver {
             Effect::Data(id, op) => self.ask_data(Question::Agent(id, op)),
             Effect::ReleaseSnapshot(id) => self.snapshots.release(id),
             Effect::Listen(settings) => self.listener.listen(settings),
+            Effect::ListenUdp(settings) => self.udp.listen(settings),
             Effect::Reboot(cause) => {
                 let (platform, store) = (Rc::clone(&self.platform), self.orders.clone());
                 let (inputs, departures) = (self.inputs.clone(), self.departures.clone());

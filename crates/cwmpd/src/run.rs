@@ -31,6 +31,7 @@ use crate::{
     log, mapping, numbers, platforms,
     restart::{Departure, Mirror},
     store_task::Kept,
+    udp_door::Note,
 };
 
 /// Requests of the command line that wait for the loop.
@@ -113,6 +114,8 @@ pub(crate) async fn assemble(
     let cause = if state.boot_id == boot_id { BootCause::AgentRestart } else { BootCause::Boot };
     let mirror = config.prozone.open().map(|zone| Mirror::start(zone, &mut state, cause, &boot_id));
     state.boot_id.clone_from(&boot_id);
+    let (udp_note, problems) = Note::open(files, &open("udp.json")).map_err(one)?;
+    warn(&problems);
     let (attributes, problems) =
         AttributeFile::open(Arc::clone(files), &open("attributes.json"), owner(&facts.id)).map_err(one)?;
     warn(&problems);
@@ -166,7 +169,20 @@ pub(crate) async fn assemble(
     let kept = Kept { file: state_file, mirror };
     tracing::info!("cwmpd {} on {}", env!("CARGO_PKG_VERSION"), platform.name());
     let start = Box::new(start);
-    Ok(Parts { config, layers, platform, numbers, source, data, ledger, diagnostics, kept, start, asked })
+    Ok(Parts {
+        config,
+        layers,
+        platform,
+        numbers,
+        source,
+        data,
+        ledger,
+        diagnostics,
+        kept,
+        udp_note,
+        start,
+        asked,
+    })
 }
 
 impl Parts {

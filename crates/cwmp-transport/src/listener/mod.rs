@@ -5,7 +5,7 @@
 
 mod gate;
 mod nonce;
-mod rate;
+pub(crate) mod rate;
 
 use std::{
     collections::VecDeque,

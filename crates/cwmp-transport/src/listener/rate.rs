@@ -3,7 +3,7 @@
 use crate::limits::{REQUEST_BURST, REQUEST_REFILL_MS};
 
 /// A bucket of tokens. Times are milliseconds since the listener started.
-pub(super) struct Rate {
+pub(crate) struct Rate {
     tokens: u32,
     /// When the last token was added.
     refilled_ms: u64,
@@ -17,7 +17,7 @@ impl Default for Rate {
 
 impl Rate {
     /// Takes a token where there is one.
-    pub(super) fn take(&mut self, now_ms: u64) -> bool {
+    pub(crate) fn take(&mut self, now_ms: u64) -> bool {
         let earned = now_ms.saturating_sub(self.refilled_ms) / REQUEST_REFILL_MS;
         self.refilled_ms = self.refilled_ms.saturating_add(earned.saturating_mul(REQUEST_REFILL_MS));
         let earned = u32::try_from(earned).unwrap_or(u32::MAX);
