@@ -17,6 +17,7 @@ cargo xtask <job> [flags]
     --bless REASON        accept the new size: rewrites the target's line in docs/size-ratchet.tsv
   interop acsrs         test against acsrs, an ACS from the Rust crate registry
   interop nginx         test transfers of files and https against nginx
+  interop coturn        test connection requests through a NAT, with coturn as STUN server
     --setup               build and install what is missing (implied by CI=true)
   bench                 time, memory, writes and size of the program as it ships, against the development ACS
     --quick               fewer rounds, as in ci
@@ -105,6 +106,7 @@ pub(crate) struct Interop {
 pub(crate) enum Peer {
     Acsrs,
     Nginx,
+    Coturn,
 }
 
 /// Flags of `simulate`.
@@ -232,12 +234,13 @@ fn interop(mut args: lexopt::Parser) -> Result<Job, lexopt::Error> {
             Long("setup") => setup = true,
             Value(peer) if named.is_none() && peer == "acsrs" => named = Some(Peer::Acsrs),
             Value(peer) if named.is_none() && peer == "nginx" => named = Some(Peer::Nginx),
+            Value(peer) if named.is_none() && peer == "coturn" => named = Some(Peer::Coturn),
             other => return Err(other.unexpected()),
         }
     }
     match named {
         Some(peer) => Ok(Job::Interop(Interop { peer, setup })),
-        None => Err("interop with what? There are: acsrs, nginx".into()),
+        None => Err("interop with what? There are: acsrs, coturn, nginx".into()),
     }
 }
 
@@ -301,6 +304,7 @@ mod tests {
         let interop = |peer, setup| Ok(Job::Interop(Interop { peer, setup }));
         assert_eq!(parsed("interop acsrs --setup"), interop(Peer::Acsrs, true));
         assert_eq!(parsed("interop nginx"), interop(Peer::Nginx, false));
+        assert_eq!(parsed("interop coturn"), interop(Peer::Coturn, false));
     }
 
     #[test]
@@ -342,6 +346,7 @@ mod tests {
             "deny",
             "features",
             "interop acsrs",
+            "interop coturn",
             "interop nginx",
             "lint",
             "powercut",

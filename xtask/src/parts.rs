@@ -3,7 +3,8 @@
 //! A new check is one `Step` here, in the part whose budget pays for it.
 
 use crate::need::{
-    CLIPPY, IPROUTE2, LXML, NAMESPACES, NGINX, Need, OPENSSL, QEMU, RUST_SRC, RUSTFMT, SCHEMAS, ZIG,
+    CLIPPY, COTURN, IPROUTE2, LXML, NAMESPACES, NFTABLES, NGINX, Need, OPENSSL, QEMU, RUST_SRC, RUSTFMT,
+    SCHEMAS, ZIG,
 };
 use crate::sh::{Res, Sh};
 use crate::{bench, build, conformance, demo, deny, features, interop, lint, powercut, simulate, test, tidy};
@@ -74,6 +75,7 @@ pub(crate) const PARTS: &[Part] = &[
         steps: &[
             Step::test("acsrs", interop::acsrs).needs(&[&OPENSSL, &interop::ACSRS]),
             Step::test("nginx", interop::nginx).needs(&[&NGINX]),
+            Step::test("coturn", interop::coturn).needs(&[&COTURN, &NFTABLES, &IPROUTE2, &NAMESPACES]),
         ],
     },
     Part {

@@ -56,8 +56,8 @@ pub const ACCEPT_PAUSE_MS: u64 = 500;
 
 /// Largest connection request over UDP and largest answer of a STUN server, in bytes; a longer datagram is ignored.
 pub const UDP_REQUEST_BYTES: usize = 2048;
-/// IDs of accepted connection requests over UDP that are remembered.
-pub const UDP_IDS: usize = 16;
+/// Connection requests over UDP that are remembered once accepted, and the most of one second.
+pub const UDP_REMEMBERED: usize = 16;
 /// Time of the ACS for which one note of the last accepted request is good, in seconds; for so long after it requests are
 /// refused when the program has started again.
 pub const UDP_NOTE_AHEAD_S: u64 = 60;

@@ -110,6 +110,9 @@ impl UdpDoor {
 
     /// The network of the box has changed: the way to the ACS, and the NAT on it, may be others.
     pub(crate) fn network_changed(&self) {
+        if self.wanted.borrow().is_some() {
+            self.inside.settled.send_replace(false);
+        }
         self.inside.network.notify_one();
     }
 

@@ -2,10 +2,10 @@
 //! remembers it (TR-069a6 Annex G). A state machine without sockets: time and datagrams come in, datagrams go out.
 //!
 //! The lifetime is searched with sockets of its own, so that the box stays reachable meanwhile: one gets a binding and is
-//! silent; after a while the server is asked, from another socket, to answer to it (RESPONSE-ADDRESS of RFC 3489). If
-//! the answer comes through, the NAT still knew it. A server that does not redirect answers leaves the lifetime unknown, and the
-//! period what is safe with all common NATs: that a mapping is the same as before proves nothing, for many a NAT
-//! forgets a binding and then makes the same one again.
+//! silent; after a while the server is asked, from another socket, to answer to it (RESPONSE-ADDRESS of RFC 3489, else
+//! RESPONSE-PORT of RFC 5780). If the answer comes through, the NAT still knew it. A server that does not redirect answers
+//! leaves the lifetime unknown, and the period at what is safe with all common NATs: that a mapping is the same as before
+//! proves nothing, for many a NAT forgets a binding and then makes the same one again.
 
 use std::{collections::VecDeque, net::SocketAddr, time::Duration};
 
@@ -14,7 +14,7 @@ use cwmp_core::{settings::StunSettings, time::Mono};
 use super::{
     exchange::{Due, Exchange, Line},
     lifetime::Lifetime,
-    message::{COOKIE, Content, Proof, Request, TransactionId},
+    message::{COOKIE, Content, Proof, Redirect, Request, TransactionId},
 };
 use crate::limits;
 
@@ -27,7 +27,7 @@ pub(crate) enum Act {
     OpenTest,
     /// Close them.
     CloseTest,
-    /// The world sees the door here.
+    /// The world sees the door here: after each beginning, and whenever it changes.
     Mapped(SocketAddr),
     /// A binding was silent for so long, and whether the NAT still knew it. To be logged.
     Tested { silence: Duration, survived: bool },
@@ -60,12 +60,16 @@ pub(crate) struct Binding {
     /// The door as the box itself sees it.
     local: SocketAddr,
     mapped: Option<SocketAddr>,
+    /// Nothing has been heard since the beginning.
+    fresh: bool,
     lifetime: Lifetime,
     proof: Option<Proof>,
     /// Refusals since the last answer.
     refusals: u32,
     door: Door,
     test: Test,
+    /// Whether the server is asked with RESPONSE-PORT, because it does not know RESPONSE-ADDRESS.
+    by_port: bool,
     acts: VecDeque<Act>,
     ids: Ids,
 }
@@ -103,10 +107,12 @@ impl Binding {
             server,
             local,
             mapped: None,
+            fresh: true,
             proof: None,
             refusals: 0,
             door: Door::Waits,
             test: Test::Rests(Mono(0)),
+            by_port: false,
             acts: VecDeque::new(),
             ids,
         }
@@ -121,12 +127,14 @@ impl Binding {
             self.proof = None;
             // It may be the same mapping, and yet a NAT or none.
             self.mapped = None;
+            self.by_port = false;
             self.test = Test::Rests(now);
             self.acts.push_back(Act::CloseTest);
         } else if !matches!(self.test, Test::Impossible) {
             self.end_test(Test::Rests(now));
         }
         self.refusals = 0;
+        self.fresh = true;
         self.ask(false, now, now);
     }
 
@@ -178,8 +186,8 @@ impl Binding {
         match (on, content) {
             (Line::Door, Content::Mapped(mapped)) => self.learn(mapped, now),
             (Line::Door, Content::Refused { code, ask }) => self.refused(code, ask, now),
-            (_, Content::Mapped(mapped)) => self.test_answered(mapped, now),
-            (_, Content::Refused { .. }) => self.test_refused(now),
+            (Line::Tested, Content::Mapped(mapped)) => self.test_answered(mapped, now),
+            (Line::Asker, Content::Mapped(_)) | (_, Content::Refused { .. }) => self.test_refused(now),
         }
     }
 
@@ -203,7 +211,7 @@ impl Binding {
         let request = Request {
             connection_requests: true,
             binding_change: change,
-            response_address: None,
+            redirect: None,
             proof: self.proof.as_ref(),
         };
         let exchange = Exchange::new(Line::Door, &request, id, now);
@@ -232,7 +240,11 @@ impl Binding {
         let before = self.mapped.replace(mapped);
         let period = self.lifetime.period();
         self.door = Door::Rests { until: after(now, period), since: now };
+        let fresh = std::mem::take(&mut self.fresh);
         if before == Some(mapped) {
+            if fresh {
+                self.acts.push_back(Act::Mapped(mapped));
+            }
             return;
         }
         // Another port of the same address: the NAT had forgotten the binding. Another address is another line.
@@ -304,12 +316,14 @@ impl Binding {
         self.test_at(now);
     }
 
-    /// Has the server answer to the socket under test. RESPONSE-ADDRESS is of RFC 3489 alone, and so is the ID: servers that
-    /// speak both versions tell them apart by it.
+    /// Has the server answer to the socket under test. RESPONSE-ADDRESS is of RFC 3489 alone, and so is the ID then: servers
+    /// that speak both versions tell them apart by it. RESPONSE-PORT came later; it needs both sockets behind the same
+    /// public address.
     fn redirect(&mut self, mapped: SocketAddr, silence: Duration, now: Mono) {
-        let Some(id) = (self.ids)() else { return self.test_later(now) };
-        let request =
-            Request { response_address: Some(mapped), proof: self.proof.as_ref(), ..Request::default() };
+        let id = if self.by_port { self.id() } else { (self.ids)() };
+        let Some(id) = id else { return self.test_later(now) };
+        let redirect = if self.by_port { Redirect::Port(mapped.port()) } else { Redirect::Address(mapped) };
+        let request = Request { redirect: Some(redirect), proof: self.proof.as_ref(), ..Request::default() };
         let exchange = Exchange::redirected(Line::Asker, Line::Tested, &request, id, now);
         self.test = Test::Asks { exchange, mapped, silence };
         self.test_at(now);
@@ -343,14 +357,23 @@ impl Binding {
 
     fn test_refused(&mut self, now: Mono) {
         match self.test {
-            Test::Asks { silence, .. } if silence.is_zero() => self.end_test(Test::Impossible),
+            Test::Asks { silence, mapped, .. } if silence.is_zero() => self.does_not_redirect(mapped, now),
             _ => self.test_later(now),
         }
     }
 
+    /// It does not work like this. Does it work in another way?
+    fn does_not_redirect(&mut self, mapped: SocketAddr, now: Mono) {
+        if self.by_port {
+            return self.end_test(Test::Impossible);
+        }
+        self.by_port = true;
+        self.redirect(mapped, Duration::ZERO, now);
+    }
+
     fn test_failed(&mut self, now: Mono) {
         match self.test {
-            Test::Asks { silence, .. } if silence.is_zero() => self.end_test(Test::Impossible),
+            Test::Asks { silence, mapped, .. } if silence.is_zero() => self.does_not_redirect(mapped, now),
             Test::Asks { silence, .. } => {
                 self.test_asks(now, |exchange| Test::Doubts { exchange, silence });
             }

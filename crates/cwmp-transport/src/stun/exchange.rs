@@ -72,11 +72,8 @@ impl Exchange {
     /// and with a proof it has to know the password as well.
     pub(super) fn answer<'a>(&self, on: Line, bytes: &'a [u8], proof: Option<&Proof>) -> Option<Content<'a>> {
         let response = Response::decode(bytes)?;
-        // A request that the server does not want to redirect is refused where it came from.
-        let right_line = match response.content {
-            Content::Mapped(_) => on == self.to,
-            Content::Refused { .. } => on == self.to || on == self.from,
-        };
+        // What the server does not redirect comes back to where it was asked.
+        let right_line = on == self.to || on == self.from;
         let genuine = response.id == self.id && !proof.is_some_and(|proof| response.is_forged(proof));
         (right_line && genuine).then_some(response.content)
     }

@@ -32,6 +32,7 @@ const ERROR_CODE: u16 = 0x0009;
 const REALM: u16 = 0x0014;
 const NONCE: u16 = 0x0015;
 const XOR_MAPPED_ADDRESS: u16 = 0x0020;
+const RESPONSE_PORT: u16 = 0x0027;
 /// The same before RFC 5389 was finished.
 const OLD_XOR_MAPPED_ADDRESS: u16 = 0x8020;
 const CONNECTION_REQUEST_BINDING: u16 = 0xC001;
@@ -101,6 +102,15 @@ impl Proof {
     }
 }
 
+/// Where an answer is to go.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Redirect {
+    /// RESPONSE-ADDRESS of RFC 3489.
+    Address(SocketAddr),
+    /// RESPONSE-PORT of RFC 5780: to the same address, but this port.
+    Port(u16),
+}
+
 /// A Binding Request.
 #[derive(Default)]
 pub(super) struct Request<'a> {
@@ -109,7 +119,7 @@ pub(super) struct Request<'a> {
     /// The mapping is new or another one.
     pub(super) binding_change: bool,
     /// Where the answer is to go, instead of back.
-    pub(super) response_address: Option<SocketAddr>,
+    pub(super) redirect: Option<Redirect>,
     /// Where the server asks for it.
     pub(super) proof: Option<&'a Proof>,
 }
@@ -121,8 +131,15 @@ impl Request<'_> {
         out.extend(BINDING_REQUEST.to_be_bytes());
         out.extend([0, 0]);
         out.extend(id);
-        if let Some(address) = self.response_address {
-            attribute(&mut out, RESPONSE_ADDRESS, &plain_address(address));
+        match self.redirect {
+            None => {}
+            Some(Redirect::Address(address)) => {
+                attribute(&mut out, RESPONSE_ADDRESS, &plain_address(address))
+            }
+            Some(Redirect::Port(port)) => {
+                let [high, low] = port.to_be_bytes();
+                attribute(&mut out, RESPONSE_PORT, &[high, low, 0, 0]);
+            }
         }
         if self.connection_requests {
             attribute(&mut out, CONNECTION_REQUEST_BINDING, OF_CONNECTION_REQUESTS);

@@ -1,6 +1,6 @@
 //! No connection request counts twice, not even after a restart (TR-069a6 Annex G).
 //!
-//! A request must be later than the last one that was accepted. That moment has to outlive the program, whatever the clock
+//! A request must not be older than the last one that was accepted, and be none of those of the same second. That moment has to outlive the program, whatever the clock
 //! says after a boot, and yet not every request may cost a write to flash: so it is written a little ahead, at most once
 //! in [`limits::UDP_NOTE_AHEAD_S`] of the ACS's time. The price is that after a restart the requests of that time are not
 //! taken either.
@@ -18,10 +18,10 @@ pub type KeepNote = Box<dyn FnMut(u64)>;
 
 /// What requests have been accepted, over all changes of settings. One for each run of the program.
 pub struct ReplayGuard {
-    /// The last request that was accepted, or what an earlier run has noted.
-    last: u64,
-    /// IDs of the last ones.
-    ids: VecDeque<String>,
+    /// What an earlier run has noted: up to then everything may have been accepted.
+    floor: u64,
+    /// The last ones that were accepted, the latest at the end.
+    accepted: VecDeque<UdpRequest>,
     noted: u64,
     keep: KeepNote,
     rate: Rate,
@@ -31,9 +31,9 @@ pub struct ReplayGuard {
 /// Why a request with the right signature is not accepted.
 #[derive(Debug, PartialEq, Eq, thiserror::Error)]
 pub(super) enum Unwanted {
-    #[error("it is not later than the last one")]
+    #[error("it is older than the last one")]
     Old,
-    #[error("its id is that of an earlier one")]
+    #[error("it is a copy of an earlier one")]
     Copy,
     #[error("its time lies more than a day ahead")]
     Ahead,
@@ -46,7 +46,8 @@ impl ReplayGuard {
     #[must_use]
     pub fn new(noted: Option<u64>, keep: KeepNote) -> Self {
         let noted = noted.unwrap_or(0);
-        Self { last: noted, ids: VecDeque::new(), noted, keep, rate: Rate::default(), start: Instant::now() }
+        let (accepted, rate) = (VecDeque::new(), Rate::default());
+        Self { floor: noted, accepted, noted, keep, rate, start: Instant::now() }
     }
 
     /// Milliseconds since the run has begun.
@@ -61,10 +62,12 @@ impl ReplayGuard {
         now_ms: u64,
         date: Option<Wall>,
     ) -> Result<(), Unwanted> {
-        if self.ids.contains(&request.id) {
+        // The same signed text with its fields cut elsewhere has another id, and is a copy as well.
+        if self.accepted.iter().any(|known| known.id == request.id || known.sig == request.sig) {
             return Err(Unwanted::Copy);
         }
-        if request.ts <= self.last {
+        let last = self.accepted.back().map_or(0, |last| last.ts);
+        if request.ts < last || request.ts <= self.floor {
             return Err(Unwanted::Old);
         }
         // Else one wrong clock would keep all right ones away for years.
@@ -72,14 +75,16 @@ impl ReplayGuard {
         if today.is_some_and(|today| request.ts > today.saturating_add(limits::UDP_AHEAD_S)) {
             return Err(Unwanted::Ahead);
         }
-        if !self.rate.take(now_ms) {
+        // One that gives way to another must be older, so that it cannot come again.
+        let full = self.accepted.len() == limits::UDP_REMEMBERED;
+        let no_room = full && self.accepted.front().is_some_and(|oldest| oldest.ts == request.ts);
+        if no_room || !self.rate.take(now_ms) {
             return Err(Unwanted::Rate);
         }
-        self.last = request.ts;
-        if self.ids.len() == limits::UDP_IDS {
-            self.ids.pop_front();
+        if full {
+            self.accepted.pop_front();
         }
-        self.ids.push_back(request.id.clone());
+        self.accepted.push_back(request.clone());
         if request.ts > self.noted {
             self.noted = request.ts.saturating_add(limits::UDP_NOTE_AHEAD_S);
             (self.keep)(self.noted);
@@ -90,7 +95,7 @@ impl ReplayGuard {
 
 impl fmt::Debug for ReplayGuard {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("ReplayGuard").field("last", &self.last).finish_non_exhaustive()
+        f.debug_struct("ReplayGuard").field("floor", &self.floor).finish_non_exhaustive()
     }
 }
 
@@ -104,7 +109,8 @@ mod tests {
 
     fn request(ts: u64, id: &str) -> UdpRequest {
         let text = format!("GET ?ts={ts}&id={id}&un=u&cn=c&sig=00 HTTP/1.1\r\n\r\n");
-        UdpRequest::parse(text.as_bytes()).unwrap()
+        let request = UdpRequest::parse(text.as_bytes()).unwrap();
+        UdpRequest { sig: format!("{ts} {id}").into_bytes(), ..request }
     }
 
     /// A guard, the last note of it, and how often one was written.
@@ -123,7 +129,9 @@ mod tests {
         assert_eq!(guard.accept(&request(T, "1"), 0, None), Err(Unwanted::Copy));
         assert_eq!(guard.accept(&request(T + 1, "1"), 0, None), Err(Unwanted::Copy));
         assert_eq!(guard.accept(&request(T - 1, "2"), 0, None), Err(Unwanted::Old));
-        assert_eq!(guard.accept(&request(T, "3"), 0, None), Err(Unwanted::Old), "of the same second");
+        assert_eq!(guard.accept(&request(T, "3"), 0, None), Ok(()), "of the same second");
+        let cut_elsewhere = UdpRequest { id: "31".to_owned(), ..request(T, "3") };
+        assert_eq!(guard.accept(&cut_elsewhere, 0, None), Err(Unwanted::Copy));
         assert_eq!(guard.accept(&request(T + 1, "4"), 0, None), Ok(()));
         assert_eq!(guard.accept(&request(T, "5"), 0, None), Err(Unwanted::Old));
     }
@@ -147,6 +155,22 @@ mod tests {
         assert_eq!(notes.get().1, 2, "a note is not written for every request");
         let (mut second_run, _) = guard(Some(notes.get().0));
         assert_eq!(second_run.accept(&request(T + 200, "200"), 0, None), Ok(()));
+    }
+
+    /// Conformance: 6.28
+    #[test]
+    fn no_copy_counts_however_many_come_in_one_second() {
+        let (mut guard, _) = guard(None);
+        let mut accepted = 0;
+        for round in 0..3 {
+            for n in 0..100 {
+                // Slowly enough for the rate; only the time of the ACS stands still.
+                let ms = (round * 100 + n) * limits::REQUEST_REFILL_MS;
+                accepted += u32::from(guard.accept(&request(T, &n.to_string()), ms, None).is_ok());
+            }
+        }
+        assert_eq!(accepted as usize, limits::UDP_REMEMBERED);
+        assert_eq!(guard.accept(&request(T + 1, "next"), u64::MAX, None), Ok(()));
     }
 
     #[test]

@@ -110,7 +110,7 @@ impl UdpListener {
                 () = config.network.notified() => course.look(),
                 () = sleep_until(wakeup) => course.wake(),
             }
-            course.act(&self.door);
+            course.act(&self.door).await;
         }
     }
 }
@@ -267,15 +267,17 @@ impl<'a> Course<'a> {
     }
 
     /// Does what the binding wants.
-    fn act(&mut self, door: &UdpSocket) {
+    async fn act(&mut self, door: &UdpSocket) {
         while let Some(act) = self.binding.as_mut().and_then(Binding::poll) {
             match act {
-                Act::Send(line, bytes) => self.send(line, &bytes, door),
+                Act::Send(line, bytes) => self.send(line, &bytes, door).await,
                 Act::OpenTest => self.open_test(),
                 Act::CloseTest => self.test = None,
                 Act::Mapped(address) => {
                     self.complaint.clear();
-                    tracing::info!("connection requests over UDP reach the box at {address}");
+                    if self.reachable.address != Some(address) {
+                        tracing::info!("connection requests over UDP reach the box at {address}");
+                    }
                     self.reach(Reachable { address: Some(address), nat: address != self.local });
                 }
                 Act::Tested { silence, survived } => {
@@ -287,10 +289,10 @@ impl<'a> Course<'a> {
         }
     }
 
-    fn send(&self, line: Line, bytes: &[u8], door: &UdpSocket) {
+    async fn send(&self, line: Line, bytes: &[u8], door: &UdpSocket) {
         let (socket, Some(server)) = (self.socket(line, door), self.server) else { return };
         let Some(socket) = socket else { return };
-        if let Err(error) = socket.try_send_to(bytes, server) {
+        if let Err(error) = socket.send_to(bytes, server).await {
             // It is sent again soon, and gives up after a while.
             tracing::debug!("nothing can be sent to the STUN server {server}: {error}");
         }

@@ -8,15 +8,16 @@ use sha1::Sha1;
 use crate::limits;
 
 /// The query.
-#[derive(Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct UdpRequest {
     /// When the ACS has sent it, in seconds since 1970.
     pub(super) ts: u64,
     /// Tells it from others; copies have the same.
     pub(super) id: String,
-    un: String,
-    cn: String,
-    sig: Vec<u8>,
+    pub(super) un: String,
+    pub(super) cn: String,
+    /// Whatever else differs: two requests with the same signature say the same.
+    pub(super) sig: Vec<u8>,
 }
 
 impl UdpRequest {

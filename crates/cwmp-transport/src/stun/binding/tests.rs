@@ -13,6 +13,8 @@ const HOME: &str = "192.168.1.2:7547";
 enum Manner {
     /// Answers, and redirects answers where it is asked to.
     Redirects,
+    /// The same, with RESPONSE-PORT alone; RESPONSE-ADDRESS it does not see.
+    RedirectsByPort,
     /// Answers, and refuses to redirect.
     Plain,
     /// Says nothing.
@@ -139,7 +141,11 @@ impl World {
         let request = seen(self.now, line, bytes);
         self.seen.push(request.clone());
         let id: TransactionId = bytes[4..20].try_into().unwrap();
-        let redirected = request.get(2).map(|value| u16::from_be_bytes([value[2], value[3]]));
+        let number = |value: &[u8], at: usize| u16::from_be_bytes([value[at], value[at + 1]]);
+        let redirected = match self.manner {
+            Manner::RedirectsByPort => request.get(0x27).map(|value| number(value, 0)),
+            _ => request.get(2).map(|value| number(value, 2)),
+        };
         let mapped = |port: u16| {
             let ip: std::net::Ipv4Addr = self.public.parse().unwrap();
             let mut value = vec![0, 1];
@@ -149,7 +155,9 @@ impl World {
         };
         let (to, answer) = match &self.manner {
             Manner::Silent => return,
-            Manner::Plain if redirected.is_some() => (port, answer(0x0111, id, &[(9, vec![0, 0, 4, 20])])),
+            Manner::Plain if redirected.or(request.get(0x27).map(|_| 0)).is_some() => {
+                (port, answer(0x0111, id, &[(9, vec![0, 0, 4, 20])]))
+            }
             Manner::Asks(code, ask, right) if !right(&request) => {
                 let mut attributes = vec![(9, vec![0, 0, (code / 100) as u8, (code % 100) as u8])];
                 if let Some((realm, nonce)) = ask {
@@ -265,6 +273,18 @@ fn the_period_adapts_to_a_nat_that_forgets_after_45_s() {
         assert_eq!(world.deaf, 0, "the door is never used to find out");
         assert_eq!(world.told.len(), 1);
     }
+}
+
+/// Conformance: 6.33
+#[test]
+fn it_works_with_servers_that_redirect_in_the_newer_way_alone() {
+    let mut world = World::new(settings(), Manner::RedirectsByPort);
+    world.remembers = 100_000;
+    world.pass(3_600);
+    let since = world.now;
+    world.pass(3_600);
+    assert!((60_000..100_000).contains(&world.longest_pause(since)), "{}", world.longest_pause(since));
+    assert_eq!(world.deaf, 0);
 }
 
 /// Conformance: 6.33

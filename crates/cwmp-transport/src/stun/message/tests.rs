@@ -78,7 +78,10 @@ fn what_annex_g_adds_stands_in_the_request() {
     let expected =
         "0001001c2112a442010101010101010101010101c001001464736c666f72756d2e6f72672f54522d31313120c0020000";
     assert_eq!(HEXLOWER.encode(&request.encode(&id([1; 12]))), expected);
-    let redirected = Request { response_address: "192.0.2.1:4660".parse().ok(), ..Request::default() };
+    let redirected = Request {
+        redirect: Some(Redirect::Address("192.0.2.1:4660".parse().unwrap())),
+        ..Request::default()
+    };
     let expected = "0001000c0202020202020202020202020202020200020008000112".to_owned() + "34c0000201";
     assert_eq!(HEXLOWER.encode(&redirected.encode(&[2; 16])), expected);
 }
