@@ -18,6 +18,7 @@ cargo xtask <job> [flags]
   interop acsrs         test against acsrs, an ACS from the Rust crate registry
   interop nginx         test transfers of files and https against nginx
   interop coturn        test connection requests through a NAT, with coturn as STUN server
+  interop libuci        test UCI files against libuci's own command
     --setup               build and install what is missing (implied by CI=true)
   bench                 time, memory, writes and size of the program as it ships, against the development ACS
     --quick               fewer rounds, as in ci
@@ -107,6 +108,7 @@ pub(crate) enum Peer {
     Acsrs,
     Nginx,
     Coturn,
+    Libuci,
 }
 
 /// Flags of `simulate`.
@@ -235,12 +237,13 @@ fn interop(mut args: lexopt::Parser) -> Result<Job, lexopt::Error> {
             Value(peer) if named.is_none() && peer == "acsrs" => named = Some(Peer::Acsrs),
             Value(peer) if named.is_none() && peer == "nginx" => named = Some(Peer::Nginx),
             Value(peer) if named.is_none() && peer == "coturn" => named = Some(Peer::Coturn),
+            Value(peer) if named.is_none() && peer == "libuci" => named = Some(Peer::Libuci),
             other => return Err(other.unexpected()),
         }
     }
     match named {
         Some(peer) => Ok(Job::Interop(Interop { peer, setup })),
-        None => Err("interop with what? There are: acsrs, coturn, nginx".into()),
+        None => Err("interop with what? There are: acsrs, coturn, libuci, nginx".into()),
     }
 }
 
@@ -348,6 +351,7 @@ mod tests {
             "interop acsrs",
             "interop coturn",
             "interop nginx",
+            "interop libuci",
             "lint",
             "powercut",
             "simulate",

@@ -1,9 +1,10 @@
-//! `interop`: the agent against servers that somebody else wrote: acsrs, an ACS; nginx, for files and
-//! https; coturn, for STUN.
+//! `interop`: the agent against what somebody else wrote: acsrs, an ACS; nginx, for files and https; coturn, for STUN;
+//! libuci's command.
 //!
 //! They are run as programs and never linked. The tests write their configurations and start them.
 
 use crate::flags;
+use crate::libuci::{self, LIBUCI};
 use crate::need::{COTURN, IPROUTE2, Install, NAMESPACES, NFTABLES, NGINX, Need, OPENSSL, ensure_all};
 use crate::sh::{Res, Sh};
 use std::path::PathBuf;
@@ -32,6 +33,10 @@ pub(crate) fn run(sh: &Sh, options: &flags::Interop) -> Res {
         flags::Peer::Coturn => {
             ensure_all(&[&COTURN, &NFTABLES, &IPROUTE2, &NAMESPACES], sh, setup)?;
             coturn(sh)
+        }
+        flags::Peer::Libuci => {
+            LIBUCI.ensure(sh, setup)?;
+            libuci::test(sh)
         }
     }
 }

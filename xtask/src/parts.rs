@@ -3,11 +3,13 @@
 //! A new check is one `Step` here, in the part whose budget pays for it.
 
 use crate::need::{
-    CLIPPY, COTURN, IPROUTE2, LXML, NAMESPACES, NFTABLES, NGINX, Need, OPENSSL, QEMU, RUST_SRC, RUSTFMT,
-    SCHEMAS, ZIG,
+    CLIPPY, COTURN, CURL, IPROUTE2, LXML, NAMESPACES, NFTABLES, NGINX, Need, OPENSSL, QEMU, RUST_SRC,
+    RUSTFMT, SCHEMAS, ZIG,
 };
 use crate::sh::{Res, Sh};
-use crate::{bench, build, conformance, demo, deny, features, interop, lint, powercut, simulate, test, tidy};
+use crate::{
+    bench, build, conformance, demo, deny, features, interop, libuci, lint, powercut, simulate, test, tidy,
+};
 
 /// Steps that share a time budget.
 pub(crate) struct Part {
@@ -57,6 +59,7 @@ pub(crate) const PARTS: &[Part] = &[
             Step::test("unit and integration tests", test::workspace).wants(&[
                 &SCHEMAS,
                 &LXML,
+                &CURL,
                 &IPROUTE2,
                 &NAMESPACES,
             ]),
@@ -76,6 +79,7 @@ pub(crate) const PARTS: &[Part] = &[
             Step::test("acsrs", interop::acsrs).needs(&[&OPENSSL, &interop::ACSRS]),
             Step::test("nginx", interop::nginx).needs(&[&NGINX]),
             Step::test("coturn", interop::coturn).needs(&[&COTURN, &NFTABLES, &IPROUTE2, &NAMESPACES]),
+            Step::test("UCI against libuci", libuci::test).needs(&[&libuci::LIBUCI]),
         ],
     },
     Part {

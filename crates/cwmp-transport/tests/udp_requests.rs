@@ -10,7 +10,7 @@ use cwmp_core::{
     settings::{Secret, StunSettings, UdpListening},
     url::HttpUrl,
 };
-use cwmp_transport::{Reachable, ReplayGuard, UdpConfig, UdpListener};
+use cwmp_transport::{ManagementPath, Reachable, ReplayGuard, UdpConfig, UdpListener};
 use tokio::{
     net::UdpSocket,
     sync::{Notify, mpsc},
@@ -49,7 +49,8 @@ impl Cpe {
 
 /// Runs a test beside a box with these settings of STUN.
 async fn with(stun: StunSettings, noted: Option<u64>, test: impl AsyncFnOnce(&mut Cpe)) {
-    let listener = UdpListener::open("127.0.0.1:0".parse().unwrap()).unwrap();
+    let path = ManagementPath::default();
+    let listener = UdpListener::open(&path, "127.0.0.1:0".parse().unwrap()).await.unwrap();
     let (sink, bell) = mpsc::channel(4);
     let (report, reports) = mpsc::unbounded_channel();
     let (network, notes) = (Rc::new(Notify::new()), Rc::new(RefCell::default()));
@@ -58,6 +59,7 @@ async fn with(stun: StunSettings, noted: Option<u64>, test: impl AsyncFnOnce(&mu
     let acs = HttpUrl::parse("http://127.0.0.1:7557/").ok();
     let config = UdpConfig {
         listening: UdpListening { username: "acs".into(), password: Secret("ring".into()), acs, stun },
+        path,
         sink,
         date: Rc::new(|| None),
         network: Rc::clone(&network),

@@ -16,7 +16,7 @@ use cwmp_datamodel::DataModel;
 use cwmp_diagnostics::Diagnostics;
 use cwmp_platform::{Platform, instances::InstanceNumbers};
 use cwmp_transport::{
-    AcsClient, ClientConfig, PostBody, Tls, TlsConfig,
+    AcsClient, ClientConfig, ManagementPath, PostBody, Tls, TlsConfig,
     files::{FileClient, FileConfig},
 };
 use tokio::sync::{Notify, mpsc};
@@ -89,10 +89,12 @@ pub(crate) async fn run(parts: Parts, stop: impl Future<Output = ()>) -> Departu
     let (questions, to_data) = mpsc::unbounded_channel();
 
     let tls = tls(&config, &platform);
+    let path = ManagementPath::new(config.path.clone());
     let client = AcsClient::new(ClientConfig {
         reply_timeout: config.acs_reply_timeout,
         basic_without_tls: config.basic_without_tls,
         tls: tls.clone(),
+        path: path.clone(),
         ..ClientConfig::default()
     });
     let trace = config.trace_file.as_deref().and_then(|file| {
@@ -101,7 +103,7 @@ pub(crate) async fn run(parts: Parts, stop: impl Future<Output = ()>) -> Departu
     });
     let snapshots = Snapshots::default();
     let network = Rc::new(Notify::new());
-    let acs = acs_task::run(client, Rc::clone(&network), to_acs, inputs.clone(), notes.clone());
+    let acs = acs_task::run(client, path.clone(), Rc::clone(&network), to_acs, inputs.clone(), notes.clone());
     let acs = tokio::task::spawn_local(acs);
     let store = tokio::task::spawn_local(store_task::run(kept, to_store, inputs.clone()));
     let mut settings = source.subscribe();
@@ -118,6 +120,7 @@ pub(crate) async fn run(parts: Parts, stop: impl Future<Output = ()>) -> Departu
         files: FileClient::new(FileConfig {
             basic_without_tls: config.basic_without_tls,
             tls,
+            path: path.clone(),
             ..FileConfig::default()
         }),
         folder: config.download_dir.clone(),
@@ -127,9 +130,10 @@ pub(crate) async fn run(parts: Parts, stop: impl Future<Output = ()>) -> Departu
     let bind = config.udp_address();
     let date = Rc::clone(&platform);
     let date = Rc::new(move || clock::now(date.clock_is_synchronised()).wall);
-    let udp = UdpDoor::new(bind, udp_note, date, Rc::clone(&source), inputs.clone(), notes);
-    let listener = Listener::new(config.connection_request, source, inputs.clone());
-    let doors = Doors { http: listener.door(), udp: udp.settled() };
+    let udp = UdpDoor::new(bind, path.clone(), udp_note, date, Rc::clone(&source), inputs.clone(), notes);
+    let listener = Listener::new(config.connection_request, path.clone(), source, inputs.clone());
+    let door = listener.door();
+    let doors = Doors { http: Rc::clone(&door), udp: udp.settled() };
     let tree = data_task::run(tree, snapshots.clone(), doors, to_data);
     let tree = tokio::task::spawn_local(tree);
     let mut changes = ChangeWatch::new(platform.changes());
@@ -148,6 +152,7 @@ pub(crate) async fn run(parts: Parts, stop: impl Future<Output = ()>) -> Departu
         snapshots,
         listener,
         udp,
+        path,
         had_date: false,
         boot_id: start.state.boot_id.clone(),
         trace,
@@ -163,9 +168,10 @@ pub(crate) async fn run(parts: Parts, stop: impl Future<Output = ()>) -> Departu
         tokio::select! {
             Some(input) = incoming.recv() => driver.handle(input),
             Some(note) = noted.recv() => match note {
-                Note::LocalAddress(address) => driver.local_address(address),
+                Note::LocalAddress(address) => door.local_address(address),
                 Note::Reachable => driver.ask_once(Question::Watch),
             },
+            () = door.url_changed() => driver.ask_once(Question::Watch),
             Some(asked) = asked.recv() => driver.asked(asked),
             Ok(()) = settings.changed() => {
                 let settings = settings.borrow_and_update().clone();
@@ -175,11 +181,14 @@ pub(crate) async fn run(parts: Parts, stop: impl Future<Output = ()>) -> Departu
             _ = watch.tick() => {
                 driver.look_at_clock();
                 driver.look_whether_idle();
+                // Of a namespace of its own nobody tells.
+                driver.listener.network_changed();
                 driver.ask_once(Question::Watch);
             }
             () = changes.settled() => {
                 network.notify_one();
                 driver.udp.network_changed();
+                driver.listener.network_changed();
                 driver.ask_once(Question::Changed);
             }
             () = tokio::time::sleep(sleep) => driver.wake(),
@@ -221,6 +230,7 @@ struct Driver {
     snapshots: Snapshots,
     listener: Listener,
     udp: UdpDoor,
+    path: ManagementPath,
     /// Whether the clock was synchronised when it was looked at last.
     had_date: bool,
     /// This boot, for the state that a factory reset leaves.
@@ -292,7 +302,7 @@ impl Driver {
             Effect::OpenSession(target) => self.step(Step::Open(target)),
             Effect::Post(body) => self.post(body),
             Effect::SendDatagram(datagram) => {
-                tokio::task::spawn_local(datagram::send(datagram));
+                tokio::task::spawn_local(datagram::send(self.path.clone(), datagram));
             }
             Effect::CloseSession => self.step(Step::Close),
             Effect::Data(id, op) => self.ask_data(Question::Agent(id, op)),
@@ -359,12 +369,6 @@ impl Driver {
     fn ask_once(&self, question: fn(Rc<Cell<bool>>) -> Question) {
         if !self.watch_asked.replace(true) {
             self.ask_data(question(Rc::clone(&self.watch_asked)));
-        }
-    }
-
-    fn local_address(&mut self, address: std::net::IpAddr) {
-        if self.listener.door().local_address(address) {
-            self.ask_once(Question::Watch);
         }
     }
 

@@ -5,7 +5,7 @@ use std::{cell::RefCell, net::SocketAddr, path::Path, rc::Rc, sync::Arc, time::D
 
 use cwmp_core::{io::Input, settings::UdpListening, time::Wall};
 use cwmp_store::{Problem, StateFile, StoreError, durable::Files};
-use cwmp_transport::{Reachable, ReplayGuard, UdpConfig, UdpListener};
+use cwmp_transport::{ManagementPath, Reachable, ReplayGuard, UdpConfig, UdpListener};
 use serde::{Deserialize, Serialize};
 use tokio::{
     sync::{Notify, mpsc, watch},
@@ -63,6 +63,7 @@ pub(crate) struct UdpDoor {
 }
 
 struct Inside {
+    path: ManagementPath,
     source: Rc<AgentSource>,
     inputs: mpsc::UnboundedSender<Input>,
     notes: mpsc::UnboundedSender<acs_task::Note>,
@@ -84,6 +85,7 @@ impl UdpDoor {
     /// A closed door. Must be made inside a LocalSet.
     pub(crate) fn new(
         bind: SocketAddr,
+        path: ManagementPath,
         note: Note,
         date: Rc<dyn Fn() -> Option<Wall>>,
         source: Rc<AgentSource>,
@@ -91,7 +93,8 @@ impl UdpDoor {
         notes: mpsc::UnboundedSender<acs_task::Note>,
     ) -> Self {
         let (network, settled) = (Rc::new(Notify::new()), watch::Sender::new(true));
-        let inside = Rc::new(Inside { source, inputs, notes, network, settled, date, bind: bind.into() });
+        let inside =
+            Rc::new(Inside { path, source, inputs, notes, network, settled, date, bind: bind.into() });
         let (wanted, changes) = watch::channel(None);
         let task = tokio::task::spawn_local(Rc::clone(&inside).keep(changes, note.guard()));
         Self { inside, wanted, task }
@@ -131,7 +134,7 @@ impl Inside {
         while wanted.wait_for(Option::is_some).await.is_ok() {
             let Some(listening) = wanted.borrow_and_update().clone() else { continue };
             let bind = *self.bind.borrow();
-            let listener = match UdpListener::open(bind) {
+            let listener = match UdpListener::open(&self.path, bind).await {
                 Ok(listener) => listener,
                 Err(error) => {
                     let again = TRY_AGAIN.as_secs();
@@ -149,6 +152,7 @@ impl Inside {
             let told = Rc::clone(&self);
             let config = UdpConfig {
                 listening: *listening,
+                path: self.path.clone(),
                 sink,
                 date: Rc::clone(&self.date),
                 network: Rc::clone(&self.network),

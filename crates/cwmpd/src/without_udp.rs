@@ -4,6 +4,7 @@ use std::{net::SocketAddr, path::Path, rc::Rc, sync::Arc};
 
 use cwmp_core::{io::Input, settings::UdpListening, time::Wall};
 use cwmp_store::{Problem, StoreError, durable::Files};
+use cwmp_transport::ManagementPath;
 use tokio::sync::{mpsc, watch};
 
 use crate::{acs_task, agent_source::AgentSource};
@@ -24,6 +25,7 @@ pub(crate) struct UdpDoor(watch::Sender<bool>);
 impl UdpDoor {
     pub(crate) fn new(
         _: SocketAddr,
+        _: ManagementPath,
         _: Note,
         _: Rc<dyn Fn() -> Option<Wall>>,
         _: Rc<AgentSource>,

@@ -46,7 +46,7 @@ impl ReplayGuard {
     #[must_use]
     pub fn new(noted: Option<u64>, keep: KeepNote) -> Self {
         let noted = noted.unwrap_or(0);
-        let (accepted, rate) = (VecDeque::new(), Rate::default());
+        let (accepted, rate) = (VecDeque::new(), Rate::new(limits::REQUEST_BURST, limits::REQUEST_REFILL_MS));
         Self { floor: noted, accepted, noted, keep, rate, start: Instant::now() }
     }
 

@@ -21,16 +21,16 @@ use cwmp_core::{
     time::{Mono, Wall},
 };
 use tokio::{
-    net::{UdpSocket, lookup_host},
+    net::UdpSocket,
     sync::{Notify, mpsc},
-    time::{Instant, sleep, sleep_until, timeout},
+    time::{Instant, sleep, sleep_until},
 };
 
 pub use self::guard::{KeepNote, ReplayGuard};
 use self::request::UdpRequest;
 use crate::{
     limits,
-    local::source_towards,
+    path::ManagementPath,
     random,
     stun::{Act, Binding, Line, Loss, is_stun},
 };
@@ -39,6 +39,8 @@ use crate::{
 pub struct UdpConfig {
     /// Who may ring, and how the NAT is dealt with.
     pub listening: UdpListening,
+    /// The way to the STUN server.
+    pub path: ManagementPath,
     /// Where accepted requests go. While it is full, further ones add nothing: a session is due anyway.
     pub sink: mpsc::Sender<Via>,
     /// The date, while the clock is synchronised.
@@ -70,8 +72,8 @@ impl UdpListener {
     ///
     /// # Errors
     /// What the system says.
-    pub fn open(address: SocketAddr) -> io::Result<Self> {
-        let door = socket(address)?;
+    pub async fn open(path: &ManagementPath, address: SocketAddr) -> io::Result<Self> {
+        let door = path.udp(address).await?;
         let address = door.local_addr()?;
         Ok(Self { door, address })
     }
@@ -117,13 +119,6 @@ impl UdpListener {
 
 /// One byte more than is read: a datagram that fills it is too long.
 const BUFFER: usize = limits::UDP_REQUEST_BYTES + 1;
-
-/// The one place where sockets for connection requests over UDP and for STUN are made.
-fn socket(address: SocketAddr) -> io::Result<UdpSocket> {
-    let socket = std::net::UdpSocket::bind(address)?;
-    socket.set_nonblocking(true)?;
-    UdpSocket::from_std(socket)
-}
 
 /// Rings, if it is a connection request of somebody who may.
 fn take(bytes: &[u8], from: SocketAddr, config: &UdpConfig, guard: &mut ReplayGuard) {
@@ -236,7 +231,7 @@ impl<'a> Course<'a> {
     /// Asks anew where everything is.
     fn look(&mut self) {
         self.again = None;
-        self.looking = Some(Box::pin(look(self.address, &self.config.listening)));
+        self.looking = Some(Box::pin(look(&self.config.path, self.address, &self.config.listening)));
     }
 
     fn begin(&mut self, found: Found) {
@@ -271,7 +266,7 @@ impl<'a> Course<'a> {
         while let Some(act) = self.binding.as_mut().and_then(Binding::poll) {
             match act {
                 Act::Send(line, bytes) => self.send(line, &bytes, door).await,
-                Act::OpenTest => self.open_test(),
+                Act::OpenTest => self.open_test().await,
                 Act::CloseTest => self.test = None,
                 Act::Mapped(address) => {
                     self.complaint.clear();
@@ -307,9 +302,10 @@ impl<'a> Course<'a> {
         }
     }
 
-    fn open_test(&mut self) {
+    async fn open_test(&mut self) {
         let any = SocketAddr::new(self.address.ip(), 0);
-        self.test = match (socket(any), socket(any)) {
+        let path = &self.config.path;
+        self.test = match (path.udp(any).await, path.udp(any).await) {
             (Ok(tested), Ok(asker)) => Some((tested, asker)),
             _ => None,
         };
@@ -341,7 +337,7 @@ impl<'a> Course<'a> {
 }
 
 /// Finds the server and the way to it.
-async fn look(address: SocketAddr, listening: &UdpListening) -> Found {
+async fn look(path: &ManagementPath, address: SocketAddr, listening: &UdpListening) -> Found {
     let own = Some(address.ip()).filter(|ip| !ip.is_unspecified());
     let UdpListening { acs, stun, .. } = listening;
     if let (false, Some(own)) = (stun.enable, own) {
@@ -354,18 +350,16 @@ async fn look(address: SocketAddr, listening: &UdpListening) -> Found {
         (false, _) => (acs?.host.as_str(), acs?.port),
     };
     let wait = Duration::from_millis(limits::UDP_RESOLVE_MS);
-    let found = match timeout(wait, lookup_host((host.trim_matches(['[', ']']), port))).await {
-        Ok(Ok(found)) => found,
-        Ok(Err(error)) => return Err(format!("{host}: {error}")),
-        Err(_) => return Err(format!("{host}: the name server does not answer")),
-    };
+    let found = path.resolve(host.trim_matches(['[', ']']), port, wait).await;
     // Of several addresses the first of the right family serves until it fails; name servers take turns.
-    let mut found = found.filter(|peer| peer.is_ipv4() == address.is_ipv4()).take(limits::ADDRESSES);
-    let peer =
-        found.next().ok_or_else(|| format!("{host} has no address of the family of {}", address.ip()))?;
+    let mut found = found.map_err(|reason| format!("{host}: {reason}"))?.into_iter();
+    let peer = found.find(|peer| peer.is_ipv4() == address.is_ipv4());
+    let peer = peer.ok_or_else(|| format!("{host} has no address of the family of {}", address.ip()))?;
     let local = match own {
         Some(own) => own,
-        None => source_towards(peer).await.ok_or_else(|| format!("{host}: no way leads to {}", peer.ip()))?,
+        None => {
+            path.source_towards(peer).await.ok_or_else(|| format!("{host}: no way leads to {}", peer.ip()))?
+        }
     };
     Ok((stun.enable.then_some(peer), local))
 }
