@@ -15,7 +15,7 @@ use tokio::sync::{mpsc, oneshot};
 use crate::{
     control::Answer,
     ledger::{Ledger, tell_of_rollback},
-    listener::Door,
+    listener::Doors,
     snapshots::Snapshots,
 };
 
@@ -109,7 +109,7 @@ impl Tree {
 pub(crate) async fn run(
     mut tree: Tree,
     snapshots: Snapshots,
-    door: Rc<Door>,
+    doors: Doors,
     mut questions: mpsc::UnboundedReceiver<Question>,
 ) {
     let inputs = tree.inputs.clone();
@@ -119,7 +119,7 @@ pub(crate) async fn run(
         match question {
             Question::Agent(id, op) => {
                 if matches!(op, DataOp::Inform { .. }) {
-                    door.settle().await;
+                    doors.settle().await;
                 }
                 let answer = execute(&mut tree, &snapshots, op, Origin::Acs).await;
                 inputs.send(Input::DataDone(id, answer)).ok();
@@ -139,7 +139,7 @@ pub(crate) async fn run(
             }
             Question::Changed(asked) => {
                 asked.set(false);
-                door.settle().await;
+                doors.settle().await;
                 watch(&mut tree, &inputs).await;
             }
             Question::Forget(done) => {

@@ -33,11 +33,12 @@ use crate::{
     discovery::{Announcement, Ear},
     jobs::{Jobs, Workshop},
     ledger::Ledger,
-    listener::Listener,
+    listener::{Doors, Listener},
     restart::{self, Departure},
     snapshots::Snapshots,
     store_task::{self, Kept, Order},
     trace::Trace,
+    udp_door::{self, UdpDoor},
 };
 
 /// The loop looks at the clock at least this often, in case a suspend has stopped its timers.
@@ -59,6 +60,8 @@ pub(crate) struct Parts {
     pub(crate) ledger: Rc<Ledger>,
     pub(crate) diagnostics: Rc<Diagnostics>,
     pub(crate) kept: Kept,
+    /// What connection requests over UDP have been taken.
+    pub(crate) udp_note: udp_door::Note,
     pub(crate) start: Box<Start>,
     /// Requests of the command line.
     pub(crate) asked: mpsc::Receiver<Asked>,
@@ -77,6 +80,7 @@ pub(crate) async fn run(parts: Parts, stop: impl Future<Output = ()>) -> Departu
         ledger,
         diagnostics,
         kept,
+        udp_note,
         start,
         mut asked,
     } = parts;
@@ -102,7 +106,7 @@ pub(crate) async fn run(parts: Parts, stop: impl Future<Output = ()>) -> Departu
     });
     let snapshots = Snapshots::default();
     let network = Rc::new(Notify::new());
-    let acs = acs_task::run(client, path.clone(), Rc::clone(&network), to_acs, inputs.clone(), notes);
+    let acs = acs_task::run(client, path.clone(), Rc::clone(&network), to_acs, inputs.clone(), notes.clone());
     let acs = tokio::task::spawn_local(acs);
     let store = tokio::task::spawn_local(store_task::run(kept, to_store, inputs.clone()));
     let mut settings = source.subscribe();
@@ -126,9 +130,14 @@ pub(crate) async fn run(parts: Parts, stop: impl Future<Output = ()>) -> Departu
         diagnostics,
         ledger: workshop_ledger,
     };
+    let bind = config.udp_address();
+    let date = Rc::clone(&platform);
+    let date = Rc::new(move || clock::now(date.clock_is_synchronised()).wall);
+    let udp = UdpDoor::new(bind, path.clone(), udp_note, date, Rc::clone(&source), inputs.clone(), notes);
     let listener = Listener::new(config.connection_request, path.clone(), Rc::clone(&source), inputs.clone());
     let door = listener.door();
-    let tree = data_task::run(tree, snapshots.clone(), Rc::clone(&door), to_data);
+    let doors = Doors { http: Rc::clone(&door), udp: udp.settled() };
+    let tree = data_task::run(tree, snapshots.clone(), doors, to_data);
     let tree = tokio::task::spawn_local(tree);
     let mut changes = ChangeWatch::new(platform.changes());
     let mut driver = Driver {
@@ -147,6 +156,7 @@ pub(crate) async fn run(parts: Parts, stop: impl Future<Output = ()>) -> Departu
         listener,
         source,
         ear,
+        udp,
         path,
         had_date: false,
         boot_id: start.state.boot_id.clone(),
@@ -162,7 +172,10 @@ pub(crate) async fn run(parts: Parts, stop: impl Future<Output = ()>) -> Departu
         let sleep = driver.sleep();
         tokio::select! {
             Some(input) = incoming.recv() => driver.handle(input),
-            Some(Note::LocalAddress(address)) = noted.recv() => door.local_address(address),
+            Some(note) = noted.recv() => match note {
+                Note::LocalAddress(address) => door.local_address(address),
+                Note::Reachable => driver.ask_once(Question::Watch),
+            },
             () = door.url_changed() => driver.ask_once(Question::Watch),
             Some(asked) = asked.recv() => driver.asked(asked),
             Ok(()) = settings.changed() => {
@@ -179,6 +192,7 @@ pub(crate) async fn run(parts: Parts, stop: impl Future<Output = ()>) -> Departu
             }
             () = changes.settled() => {
                 network.notify_one();
+                driver.udp.network_changed();
                 driver.listener.network_changed();
                 driver.ask_once(Question::Changed);
             }
@@ -222,6 +236,7 @@ struct Driver {
     listener: Listener,
     source: Rc<AgentSource>,
     ear: Rc<Ear>,
+    udp: UdpDoor,
     path: ManagementPath,
     /// Whether the clock was synchronised when it was looked at last.
     had_date: bool,
@@ -300,6 +315,7 @@ impl Driver {
             Effect::Data(id, op) => self.ask_data(Question::Agent(id, op)),
             Effect::ReleaseSnapshot(id) => self.snapshots.release(id),
             Effect::Listen(settings) => self.listener.listen(settings),
+            Effect::ListenUdp(settings) => self.udp.listen(settings),
             Effect::Reboot(cause) => {
                 let (platform, store) = (Rc::clone(&self.platform), self.orders.clone());
                 let (inputs, departures) = (self.inputs.clone(), self.departures.clone());

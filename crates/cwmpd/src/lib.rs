@@ -35,6 +35,8 @@ mod run;
 mod snapshots;
 mod store_task;
 mod trace;
+#[cfg_attr(not(feature = "stun"), path = "without_udp.rs")]
+mod udp_door;
 pub mod workbench;
 
 #[cfg(test)]

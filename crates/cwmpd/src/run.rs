@@ -33,6 +33,7 @@ use crate::{
     log, mapping, numbers, platforms,
     restart::{Departure, Mirror},
     store_task::Kept,
+    udp_door::Note,
 };
 
 /// Requests of the command line that wait for the loop.
@@ -126,6 +127,8 @@ pub(crate) async fn assemble(
     let cause = if state.boot_id == boot_id { BootCause::AgentRestart } else { BootCause::Boot };
     let mirror = config.prozone.open().map(|zone| Mirror::start(zone, &mut state, cause, &boot_id));
     state.boot_id.clone_from(&boot_id);
+    let (udp_note, problems) = Note::open(files, &open("udp.json")).map_err(one)?;
+    warn(&problems);
     let (attributes, problems) =
         AttributeFile::open(Arc::clone(files), &open("attributes.json"), owner(&facts.id)).map_err(one)?;
     warn(&problems);
@@ -192,6 +195,7 @@ pub(crate) async fn assemble(
         ledger,
         diagnostics,
         kept,
+        udp_note,
         start,
         asked,
     })
