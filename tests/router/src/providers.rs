@@ -161,7 +161,14 @@ impl Services {
     async fn settle(&mut self) {
         for (service, running) in &mut self.running {
             let wanted = service.objects(&lock(&self.world));
-            running.objects.retain(|path, _| wanted.contains(path));
+            let known = running.objects.keys();
+            let gone: Vec<String> = known.filter(|path| !wanted.contains(path)).cloned().collect();
+            for path in gone {
+                running.objects.remove(&path);
+                while running.bus.objects(&path).await.is_ok_and(|found| !found.is_empty()) {
+                    tokio::task::yield_now().await;
+                }
+            }
             for path in wanted {
                 let (bus, inputs) = (&running.bus, &self.inputs);
                 let named = path.clone();
@@ -183,18 +190,17 @@ impl Services {
         let mut told = Vec::new();
         let arguments = json::to_json(&call.arguments);
         let answer = services::answer(&mut lock(&self.world), object, &call.method, &arguments, &mut told);
+        // Before the answer, so that a test sees what its call has brought about.
+        self.tell(told).await;
         match answer {
             Ok(replies) => {
                 for reply in &replies {
-                    if let Err(error) = call.reply(&typed(reply)) {
-                        panic!("{object} {}: {error}", call.method);
-                    }
+                    call.reply(&typed(reply)).expect("answers of the router can be sent");
                 }
                 call.finish(status::OK);
             }
             Err(code) => call.finish(code),
         }
-        self.tell(told).await;
     }
 
     async fn tell(&mut self, told: Vec<Told>) {
