@@ -82,6 +82,13 @@ impl Router {
         self.root().join("var/run/ubus/ubus.sock")
     }
 
+    /// What the programs in the folder were started with (sysupgrade, jffs2reset, firstboot, reboot, opkg), in order.
+    #[must_use]
+    pub fn commands(&self) -> Vec<String> {
+        let text = fs::read_to_string(self.root().join("tmp/commands")).unwrap_or_default();
+        text.lines().map(str::to_owned).collect()
+    }
+
     /// Looks at the state of the box, or changes it. What is changed by hand shows in files after [`Router::reload`].
     pub fn world<T>(&self, with: impl FnOnce(&mut World) -> T) -> T {
         with(&mut lock(&self.world))

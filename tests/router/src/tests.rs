@@ -203,3 +203,26 @@ fn services_and_the_bus_itself_can_go_and_come() {
         }
     });
 }
+
+#[test]
+fn programs_are_played_on_the_files() {
+    let router = Router::start().unwrap();
+    let run = |program: &str, arguments: &[&str]| {
+        let path = router.root().join(program);
+        std::process::Command::new(path).args(arguments).output().unwrap()
+    };
+    let backup = router.root().join("tmp/backup.tar.gz").display().to_string();
+    assert!(run("sbin/sysupgrade", &["-b", &backup]).status.success());
+    edit(&router, "system", "'OpenWrt'", "'changed'");
+    assert!(run("sbin/sysupgrade", &["-r", &backup]).status.success());
+    assert!(file(&router, "etc/config/system").contains("'OpenWrt'"));
+    assert!(!run("sbin/sysupgrade", &["-T", "/tmp/bad.bin"]).status.success());
+    assert!(run("usr/bin/opkg", &["remove", "sqm-scripts"]).status.success());
+    assert!(!run("usr/bin/opkg", &["install", "/tmp/none.ipk"]).status.success());
+    let installed = run("usr/bin/opkg", &["list-installed"]).stdout;
+    let installed = String::from_utf8(installed).unwrap();
+    assert_eq!(installed.lines().count(), 5, "{installed}");
+    assert!(installed.starts_with("base-files - 1660~29397011cc\n") && !installed.contains("sqm"));
+    let commands = router.commands();
+    assert_eq!((commands.len(), commands[3].as_str()), (6, "opkg remove sqm-scripts"));
+}
