@@ -255,7 +255,7 @@ fn large_arguments_and_answers_go_through_in_one_piece() {
         };
         let (answers, ()) = tokio::join!(calls, serve);
         for answer in [answers.0, answers.1, answers.2] {
-            assert_eq!(answer.unwrap(), [large.clone()]);
+            assert_eq!(answer.unwrap(), std::slice::from_ref(&large));
         }
         let too_large = said(&"x".repeat(crate::limits::FRAME_BYTES));
         assert_eq!(

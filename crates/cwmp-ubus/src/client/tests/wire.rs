@@ -42,7 +42,7 @@ impl Wire {
             }
             later.push((add, fields));
         };
-        wire.others = later;
+        wire.others.extend(later);
         wire.add(&add, WATCHER, status::OK).await;
         let register = wire.next(kind::INVOKE).await.0;
         wire.status(&register, status::OK).await;
