@@ -21,6 +21,8 @@ use tokio::{
     sync::mpsc,
 };
 
+#[cfg(feature = "ubus")]
+use crate::bus;
 use crate::{
     agent_source::AgentSource,
     attributes::{AttributeFile, owner},
@@ -28,7 +30,9 @@ use crate::{
     control::ControlSocket,
     driver::{self, Parts},
     ledger::{Around, Ledger},
-    log, mapping, numbers, platforms,
+    log, mapping,
+    news::News,
+    numbers, platforms,
     restart::{Departure, Mirror},
     store_task::Kept,
 };
@@ -82,12 +86,36 @@ async fn start(folder: &Path) -> Result<Departure, Vec<String>> {
     warn(&unknown);
     let (asked, requests) = mpsc::channel(WAITING_REQUESTS);
     let socket = config.control_socket.clone();
+    let bus_asked = asked.clone();
     let _socket = ControlSocket::open(&socket, asked)
         .map_err(|error| vec![format!("control_socket {}: {error}", socket.display())])?;
+    let (_bus, news) = on_the_bus(&layers, &bus_asked)?;
     let mut parts = assemble(config, layers, platform, numbers, &files, requests).await?;
+    parts.news = news;
     parts.recover().await;
     let stop = stop_signal().map_err(one)?;
     Ok(driver::run(parts, stop).await)
+}
+
+/// The agent's object on the bus, and who tells it of sessions and transfers.
+#[cfg(feature = "ubus")]
+fn on_the_bus(
+    layers: &SharedLayers,
+    asked: &mpsc::Sender<crate::control::Asked>,
+) -> Result<(bus::OnTheBus, Option<News>), Vec<String>> {
+    let (config, unknown) = bus::Config::load(&layers.borrow()).map_err(all)?;
+    warn(&unknown);
+    let (news, told) = News::new();
+    Ok((bus::OnTheBus::start(config, asked, told), Some(news)))
+}
+
+/// Without the feature `ubus` there is no bus.
+#[cfg(not(feature = "ubus"))]
+fn on_the_bus(
+    _layers: &SharedLayers,
+    _asked: &mpsc::Sender<crate::control::Asked>,
+) -> Result<((), Option<News>), Vec<String>> {
+    Ok(((), None))
 }
 
 /// Puts the parts together around a platform.
@@ -166,7 +194,20 @@ pub(crate) async fn assemble(
     let kept = Kept { file: state_file, mirror };
     tracing::info!("cwmpd {} on {}", env!("CARGO_PKG_VERSION"), platform.name());
     let start = Box::new(start);
-    Ok(Parts { config, layers, platform, numbers, source, data, ledger, diagnostics, kept, start, asked })
+    Ok(Parts {
+        config,
+        layers,
+        platform,
+        numbers,
+        source,
+        data,
+        ledger,
+        diagnostics,
+        kept,
+        start,
+        asked,
+        news: None,
+    })
 }
 
 impl Parts {
