@@ -6,7 +6,7 @@
 use std::{cell::Cell, rc::Rc, time::Duration};
 
 use cwmp_core::{
-    agent::Agent,
+    agent::{Agent, SessionPhase},
     event::{EventCode, EventStruct},
     io::{Body, Effect, Input, Level, LocalCommand, Record, Start},
     rpc::{ArgStruct, CommandKey, RequestDownload},
@@ -15,6 +15,7 @@ use cwmp_core::{
 use cwmp_datamodel::DataModel;
 use cwmp_diagnostics::Diagnostics;
 use cwmp_platform::{Platform, PlatformError, instances::InstanceNumbers};
+use cwmp_store::{Layers, durable::RealFiles};
 use cwmp_transport::{
     AcsClient, ClientConfig, ManagementPath, PostBody, Tls, TlsConfig,
     files::{FileClient, FileConfig},
@@ -34,6 +35,7 @@ use crate::{
     jobs::{Jobs, Workshop},
     ledger::Ledger,
     listener::{Doors, Listener},
+    news::News,
     restart::{self, Departure},
     snapshots::Snapshots,
     store_task::{self, Kept, Order},
@@ -45,6 +47,8 @@ use crate::{
 const LONGEST_SLEEP: Duration = Duration::from_secs(300);
 /// How often parameters with active notification are compared with what the ACS knows.
 const WATCH_EVERY: Duration = Duration::from_secs(30);
+/// How long a reload waits, so that whoever has asked for it gets the answer.
+const RELOAD_GRACE: Duration = Duration::from_millis(200);
 /// How long the end of the program waits for the store to write what is under way.
 const LAST_WRITES: Duration = Duration::from_secs(10);
 
@@ -65,6 +69,8 @@ pub(crate) struct Parts {
     pub(crate) start: Box<Start>,
     /// Requests of the command line.
     pub(crate) asked: mpsc::Receiver<Asked>,
+    /// Who is told of sessions and transfers.
+    pub(crate) news: Option<News>,
 }
 
 /// Runs the agent until `stop` comes or it has to start again.
@@ -83,6 +89,7 @@ pub(crate) async fn run(parts: Parts, stop: impl Future<Output = ()>) -> Departu
         udp_note,
         start,
         mut asked,
+        news,
     } = parts;
     let (inputs, mut incoming) = mpsc::unbounded_channel();
     let (notes, mut noted) = mpsc::unbounded_channel();
@@ -161,6 +168,7 @@ pub(crate) async fn run(parts: Parts, stop: impl Future<Output = ()>) -> Departu
         had_date: false,
         boot_id: start.state.boot_id.clone(),
         trace,
+        news,
     };
 
     let clock = ClockWatch::new();
@@ -243,6 +251,7 @@ struct Driver {
     /// This boot, for the state that a factory reset leaves.
     boot_id: String,
     trace: Option<Trace>,
+    news: Option<News>,
 }
 
 impl Driver {
@@ -297,6 +306,9 @@ impl Driver {
             && (input.is_some() || !names.is_empty())
         {
             trace.add(now, input.as_ref(), names);
+        }
+        if let Some(news) = &mut self.news {
+            news.look(&self.agent.status(now));
         }
     }
 
@@ -395,6 +407,17 @@ impl Driver {
         let command = match request {
             Request::Get { paths } => return self.ask_data(Question::Get(paths, answer)),
             Request::Set { values } => return self.ask_data(Question::Set(values, answer)),
+            Request::Add { path } => return self.ask_data(Question::Add(path, answer)),
+            Request::Delete { path } => return self.ask_data(Question::Delete(path, answer)),
+            Request::Look => {
+                self.ask_once(Question::Watch);
+                answer.send(Answer::Done).ok();
+                return;
+            }
+            Request::Reload => {
+                answer.send(self.reload().map_or_else(Answer::error, |()| Answer::Done)).ok();
+                return;
+            }
             Request::Status => {
                 let status = Box::new(self.agent.status(self.now()));
                 answer.send(Answer::Status { status }).ok();
@@ -438,6 +461,27 @@ impl Driver {
         Ok(())
     }
 
+    /// Has the program start again with the configuration as it is now, unless that would interrupt something or the
+    /// program could not start with it.
+    fn reload(&self) -> Result<(), String> {
+        let status = self.agent.status(self.now());
+        if status.session != SessionPhase::Idle {
+            return Err("a session is on: reload when it is over".to_owned());
+        }
+        if status.transfers.iter().any(|transfer| transfer.state == "running") {
+            return Err("a transfer is under way: reload when it is over".to_owned());
+        }
+        let folder = self.layers.borrow().dir().to_owned();
+        let read = Layers::load(RealFiles::shared(), &folder).map_err(|error| error.to_string())?;
+        Config::load(&read.0).map_err(|problems| crate::run::all(problems).join("; "))?;
+        let departures = self.departures.clone();
+        tokio::task::spawn_local(async move {
+            tokio::time::sleep(RELOAD_GRACE).await;
+            departures.send(Departure::StartAgain).ok();
+        });
+        Ok(())
+    }
+
     /// What the agent is to do, or why it won't.
     fn command(&self, request: Request) -> Result<LocalCommand, String> {
         Ok(match request {
@@ -459,6 +503,10 @@ impl Driver {
             Request::FactoryReset => LocalCommand::FactoryReset,
             Request::Get { .. }
             | Request::Set { .. }
+            | Request::Add { .. }
+            | Request::Delete { .. }
+            | Request::Look
+            | Request::Reload
             | Request::Status
             | Request::Dhcp(_)
             | Request::Event { .. } => {

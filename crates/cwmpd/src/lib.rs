@@ -13,6 +13,8 @@ mod acs_task;
 mod agent_source;
 mod arguments;
 mod attributes;
+#[cfg(feature = "ubus")]
+mod bus;
 mod changes;
 mod clock;
 mod config;
@@ -28,6 +30,7 @@ mod ledger;
 mod listener;
 mod log;
 mod mapping;
+mod news;
 mod numbers;
 mod platforms;
 mod restart;
