@@ -11,7 +11,9 @@ use cwmp_platform::source::{
     Access::ReadOnly, ObjectKind, ParameterSink, ParameterSource, SourceError, Wanted,
 };
 
-use crate::{clock, device_info::uptime, files::clean, platform::Shared, zone::Zone};
+use cwmp_linux::system::uptime;
+
+use crate::{clock, files::clean, platform::Shared, zone::Zone};
 
 const TIME: &str = "Device.Time.";
 /// 0001-01-01T00:00:00Z in seconds since the epoch: where TR-106 lets time since the boot begin.

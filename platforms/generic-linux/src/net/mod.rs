@@ -18,16 +18,12 @@ use cwmp_platform::{
 use crate::{clock, files::Root, platform::Shared};
 
 mod bridging;
-mod changes;
 mod dns;
 mod ethernet;
 mod hosts;
 mod ip;
-mod kernel;
 mod layout;
 mod leases;
-mod moment;
-mod netlink;
 mod routing;
 mod rows;
 mod stack;
@@ -35,7 +31,9 @@ mod stack;
 #[cfg(test)]
 mod tests;
 
-pub(crate) use changes::NetworkChanges;
+pub(crate) use cwmp_linux::NetworkChanges;
+
+use cwmp_linux::{kernel, moment};
 
 use kernel::{Address, Index, Kernel, Link, Netlink, Route};
 use layout::{ETHERNET_INTERFACE, ETHERNET_LINK, IP_INTERFACE, Layout, VLAN_TERMINATION};

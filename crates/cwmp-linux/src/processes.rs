@@ -1,6 +1,6 @@
 //! Device.DeviceInfo.ProcessStatus: processor load and the table of processes.
 
-use std::{cell::Cell, rc::Rc};
+use std::cell::Cell;
 
 use async_trait::async_trait;
 use cwmp_platform::source::{
@@ -8,10 +8,7 @@ use cwmp_platform::source::{
 };
 use nix::unistd::{SysconfVar, sysconf};
 
-use crate::{
-    files::{Root, clean},
-    platform::Shared,
-};
+use crate::files::{Root, clean};
 
 const PROCESS_STATUS: &str = "Device.DeviceInfo.ProcessStatus.";
 const PROCESS: &str = "Device.DeviceInfo.ProcessStatus.Process.{i}.";
@@ -21,8 +18,8 @@ const PROCESSES: usize = 1024;
 const LOAD_TICKS: u64 = 10;
 
 /// Answers for the processes. An instance is numbered by its process id: stable while the process lives.
-pub(crate) struct Processes {
-    shared: Rc<Shared>,
+pub struct Processes {
+    root: Root,
     sample: Cell<Sample>,
     load: Cell<u64>,
 }
@@ -36,15 +33,16 @@ struct Sample {
 
 impl Processes {
     /// The load is counted from here on.
-    pub(crate) fn new(shared: Rc<Shared>) -> Self {
-        let processes = Self { shared, sample: Cell::default(), load: Cell::new(0) };
+    #[must_use]
+    pub fn new(root: Root) -> Self {
+        let processes = Self { root, sample: Cell::default(), load: Cell::new(0) };
         processes.cpu_usage();
         processes
     }
 
     /// Percent of the time since the last reading in which the processors were not idle.
     fn cpu_usage(&self) -> u64 {
-        let (before, now) = (self.sample.get(), sample(&self.shared.root).unwrap_or_default());
+        let (before, now) = (self.sample.get(), sample(&self.root).unwrap_or_default());
         let total = now.total.saturating_sub(before.total);
         if total >= LOAD_TICKS {
             let busy = total.saturating_sub(now.idle.saturating_sub(before.idle));
@@ -90,7 +88,7 @@ impl ParameterSource for Processes {
             return Ok(());
         }
         out.object("Device.DeviceInfo.ProcessStatus.Process.", ObjectKind::Table { addable: false });
-        let root = &self.shared.root;
+        let root = &self.root;
         let mut pids = pids(root);
         if pids.len() > PROCESSES {
             tracing::debug!("{} processes: the first {PROCESSES} are reported", pids.len());
@@ -118,7 +116,8 @@ impl ParameterSource for Processes {
 }
 
 /// The numbers of all processes, ascending.
-pub(crate) fn pids(root: &Root) -> Vec<u32> {
+#[must_use]
+pub fn pids(root: &Root) -> Vec<u32> {
     let mut pids: Vec<u32> =
         root.names("proc").iter().filter_map(|name| name.parse().ok()).filter(|n| *n > 0).collect();
     pids.sort_unstable();
@@ -190,10 +189,7 @@ impl Process {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::{
-        Options,
-        testing::{Collected, FakeRoot, FakeSettings, assert_fits_the_model},
-    };
+    use crate::testing::{Collected, FakeRoot, assert_fits_the_model};
 
     const UNITS: Units = Units { ticks_per_second: 100, page_bytes: 4096 };
 
@@ -204,8 +200,7 @@ mod tests {
     }
 
     fn source(root: &FakeRoot) -> Processes {
-        let options = Options { root: root.path().to_owned(), ..Options::default() };
-        Processes::new(Rc::new(Shared::new(options, Rc::new(FakeSettings::default()))))
+        Processes::new(root.root())
     }
 
     #[test]
@@ -270,8 +265,7 @@ mod tests {
 
     #[tokio::test]
     async fn this_machine_fits_the_model() {
-        let shared = Shared::new(Options::default(), Rc::new(FakeSettings::default()));
-        assert_fits_the_model(&Processes::new(Rc::new(shared))).await;
+        assert_fits_the_model(&Processes::new(Root::new("/".into()))).await;
     }
 
     #[tokio::test]

@@ -33,18 +33,18 @@ const KILL_GRACE: Duration = Duration::from_secs(5);
 /// For the end of stderr after the command has ended; a child that it left behind may hold the pipe open for ever.
 const DRAIN_GRACE: Duration = Duration::from_millis(500);
 /// Exit status by which a command says that the file is not for this box and nothing was changed (EX_DATAERR).
-pub(crate) const REFUSED: i32 = 65;
+pub const REFUSED: i32 = 65;
 /// Exit status for too little room (EX_CANTCREAT).
-pub(crate) const NO_ROOM: i32 = 73;
+pub const NO_ROOM: i32 = 73;
 /// Exit status for a file that is not authentic (EX_NOPERM).
-pub(crate) const UNAUTHENTIC: i32 = 77;
+pub const UNAUTHENTIC: i32 = 77;
 
 /// Runs a command to its end. Each placeholder (`{file}`) in an argument is replaced by its text.
 ///
 /// # Errors
 /// [`PlatformError::Refused`], [`PlatformError::NoRoom`] and [`PlatformError::Unauthentic`] for their exit statuses,
 /// [`PlatformError::Failed`] for all else, with the command, the exit status and the last lines of stderr.
-pub(crate) async fn run(
+pub async fn run(
     command: &[String],
     placeholders: &[(&str, &OsStr)],
     limit: Duration,
@@ -54,7 +54,7 @@ pub(crate) async fn run(
 
 /// Which part is kept of what a command writes.
 #[derive(Clone, Copy)]
-pub(crate) enum Keep {
+pub enum Keep {
     /// At most so many bytes; more is an error.
     All(usize),
     /// The last bytes.
@@ -65,7 +65,7 @@ pub(crate) enum Keep {
 ///
 /// # Errors
 /// Those of [`run`].
-pub(crate) async fn output(
+pub async fn output(
     command: &[String],
     placeholders: &[(&str, &OsStr)],
     limit: Duration,

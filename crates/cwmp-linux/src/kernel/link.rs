@@ -11,39 +11,57 @@ const SHAPER: &str = "ifb";
 
 /// A network device.
 #[derive(Clone, Debug, Default, PartialEq)]
-pub(crate) struct Link {
-    pub(crate) index: Index,
-    pub(crate) name: String,
-    pub(crate) is_ethernet: bool,
-    pub(crate) is_loopback: bool,
+pub struct Link {
+    /// Index of its device.
+    pub index: Index,
+    /// Its name.
+    pub name: String,
+    /// Its frames are Ethernet's.
+    pub is_ethernet: bool,
+    /// It is the loopback device.
+    pub is_loopback: bool,
     /// Switched on.
-    pub(crate) up: bool,
+    pub up: bool,
     /// Ready for packets, as far as the driver says.
-    pub(crate) running: bool,
-    pub(crate) state: OperState,
+    pub running: bool,
+    /// Its state.
+    pub state: OperState,
     /// None where the device has none of six bytes.
-    pub(crate) mac: Option<String>,
-    pub(crate) mtu: u32,
-    pub(crate) kind: LinkKind,
+    pub mac: Option<String>,
+    /// Largest packet, in bytes.
+    pub mtu: u32,
+    /// What sort it is.
+    pub kind: LinkKind,
     /// The bridge, bond or VRF that it belongs to.
-    pub(crate) master: Option<Index>,
+    pub master: Option<Index>,
     /// It carries the frames of its master and has no addresses of its own.
-    pub(crate) enslaved: bool,
+    pub enslaved: bool,
     /// What the bridge says of it as a port.
-    pub(crate) port: Option<PortFacts>,
-    pub(crate) stats: Option<Stats>,
+    pub port: Option<PortFacts>,
+    /// Its counters; None where the kernel tells none.
+    pub stats: Option<Stats>,
 }
 
 /// What sort of device it is, as far as that matters to the tree.
 #[derive(Clone, Debug, Default, PartialEq)]
-pub(crate) enum LinkKind {
+pub enum LinkKind {
     /// A port, or one that stands for a port: no kind at all, veth, a port of a switch.
     #[default]
     Port,
     /// A VLAN on another device.
-    Vlan { on: Option<Index>, id: Option<u16>, tpid: Option<u16> },
+    Vlan {
+        /// The device below.
+        on: Option<Index>,
+        /// VLAN ID.
+        id: Option<u16>,
+        /// Ethernet type of its tags.
+        tpid: Option<u16>,
+    },
     /// Another address on another device.
-    MacVlan { on: Option<Index> },
+    MacVlan {
+        /// The device below.
+        on: Option<Index>,
+    },
     /// A bridge.
     Bridge(BridgeFacts),
     /// Everything else.
@@ -52,52 +70,75 @@ pub(crate) enum LinkKind {
 
 /// Settings of a bridge, in the kernel's units: hundredths of a second for all times.
 #[derive(Clone, Debug, Default, PartialEq)]
-pub(crate) struct BridgeFacts {
-    pub(crate) forward_delay: Option<u32>,
-    pub(crate) hello_time: Option<u32>,
-    pub(crate) max_age: Option<u32>,
-    pub(crate) ageing_time: Option<u32>,
+pub struct BridgeFacts {
+    /// Hundredths of a second.
+    pub forward_delay: Option<u32>,
+    /// Hundredths of a second.
+    pub hello_time: Option<u32>,
+    /// Hundredths of a second.
+    pub max_age: Option<u32>,
+    /// Hundredths of a second.
+    pub ageing_time: Option<u32>,
     /// 0 is off.
-    pub(crate) stp: Option<u32>,
-    pub(crate) priority: Option<u16>,
-    pub(crate) vlan_filtering: Option<bool>,
+    pub stp: Option<u32>,
+    /// Its priority.
+    pub priority: Option<u16>,
+    /// Whether frames are kept apart by VLAN.
+    pub vlan_filtering: Option<bool>,
 }
 
 /// A port of a bridge.
 #[derive(Clone, Debug, Default, PartialEq)]
-pub(crate) struct PortFacts {
+pub struct PortFacts {
     /// BR_STATE_...
-    pub(crate) state: Option<u8>,
+    pub state: Option<u8>,
     /// 0 to 63.
-    pub(crate) priority: Option<u16>,
-    pub(crate) cost: Option<u32>,
+    pub priority: Option<u16>,
+    /// Cost of the path through it.
+    pub cost: Option<u32>,
 }
 
 /// Operational state (RFC 2863).
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub(crate) enum OperState {
+pub enum OperState {
+    /// The driver does not tell.
     #[default]
     Unknown,
+    /// It is not there.
     NotPresent,
+    /// It is down.
     Down,
+    /// What it lies on is down.
     LowerLayerDown,
+    /// It is being tested.
     Testing,
+    /// It waits for something.
     Dormant,
+    /// It is up.
     Up,
 }
 
 /// Counters, 64 bits wide on every machine (rtnl_link_stats64).
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub(crate) struct Stats {
-    pub(crate) rx_packets: u64,
-    pub(crate) tx_packets: u64,
-    pub(crate) rx_bytes: u64,
-    pub(crate) tx_bytes: u64,
-    pub(crate) rx_errors: u64,
-    pub(crate) tx_errors: u64,
-    pub(crate) rx_dropped: u64,
-    pub(crate) tx_dropped: u64,
-    pub(crate) multicast: u64,
+pub struct Stats {
+    /// Packets received.
+    pub rx_packets: u64,
+    /// Packets sent.
+    pub tx_packets: u64,
+    /// Bytes received.
+    pub rx_bytes: u64,
+    /// Bytes sent.
+    pub tx_bytes: u64,
+    /// Bad packets received.
+    pub rx_errors: u64,
+    /// Packets that could not be sent.
+    pub tx_errors: u64,
+    /// Packets received and dropped.
+    pub rx_dropped: u64,
+    /// Packets dropped before they were sent.
+    pub tx_dropped: u64,
+    /// Multicast packets received.
+    pub multicast: u64,
 }
 
 pub(super) fn parse(message: &[u8]) -> Option<Link> {
@@ -243,7 +284,7 @@ impl<'a> Info<'a> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::net::netlink::build::attribute;
+    use crate::netlink::build::attribute;
 
     fn message(attributes: &[Vec<u8>]) -> Vec<u8> {
         let mut bytes = vec![0, 0];

@@ -13,22 +13,26 @@ const PERMANENT: u16 = 0x80;
 
 /// A host and the address that it answers to.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) struct Neighbour {
-    pub(crate) index: Index,
-    pub(crate) address: IpAddr,
-    pub(crate) mac: String,
+pub struct Neighbour {
+    /// Index of its device.
+    pub index: Index,
+    /// The address.
+    pub address: IpAddr,
+    /// Hardware address.
+    pub mac: String,
     /// It has answered just now, or somebody has entered it by hand.
-    pub(crate) reachable: bool,
+    pub reachable: bool,
     /// Hundredths of a second since it was last known to be there.
-    pub(crate) confirmed: u32,
+    pub confirmed: u32,
 }
 
 /// A host behind a port of a bridge.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) struct Station {
+pub struct Station {
     /// The port.
-    pub(crate) index: Index,
-    pub(crate) mac: String,
+    pub index: Index,
+    /// Hardware address.
+    pub mac: String,
 }
 
 /// `None` for an address without a host.

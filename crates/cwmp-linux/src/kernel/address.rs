@@ -14,30 +14,38 @@ const MANAGE_TEMPORARY: u32 = 0x100;
 
 /// An address on a device.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) struct Address {
-    pub(crate) index: Index,
-    pub(crate) address: IpAddr,
-    pub(crate) prefix_length: u8,
+pub struct Address {
+    /// Index of its device.
+    pub index: Index,
+    /// The address.
+    pub address: IpAddr,
+    /// Length of the prefix, in bits.
+    pub prefix_length: u8,
     /// 0 is global, 253 the link, 254 the host.
-    pub(crate) scope: u8,
-    pub(crate) tentative: bool,
-    pub(crate) duplicate: bool,
-    pub(crate) optimistic: bool,
-    pub(crate) deprecated: bool,
+    pub scope: u8,
+    /// It is still being checked for a duplicate.
+    pub tentative: bool,
+    /// Another host has it.
+    pub duplicate: bool,
+    /// It is used before the check for a duplicate is over.
+    pub optimistic: bool,
+    /// No new connections should use it.
+    pub deprecated: bool,
     /// Without lifetime.
-    pub(crate) permanent: bool,
-    pub(crate) origin: AddressOrigin,
+    pub permanent: bool,
+    /// Where it is from.
+    pub origin: AddressOrigin,
     /// Seconds left, `u32::MAX` for ever.
-    pub(crate) preferred: u32,
+    pub preferred: u32,
     /// Seconds left, `u32::MAX` for ever.
-    pub(crate) valid: u32,
+    pub valid: u32,
     /// When the lifetimes were last set, in hundredths of a second since the boot; it wraps.
-    pub(crate) set_at: u32,
+    pub set_at: u32,
 }
 
 /// Where an address is from, as far as the kernel knows.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum AddressOrigin {
+pub enum AddressOrigin {
     /// The kernel made it out of a router advertisement.
     RouterAdvertisement,
     /// Somebody set it.

@@ -14,18 +14,18 @@ use crate::files::Root;
 const STORAGE_RESERVE: u64 = 256 * 1024;
 
 /// A number of /proc/meminfo in KiB.
-pub(crate) fn meminfo(text: &str, name: &str) -> Option<u64> {
+pub fn meminfo(text: &str, name: &str) -> Option<u64> {
     let value = text.lines().find_map(|line| line.strip_prefix(name)?.strip_prefix(':'))?;
     value.trim().strip_suffix("kB")?.trim().parse().ok()
 }
 
 /// What could be given to a program without swapping, in KiB; `None` where the kernel does not tell.
-pub(crate) fn available_memory(root: &Root) -> Option<u64> {
+pub fn available_memory(root: &Root) -> Option<u64> {
     meminfo(&root.text("proc/meminfo")?, "MemAvailable")
 }
 
 /// Gives caches back that a kernel may hold longer than it should. What it cannot do for want of rights is not done.
-pub(crate) fn drop_caches(root: &Root) {
+pub fn drop_caches(root: &Root) {
     if root.is_real() {
         nix::unistd::sync();
     }
@@ -36,7 +36,7 @@ pub(crate) fn drop_caches(root: &Root) {
 
 /// Where fetched files lie.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Place {
+pub enum Place {
     /// In memory (tmpfs).
     Memory,
     /// On storage with so many free bytes.
@@ -47,7 +47,7 @@ pub(crate) enum Place {
 
 impl Place {
     /// Of this folder, or of the nearest above it that exists. Asks the file system, which may block.
-    pub(crate) fn of(folder: Option<&Path>) -> Self {
+    pub fn of(folder: Option<&Path>) -> Self {
         let Some(folder) = folder.and_then(|folder| folder.ancestors().find(|above| above.exists())) else {
             return Self::Unknown;
         };
@@ -68,12 +68,7 @@ impl Place {
 ///
 /// # Errors
 /// [`PlatformError::NoRoom`] with what is needed and what is there.
-pub(crate) fn check(
-    bytes: u64,
-    place: Place,
-    memory: Option<u64>,
-    reserve: u64,
-) -> Result<(), PlatformError> {
+pub fn check(bytes: u64, place: Place, memory: Option<u64>, reserve: u64) -> Result<(), PlatformError> {
     let in_memory = if place == Place::Memory { bytes.div_ceil(1024) } else { 0 };
     let needed = in_memory.saturating_add(reserve);
     if let Some(available) = memory.filter(|available| *available < needed) {

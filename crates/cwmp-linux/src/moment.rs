@@ -12,7 +12,7 @@ const UNKNOWN: &str = "0001-01-01T00:00:00Z";
 
 /// The present, on both clocks.
 #[derive(Clone, Copy, Debug)]
-pub(crate) struct Moment {
+pub struct Moment {
     /// Seconds since the epoch, in thousandths; `None` while the clock is not synchronised.
     wall: Option<i64>,
     /// Hundredths of a second since the boot, as the kernel counts them for addresses; it wraps.
@@ -20,7 +20,9 @@ pub(crate) struct Moment {
 }
 
 impl Moment {
-    pub(crate) fn now(now: SystemTime, synchronised: bool) -> Self {
+    /// The present; the wall clock counts only while it is synchronised.
+    #[must_use]
+    pub fn now(now: SystemTime, synchronised: bool) -> Self {
         let since = now.duration_since(UNIX_EPOCH).ok().filter(|_| synchronised);
         let wall = since.and_then(|since| i64::try_from(since.as_millis()).ok());
         let ticks = clock_gettime(ClockId::CLOCK_MONOTONIC)
@@ -30,13 +32,13 @@ impl Moment {
     }
 
     /// Seconds since the epoch; `None` while the clock is not synchronised.
-    pub(crate) fn seconds(self) -> Option<i64> {
+    pub fn seconds(self) -> Option<i64> {
         self.wall.map(|wall| wall.div_euclid(1000))
     }
 
     /// When a lifetime ends of which so many seconds are left. It was set at `set_at`, in hundredths of a second since the
     /// boot, to a whole number of seconds: so the date does not move by a second between two readings.
-    pub(crate) fn end(self, left: u32, set_at: u32) -> String {
+    pub fn end(self, left: u32, set_at: u32) -> String {
         let elapsed = self.ticks.wrapping_sub(set_at);
         // The kernel counts down in whole seconds since then.
         let since = i64::from(elapsed % 100) * 10;
@@ -44,7 +46,7 @@ impl Moment {
     }
 
     /// When something ends that has so many hundredths of a second left.
-    pub(crate) fn end_of_ticks(self, left: Option<u32>) -> String {
+    pub fn end_of_ticks(self, left: Option<u32>) -> String {
         let Some(left) = left else { return NEVER.to_owned() };
         self.at(0, |wall| wall + i64::from(left) * 10)
     }

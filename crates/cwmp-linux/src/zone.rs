@@ -13,7 +13,7 @@ const HEADER_BYTES: usize = 44;
 
 /// The offsets of a time zone, past and future.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) struct Zone {
+pub struct Zone {
     /// From this moment on (Unix time) this offset (seconds east of Greenwich); ascending.
     transitions: Vec<(i64, i32)>,
     /// The offset before the first transition.
@@ -23,19 +23,21 @@ pub(crate) struct Zone {
 }
 
 impl Zone {
-    pub(crate) fn utc() -> Self {
+    /// UTC.
+    #[must_use]
+    pub fn utc() -> Self {
         Self { transitions: Vec::new(), first: 0, rule: None }
     }
 
     /// A zone in the form of the variable TZ: `CET-1CEST,M3.5.0,M10.5.0/3`.
-    pub(crate) fn from_posix(text: &str) -> Option<Self> {
+    pub fn from_posix(text: &str) -> Option<Self> {
         let rule = (text.len() <= TZ_BYTES).then(|| Rule::parse(text))??;
         Some(Self { transitions: Vec::new(), first: 0, rule: Some((rule, text.to_owned())) })
     }
 
     /// A file of the time zone database, version 2 or later: version 1, without the string at the end, has not been made
     /// since 2005.
-    pub(crate) fn from_tzif(bytes: &[u8]) -> Option<Self> {
+    pub fn from_tzif(bytes: &[u8]) -> Option<Self> {
         let first = Header::parse(bytes)?;
         let second = bytes.get(HEADER_BYTES.checked_add(first.data_bytes(4)?)?..)?;
         let header = Header::parse(second)?;
@@ -70,7 +72,7 @@ impl Zone {
     }
 
     /// Seconds east of Greenwich at a moment.
-    pub(crate) fn offset_at(&self, unix: i64) -> i32 {
+    pub fn offset_at(&self, unix: i64) -> i32 {
         let past = self.transitions.partition_point(|(moment, _)| *moment <= unix);
         match (&self.rule, past.checked_sub(1).and_then(|last| self.transitions.get(last))) {
             (Some((rule, _)), _) if past == self.transitions.len() => rule.offset_at(unix),
@@ -80,7 +82,7 @@ impl Zone {
     }
 
     /// As a POSIX TZ string; where the zone has no rule for the future, the offset of the present.
-    pub(crate) fn posix(&self, unix: i64) -> String {
+    pub fn posix(&self, unix: i64) -> String {
         match &self.rule {
             Some((_, text)) => text.clone(),
             None if self.transitions.is_empty() && self.first == 0 => "UTC0".to_owned(),

@@ -9,39 +9,41 @@ use std::{
 };
 
 /// Most bytes read of a text file of the system; what follows is not looked at.
-pub(crate) const TEXT_BYTES: u64 = 64 * 1024;
+pub const TEXT_BYTES: u64 = 64 * 1024;
 /// What most files of the system fit into.
 const READ_BYTES: usize = 1024;
 /// Most entries looked at in one folder.
-pub(crate) const FOLDER_ENTRIES: usize = 32 * 1024;
+pub const FOLDER_ENTRIES: usize = 32 * 1024;
 
 /// The folder that stands for `/`.
 #[derive(Clone, Debug)]
-pub(crate) struct Root(PathBuf);
+pub struct Root(PathBuf);
 
 impl Root {
-    pub(crate) fn new(path: PathBuf) -> Self {
+    /// This folder.
+    #[must_use]
+    pub fn new(path: PathBuf) -> Self {
         Self(path)
     }
 
     /// Whether this is the real one.
-    pub(crate) fn is_real(&self) -> bool {
+    pub fn is_real(&self) -> bool {
         self.0 == Path::new("/")
     }
 
     /// A path below; a leading slash makes no difference.
-    pub(crate) fn path(&self, path: impl AsRef<Path>) -> PathBuf {
+    pub fn path(&self, path: impl AsRef<Path>) -> PathBuf {
         let path = path.as_ref();
         self.0.join(path.strip_prefix("/").unwrap_or(path))
     }
 
     /// The first [`TEXT_BYTES`] of a file.
-    pub(crate) fn bytes(&self, path: &str) -> io::Result<Vec<u8>> {
+    pub fn bytes(&self, path: &str) -> io::Result<Vec<u8>> {
         read_start(&self.path(path), TEXT_BYTES)
     }
 
     /// The same as text; `None` where it can't be read. Bytes that are no UTF-8 become U+FFFD.
-    pub(crate) fn text(&self, path: &str) -> Option<String> {
+    pub fn text(&self, path: &str) -> Option<String> {
         let bytes = self.bytes(path).ok()?;
         Some(
             String::from_utf8(bytes)
@@ -50,14 +52,14 @@ impl Root {
     }
 
     /// Names in a folder, in no order; none where it can't be read.
-    pub(crate) fn names(&self, folder: &str) -> Vec<String> {
+    pub fn names(&self, folder: &str) -> Vec<String> {
         let entries = fs::read_dir(self.path(folder)).into_iter().flatten().take(FOLDER_ENTRIES);
         entries.flatten().filter_map(|entry| entry.file_name().into_string().ok()).collect()
     }
 }
 
 /// At most `limit` bytes from the start of a file.
-pub(crate) fn read_start(path: &Path, limit: u64) -> io::Result<Vec<u8>> {
+pub fn read_start(path: &Path, limit: u64) -> io::Result<Vec<u8>> {
     // Room from the start: a vector that grows from nothing takes a file of 300 bytes in six calls of the kernel.
     let room = usize::try_from(limit).map_or(READ_BYTES, |limit| limit.min(READ_BYTES));
     let mut bytes = Vec::with_capacity(room);
@@ -66,7 +68,7 @@ pub(crate) fn read_start(path: &Path, limit: u64) -> io::Result<Vec<u8>> {
 }
 
 /// All of a regular file, or why not; a device or a pipe is not even opened.
-pub(crate) fn read_regular(path: &Path, limit: u64) -> Result<Vec<u8>, String> {
+pub fn read_regular(path: &Path, limit: u64) -> Result<Vec<u8>, String> {
     let error = |e: io::Error| format!("cannot read {}: {e}", path.display());
     if !fs::metadata(path).map_err(error)?.is_file() {
         return Err(format!("{} is not a regular file", path.display()));
@@ -79,7 +81,7 @@ pub(crate) fn read_regular(path: &Path, limit: u64) -> Result<Vec<u8>, String> {
 }
 
 /// At most `limit` bytes from the end of a regular file, or why not.
-pub(crate) fn read_end(path: &Path, limit: u64) -> Result<Vec<u8>, String> {
+pub fn read_end(path: &Path, limit: u64) -> Result<Vec<u8>, String> {
     let error = |e: io::Error| format!("cannot read {}: {e}", path.display());
     let length = fs::metadata(path).map_err(error)?;
     if !length.is_file() {
@@ -94,7 +96,7 @@ pub(crate) fn read_end(path: &Path, limit: u64) -> Result<Vec<u8>, String> {
 
 /// Puts what `fill` writes in the place of `target`, durably: after a power cut there is the former file or the new one.
 /// Only the owner may read it, since a configuration holds passwords.
-pub(crate) fn replace(target: &Path, fill: impl FnOnce(&mut File) -> io::Result<()>) -> Result<(), String> {
+pub fn replace(target: &Path, fill: impl FnOnce(&mut File) -> io::Result<()>) -> Result<(), String> {
     let mut name = target.file_name().unwrap_or(OsStr::new("file")).to_owned();
     name.push(".new");
     let candidate = target.with_file_name(name);
@@ -115,7 +117,7 @@ pub(crate) fn replace(target: &Path, fill: impl FnOnce(&mut File) -> io::Result<
 }
 
 /// A text fit for a string parameter: one line without control characters, at most `limit` characters.
-pub(crate) fn clean(text: &str, limit: usize) -> String {
+pub fn clean(text: &str, limit: usize) -> String {
     let text = text.trim_matches(|c: char| c.is_whitespace() || c.is_control());
     let fit = |c: char| if c.is_control() || matches!(c, '\u{FFFE}' | '\u{FFFF}') { ' ' } else { c };
     text.chars().take(limit).map(fit).collect::<String>().trim_end().to_owned()

@@ -20,14 +20,14 @@ const IPV6_ADDRESS: u32 = 0x100;
 const IPV6_ROUTE: u32 = 0x400;
 
 /// Hears that devices, addresses or routes have changed; which ones, the next look at the tree shows.
-pub(crate) struct NetworkChanges {
+pub struct NetworkChanges {
     /// tokio waits for sockets that it knows the type of; of this one it only says when there is something to read.
     socket: UnixDatagram,
 }
 
 impl NetworkChanges {
     /// Listens from now on.
-    pub(crate) fn new() -> io::Result<Self> {
+    pub fn new() -> io::Result<Self> {
         let groups = LINK | IPV4_ADDRESS | IPV4_ROUTE | IPV6_ADDRESS | IPV6_ROUTE;
         let socket = netlink::open(SockFlag::SOCK_NONBLOCK, groups)?;
         Ok(Self { socket: UnixDatagram::from_std(socket.into())? })

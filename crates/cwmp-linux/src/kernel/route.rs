@@ -3,7 +3,7 @@
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
 use super::{AF_INET, AF_INET6, Attributes, Index, i32_at, ip, u8_at, u16_at, u32_at};
-use crate::net::netlink::aligned;
+use crate::netlink::aligned;
 
 const MAIN_TABLE: u32 = 254;
 /// A copy that the kernel keeps for itself.
@@ -15,44 +15,55 @@ const HOPS: usize = 64;
 
 /// A route of the main table.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) struct Route {
+pub struct Route {
     /// The unspecified address for a default route.
-    pub(crate) destination: IpAddr,
-    pub(crate) prefix_length: u8,
-    pub(crate) kind: RouteKind,
+    pub destination: IpAddr,
+    /// Length of the prefix, in bits.
+    pub prefix_length: u8,
+    /// What sort it is.
+    pub kind: RouteKind,
     /// RTPROT_...: who made it.
-    pub(crate) protocol: u8,
-    pub(crate) metric: Option<u32>,
+    pub protocol: u8,
+    /// The lower, the better.
+    pub metric: Option<u32>,
     /// The address of the box that is used on it.
-    pub(crate) source: Option<IpAddr>,
+    pub source: Option<IpAddr>,
     /// Hundredths of a second until it goes; `None` for never.
-    pub(crate) expires: Option<u32>,
+    pub expires: Option<u32>,
     /// One, unless the route has several ways or leads nowhere.
-    pub(crate) hops: Vec<Hop>,
+    pub hops: Vec<Hop>,
 }
 
 impl Route {
-    pub(crate) fn is_default(&self) -> bool {
+    /// Whether it is the way to everywhere.
+    #[must_use]
+    pub fn is_default(&self) -> bool {
         self.prefix_length == 0 && self.kind == RouteKind::Normal
     }
 }
 
 /// What happens to a packet.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum RouteKind {
+pub enum RouteKind {
+    /// It is sent on its way.
     Normal,
+    /// It is dropped.
     Blackhole,
+    /// It is refused: unreachable.
     Unreachable,
+    /// It is refused: prohibited.
     Prohibit,
 }
 
 /// A way of a route.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub(crate) struct Hop {
-    pub(crate) gateway: Option<IpAddr>,
-    pub(crate) index: Option<Index>,
+pub struct Hop {
+    /// The router; None on the link itself.
+    pub gateway: Option<IpAddr>,
+    /// Index of its device.
+    pub index: Option<Index>,
     /// Its device is down.
-    pub(crate) dead: bool,
+    pub dead: bool,
 }
 
 pub(super) fn parse(message: &[u8]) -> Option<Route> {
@@ -135,7 +146,7 @@ fn hops(mut list: &[u8]) -> Vec<Hop> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::net::netlink::build::attribute;
+    use crate::netlink::build::attribute;
 
     fn message(table: u8, attributes: &[Vec<u8>]) -> Vec<u8> {
         let mut bytes = vec![AF_INET, 24, 0, 0, table, 4, 0, 1, 0, 0, 0, 0];

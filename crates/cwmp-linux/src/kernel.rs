@@ -9,20 +9,20 @@ mod link;
 mod neighbour;
 mod route;
 
-pub(crate) use address::{Address, AddressOrigin};
-pub(crate) use link::{BridgeFacts, Link, LinkKind, OperState, PortFacts};
-pub(crate) use neighbour::{Neighbour, Station};
-pub(crate) use route::{Hop, Route, RouteKind};
+pub use address::{Address, AddressOrigin};
+pub use link::{BridgeFacts, Link, LinkKind, OperState, PortFacts, Stats};
+pub use neighbour::{Neighbour, Station};
+pub use route::{Hop, Route, RouteKind};
 
 /// The index of a network device; it changes with each boot.
-pub(crate) type Index = u32;
+pub type Index = u32;
 
 const AF_INET: u8 = 2;
 const AF_BRIDGE: u8 = 7;
 const AF_INET6: u8 = 10;
 
 /// Answers with complete lists. There is one kernel; tests have their own.
-pub(crate) trait Kernel {
+pub trait Kernel {
     /// Network devices, in the order in which they came.
     fn links(&self) -> Result<Vec<Link>, String>;
     /// IPv4 and IPv6 addresses of the box.
@@ -36,7 +36,7 @@ pub(crate) trait Kernel {
 }
 
 /// The kernel that this program runs on, in the network namespace that it was started in.
-pub(crate) struct Netlink;
+pub struct Netlink;
 
 impl Kernel for Netlink {
     fn links(&self) -> Result<Vec<Link>, String> {

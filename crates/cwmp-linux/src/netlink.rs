@@ -23,7 +23,7 @@ const DATAGRAM_BYTES: usize = 64 * 1024;
 /// Most datagrams of one dump; the rest of it is not read.
 const DATAGRAMS: usize = 1024;
 /// Most messages kept of one dump; the rest of it is not read.
-pub(crate) const MESSAGES: usize = 16 * 1024;
+pub const MESSAGES: usize = 16 * 1024;
 /// How often a dump is tried when the kernel says that something changed under way; the last try counts as it is.
 const TRIES: u32 = 3;
 /// The kernel answers a dump at once; this is for one that does not, in seconds.
@@ -39,7 +39,7 @@ const NLMSG_DONE: u16 = 3;
 const NLMSG_OVERRUN: u16 = 4;
 
 /// Opens a socket for rtnetlink messages of the kernel, and of nobody else.
-pub(crate) fn open(flags: SockFlag, groups: u32) -> io::Result<OwnedFd> {
+pub fn open(flags: SockFlag, groups: u32) -> io::Result<OwnedFd> {
     let kind = SockType::Raw;
     let flags = SockFlag::SOCK_CLOEXEC | flags;
     let fd = socket::socket(AddressFamily::Netlink, kind, flags, SockProtocol::NetlinkRoute)?;
@@ -54,7 +54,7 @@ pub(crate) fn open(flags: SockFlag, groups: u32) -> io::Result<OwnedFd> {
 ///
 /// # Errors
 /// A sentence that names what was asked.
-pub(crate) fn dump<T>(
+pub fn dump<T>(
     what: &str,
     request: u16,
     fixed: &[u8],
@@ -150,16 +150,16 @@ impl<'a> Iterator for Messages<'a> {
 }
 
 /// Type and value of each attribute; it ends at the first that does not fit.
-pub(crate) struct Attributes<'a>(&'a [u8]);
+pub struct Attributes<'a>(&'a [u8]);
 
 impl<'a> Attributes<'a> {
     /// Those after the fixed part of a message.
-    pub(crate) fn after(message: &'a [u8], fixed: usize) -> Self {
+    pub fn after(message: &'a [u8], fixed: usize) -> Self {
         Self(message.get(aligned(fixed)..).unwrap_or_default())
     }
 
     /// Those in the value of another attribute.
-    pub(crate) fn within(value: &'a [u8]) -> Self {
+    pub fn within(value: &'a [u8]) -> Self {
         Self(value)
     }
 }
@@ -180,45 +180,56 @@ impl<'a> Iterator for Attributes<'a> {
 }
 
 /// Netlink fills everything up to four bytes.
-pub(crate) const fn aligned(length: usize) -> usize {
+pub const fn aligned(length: usize) -> usize {
     (length + 3) & !3
 }
 
-pub(crate) fn u8_at(bytes: &[u8], at: usize) -> Option<u8> {
+/// One byte at this place, in the order of the machine.
+#[must_use]
+pub fn u8_at(bytes: &[u8], at: usize) -> Option<u8> {
     bytes.get(at).copied()
 }
 
-pub(crate) fn u16_at(bytes: &[u8], at: usize) -> Option<u16> {
+/// 2 bytes at this place, in the order of the machine.
+#[must_use]
+pub fn u16_at(bytes: &[u8], at: usize) -> Option<u16> {
     bytes.get(at..)?.first_chunk().copied().map(u16::from_ne_bytes)
 }
 
-pub(crate) fn u32_at(bytes: &[u8], at: usize) -> Option<u32> {
+/// 4 bytes at this place, in the order of the machine.
+#[must_use]
+pub fn u32_at(bytes: &[u8], at: usize) -> Option<u32> {
     bytes.get(at..)?.first_chunk().copied().map(u32::from_ne_bytes)
 }
 
-pub(crate) fn i32_at(bytes: &[u8], at: usize) -> Option<i32> {
+/// 4 bytes at this place, in the order of the machine.
+#[must_use]
+pub fn i32_at(bytes: &[u8], at: usize) -> Option<i32> {
     bytes.get(at..)?.first_chunk().copied().map(i32::from_ne_bytes)
 }
 
-pub(crate) fn u64_at(bytes: &[u8], at: usize) -> Option<u64> {
+/// 8 bytes at this place, in the order of the machine.
+#[must_use]
+pub fn u64_at(bytes: &[u8], at: usize) -> Option<u64> {
     bytes.get(at..)?.first_chunk().copied().map(u64::from_ne_bytes)
 }
 
 /// A text that ends with a zero.
-pub(crate) fn text(value: &[u8]) -> Option<String> {
+pub fn text(value: &[u8]) -> Option<String> {
     let bytes = value.split(|byte| *byte == 0).next()?;
     String::from_utf8(bytes.to_vec()).ok().filter(|text| !text.is_empty())
 }
 
-#[cfg(test)]
-pub(crate) mod build {
+#[cfg(any(test, feature = "testing"))]
+pub mod build {
     //! Messages as the kernel writes them.
 
     use super::aligned;
 
     /// An attribute.
-    pub(crate) fn attribute(kind: u16, value: &[u8]) -> Vec<u8> {
-        let mut bytes = u16::try_from(value.len() + 4).unwrap().to_ne_bytes().to_vec();
+    #[must_use]
+    pub fn attribute(kind: u16, value: &[u8]) -> Vec<u8> {
+        let mut bytes = u16::try_from(value.len() + 4).unwrap_or(u16::MAX).to_ne_bytes().to_vec();
         bytes.extend(kind.to_ne_bytes());
         bytes.extend(value);
         bytes.resize(aligned(bytes.len()), 0);
