@@ -1,0 +1,184 @@
+//! The configuration folder: which file is a package's, reading and committing.
+
+use std::{
+    fs, io,
+    path::{Path, PathBuf},
+    sync::Arc,
+};
+
+use crate::{
+    Edit, Package, UciError,
+    file::{self, Locked},
+    limits, name,
+    replace::{Disk, RealDisk, replace},
+};
+
+/// Where the files are.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct UciOptions {
+    /// The folder of the committed configuration: `/etc/config`.
+    pub config: PathBuf,
+    /// A folder whose files take the place of those in `config`, for reading and for writing: `/var/run/uci`, which libuci
+    /// knows since 2025. It need not exist.
+    pub overrides: Option<PathBuf>,
+}
+
+impl Default for UciOptions {
+    fn default() -> Self {
+        Self { config: PathBuf::from("/etc/config"), overrides: Some(PathBuf::from("/var/run/uci")) }
+    }
+}
+
+/// The configuration of a box. Clones share what they know about their own commits.
+#[derive(Clone)]
+pub struct Uci {
+    options: UciOptions,
+    disk: Arc<dyn Disk>,
+}
+
+/// What a commit has done.
+#[derive(Clone, PartialEq, Eq)]
+pub struct Committed {
+    /// The file that was read and written.
+    pub file: PathBuf,
+    /// Its content before: what [`Uci::restore`] takes. Holds secrets.
+    pub before: Vec<u8>,
+    /// Its content now; that of before where the edits change nothing, and then nothing was written. Holds secrets.
+    pub after: Vec<u8>,
+    /// The names of the sections that were added, in the order of the edits; those without a name by the id that a reader of
+    /// the file sees. A section that a later edit has deleted is left out.
+    pub added: Vec<String>,
+}
+
+impl Committed {
+    /// Whether the file was written: whoever uses it has to read it again.
+    #[must_use]
+    pub fn changed(&self) -> bool {
+        self.before != self.after
+    }
+}
+
+/// The contents hold secrets: only their lengths are shown.
+impl std::fmt::Debug for Committed {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let (before, after) = (self.before.len(), self.after.len());
+        write!(f, "Committed({}, {before} -> {after} bytes, added {:?})", self.file.display(), self.added)
+    }
+}
+
+impl Uci {
+    /// Reads nothing yet.
+    #[must_use]
+    pub fn new(options: UciOptions) -> Self {
+        Self { options, disk: Arc::new(RealDisk) }
+    }
+
+    /// A package as it is committed.
+    ///
+    /// # Errors
+    /// [`UciError`]; [`UciError::Missing`] where there is no such file.
+    pub fn load(&self, package: &str) -> Result<Package, UciError> {
+        let file = self.file(package)?;
+        let content = Locked::shared(&file)?.read()?;
+        parse(package, &file, &content)
+    }
+
+    /// Makes all edits or none: locks the file against other writers, reads it anew, and replaces it durably. Edits that
+    /// change nothing write nothing. Comments are lost, as with libuci.
+    ///
+    /// # Errors
+    /// [`UciError`]; [`UciError::Refused`] names the edit that cannot be made.
+    pub fn commit(&self, package: &str, edits: &[Edit]) -> Result<Committed, UciError> {
+        let file = self.file(package)?;
+        let mut locked = Locked::exclusive(&file)?;
+        let before = locked.read()?;
+        let old = parse(package, &file, &before)?;
+        let mut new = old.clone();
+        let added = new.apply(edits)?;
+        if new.sections() == old.sections() {
+            return Ok(Committed { file, after: before.clone(), before, added });
+        }
+        let after = new.export();
+        // Whatever the edits hold, the file says what they ask for and nothing else.
+        if parse(package, &file, &after)?.sections() != new.sections() {
+            return Err(UciError::refused(
+                package,
+                "the file would be read as something else than was asked for",
+            ));
+        }
+        self.put(&mut locked, package, &file, &before, &after)?;
+        Ok(Committed { file, before, after, added })
+    }
+
+    /// Puts back what a commit has replaced, or any other content that a journal has kept; a file that is gone is made
+    /// again. What is there already is not written.
+    ///
+    /// # Errors
+    /// [`UciError`]; content that libuci would refuse is refused.
+    pub fn restore(&self, package: &str, content: &[u8]) -> Result<Committed, UciError> {
+        let file = self.file(package)?;
+        parse(package, &file, content)?;
+        let mut locked = match Locked::exclusive(&file) {
+            Err(UciError::Missing { .. }) => {
+                file::make_empty(&file)?;
+                Locked::exclusive(&file)?
+            }
+            other => other?,
+        };
+        let before = locked.read()?;
+        if before != content {
+            self.put(&mut locked, package, &file, &before, content)?;
+        }
+        Ok(Committed { file, before, after: content.to_vec(), added: Vec::new() })
+    }
+
+    /// The names of all packages, sorted. Folders that cannot be read have none.
+    #[must_use]
+    pub fn packages(&self) -> Vec<String> {
+        let folders = self.options.overrides.iter().chain([&self.options.config]);
+        let mut names: Vec<_> =
+            folders.filter_map(|folder| fs::read_dir(folder).ok()).flat_map(files).collect();
+        names.sort_unstable();
+        names.dedup();
+        names
+    }
+
+    /// The file of a package: that of the folder of overrides where there is one.
+    fn file(&self, package: &str) -> Result<PathBuf, UciError> {
+        name::package(package)?;
+        let over = self.options.overrides.iter().map(|folder| folder.join(package));
+        let over = over.filter(|file| file.exists()).last();
+        Ok(over.unwrap_or_else(|| self.options.config.join(package)))
+    }
+
+    fn put(
+        &self,
+        locked: &mut Locked,
+        package: &str,
+        file: &Path,
+        before: &[u8],
+        after: &[u8],
+    ) -> Result<(), UciError> {
+        if after.len() > limits::FILE_BYTES {
+            return Err(UciError::TooLarge { file: file.to_owned(), limit: limits::FILE_BYTES });
+        }
+        replace(&*self.disk, locked, package, before, after)
+    }
+}
+
+/// Names in a folder that can be those of packages: files without a dot.
+fn files(entries: fs::ReadDir) -> impl Iterator<Item = String> {
+    let entries = entries.take(limits::FOLDER_ENTRIES).filter_map(io::Result::ok);
+    // A link counts as what it leads to.
+    let files = entries.filter(|entry| fs::metadata(entry.path()).is_ok_and(|data| data.is_file()));
+    files.filter_map(|entry| entry.file_name().into_string().ok()).filter(|name| name::package(name).is_ok())
+}
+
+fn parse(package: &str, file: &Path, content: &[u8]) -> Result<Package, UciError> {
+    let failure = |error: crate::SyntaxError| UciError::Syntax {
+        file: file.to_owned(),
+        line: error.line,
+        reason: error.reason,
+    };
+    Package::parse(package, content).map_err(failure)
+}
