@@ -80,21 +80,13 @@ async fn execute(
     limit: Duration,
     stdout: Option<Keep>,
 ) -> Result<Vec<u8>, PlatformError> {
-    let Some((program, arguments)) = command.split_first() else {
-        return Err(PlatformError::Failed("a configured command is empty: name a program".to_owned()));
-    };
-    let mut child = Command::new(program)
-        .args(arguments.iter().map(|argument| fill(argument, placeholders)))
-        .env_clear()
-        .env("PATH", PATH)
-        .current_dir("/")
-        .stdin(Stdio::null())
+    let (program, mut prepared) = prepare(command, placeholders)?;
+    let mut child = prepared
         .stdout(if stdout.is_some() { Stdio::piped() } else { Stdio::null() })
         .stderr(Stdio::piped())
-        .process_group(0)
         .kill_on_drop(true)
         .spawn()
-        .map_err(|e| PlatformError::Failed(format!("cannot run {program}: {e}")))?;
+        .map_err(|e| cannot_run(program, &e))?;
     let mut group = Group::of(&child);
     let said = Drain::of(child.stdout.take(), stdout.unwrap_or(Keep::Last(0)));
     let complaints = Drain::of(child.stderr.take(), Keep::Last(STDERR_BYTES));
@@ -124,6 +116,51 @@ async fn execute(
         (Some(NO_ROOM), _) => Err(PlatformError::NoRoom(format!("says {program}{stderr}"))),
         (Some(UNAUTHENTIC), _) => Err(PlatformError::Unauthentic(format!("says {program}{stderr}"))),
         _ => Err(failed(describe(status))),
+    }
+}
+
+/// A command with nothing of our environment, in a process group of its own.
+fn prepare<'c>(
+    command: &'c [String],
+    placeholders: &[(&str, &OsStr)],
+) -> Result<(&'c str, Command), PlatformError> {
+    let Some((program, arguments)) = command.split_first() else {
+        return Err(PlatformError::Failed("a configured command is empty: name a program".to_owned()));
+    };
+    let mut prepared = Command::new(program);
+    prepared
+        .args(arguments.iter().map(|argument| fill(argument, placeholders)))
+        .env_clear()
+        .env("PATH", PATH)
+        .current_dir("/")
+        .stdin(Stdio::null())
+        .process_group(0);
+    Ok((program, prepared))
+}
+
+fn cannot_run(program: &str, error: &std::io::Error) -> PlatformError {
+    PlatformError::Failed(format!("cannot run {program}: {error}"))
+}
+
+/// Runs a command that may end this program, and goes on where it does: it has a process group of its own, writes to no pipe
+/// of ours, and is not killed when nobody waits for it any more.
+///
+/// # Errors
+/// [`PlatformError::Failed`] where it does not start, fails, or has not ended after `limit`.
+pub async fn outlive(
+    command: &[String],
+    placeholders: &[(&str, &OsStr)],
+    limit: Duration,
+) -> Result<(), PlatformError> {
+    let (program, mut prepared) = prepare(command, placeholders)?;
+    let spawned = prepared.stdout(Stdio::null()).stderr(Stdio::null()).spawn();
+    let mut child = spawned.map_err(|e| cannot_run(program, &e))?;
+    let failed = |what: String| PlatformError::Failed(format!("{program} {what}"));
+    match timeout(limit, child.wait()).await {
+        Ok(Ok(status)) if status.success() => Ok(()),
+        Ok(Ok(status)) => Err(failed(describe(status))),
+        Ok(Err(e)) => Err(failed(format!("could not be waited for: {e}"))),
+        Err(_) => Err(failed(format!("has not ended after {} s", limit.as_secs()))),
     }
 }
 
@@ -369,6 +406,28 @@ mod tests {
             }
         };
         timeout(Duration::from_secs(20), gone).await.expect("the child was killed too");
+    }
+
+    #[tokio::test]
+    async fn what_is_to_outlive_us_goes_on_when_nobody_waits() {
+        let folder = tempfile::tempdir().unwrap();
+        let file = folder.path().join("done");
+        let gate = folder.path().join("gate");
+        let script = "while [ ! -e \"$1.gate\" ]; do :; done; echo done >\"$1\"";
+        let command = sh(&script.replace("$1.gate", &gate.display().to_string()));
+        let placeholders = [("{file}", file.as_os_str())];
+        let waiting =
+            timeout(Duration::from_millis(50), outlive(&command, &placeholders, Duration::from_secs(60)));
+        assert!(waiting.await.is_err(), "it waits for the gate");
+        fs::write(&gate, "").unwrap();
+        let done = async {
+            while !file.exists() {
+                tokio::task::yield_now().await;
+            }
+        };
+        timeout(Duration::from_secs(20), done).await.expect("it was not killed");
+        let failed = outlive(&sh("exit 3"), &[], Duration::from_secs(20)).await.unwrap_err();
+        assert_eq!(failed.to_string(), "/bin/sh ended with exit status 3");
     }
 
     #[tokio::test]

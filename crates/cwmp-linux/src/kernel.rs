@@ -8,11 +8,13 @@ mod address;
 mod link;
 mod neighbour;
 mod route;
+mod uplink;
 
 pub use address::{Address, AddressOrigin};
 pub use link::{BridgeFacts, Link, LinkKind, OperState, PortFacts, Stats};
 pub use neighbour::{Neighbour, Station};
 pub use route::{Hop, Route, RouteKind};
+pub use uplink::{DefaultWay, default_way, uplink};
 
 /// The index of a network device; it changes with each boot.
 pub type Index = u32;

@@ -42,6 +42,11 @@ pub trait ParameterSource {
         None
     }
 
+    /// What was looked up before is not true any more: another call of the ACS begins, or the one before is over. A source
+    /// that looks things up once for all of its objects, or together with other sources, forgets them here; until then the
+    /// box may be taken to be as it was found.
+    fn forget(&self) {}
+
     /// Delivers objects and parameters. It may deliver more than is wanted; the rest is dropped.
     ///
     /// A table is delivered even while it has no instances: the ACS sees it then, and can add to it. Objects that lie
