@@ -33,3 +33,6 @@ pub use client::{Bus, BusOptions, Call, Event, Events, Notification, Published, 
 pub use error::{BusError, DecodeError, EncodeError, status};
 pub use object::{ArgumentType, MethodInfo, ObjectInfo};
 pub use value::{Table, Value};
+
+#[cfg(test)]
+mod tests;

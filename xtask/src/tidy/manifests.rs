@@ -40,7 +40,7 @@ fn layer(package: &Package) -> Option<Layer> {
         "cwmp-store" | "cwmp-datamodel" | "cwmp-transport" | "cwmp-diagnostics" | "cwmp-linux" => {
             Layer::Only(&[CORE, PLATFORM])
         }
-        "cwmpd" | "cwmpd-tests" | "xtask" => Layer::Any,
+        "cwmpd" | "cwmpd-test-router" | "cwmpd-tests" | "xtask" => Layer::Any,
         _ if package.folder.starts_with("platforms/") => {
             Layer::Only(&[CORE, PLATFORM, "cwmp-linux", "cwmp-ubus", "cwmp-uci"])
         }

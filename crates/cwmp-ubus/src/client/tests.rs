@@ -1,7 +1,7 @@
 //! The client on a bus with a broker that is none of ours.
 
 use super::*;
-use crate::{Value, broker::TestBroker, object::ArgumentType};
+use crate::{broker::TestBroker, object::ArgumentType};
 use tokio::task::LocalSet;
 
 /// Longest wait for anything in a test: far more than it takes.
