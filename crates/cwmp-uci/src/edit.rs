@@ -83,16 +83,23 @@ impl fmt::Debug for Edit {
 const NO_SECTION: &str = "there is no such section";
 
 impl Package {
-    /// Makes all the changes. The names of the sections that were added, in order: an id is the one that reading the file
-    /// anew gives.
+    /// Makes all the changes or none, in memory. Returns the names of the sections that were added, in order, as a reader of
+    /// the written file sees them; ids of all sections without a name are then the ones that such a reader sees.
     ///
     /// # Errors
-    /// [`UciError::Refused`] for the first edit that cannot be made; the package is then to be thrown away.
-    pub(crate) fn apply(&mut self, edits: &[Edit]) -> Result<Vec<String>, UciError> {
+    /// [`UciError::Refused`] for the first edit that cannot be made.
+    pub fn apply(&mut self, edits: &[Edit]) -> Result<Vec<String>, UciError> {
+        let mut changed = self.clone();
+        let added = changed.apply_all(edits)?;
+        *self = changed;
+        Ok(added)
+    }
+
+    fn apply_all(&mut self, edits: &[Edit]) -> Result<Vec<String>, UciError> {
         if edits.len() > limits::EDITS {
             return Err(UciError::refused(&self.name, "more edits than a commit may have"));
         }
-        // Names that a section has for as long as this is not finished: those with an id get their new one at the end.
+        // By the names that they have until this is finished: ids are given anew at the end.
         let mut added = Vec::new();
         for edit in edits {
             self.edit(edit, &mut added)?;
@@ -229,3 +236,7 @@ impl Package {
 fn refused(target: String, Full(reason): Full) -> UciError {
     UciError::refused(target, reason)
 }
+
+#[cfg(test)]
+#[path = "edit_tests.rs"]
+mod tests;

@@ -20,6 +20,7 @@
 //!
 //! * [`Package`], [`Section`], [`UciOption`]: a file in memory; [`Package::parse`] reads bytes and needs no disk.
 //! * [`Uci::commit`]: all edits or none, locked against other writers, durable when it returns.
+//! * [`Watch::changed`]: which packages somebody else has changed.
 //! * [`limits`]: every bound by name.
 //!
 //! A commit tells nobody: what must be reloaded is the platform's to know. Changes that somebody has made with `uci set`
@@ -32,11 +33,13 @@ pub mod limits;
 mod edit;
 mod error;
 mod file;
+mod handover;
 mod name;
 mod package;
 mod read;
 mod replace;
 mod uci;
+mod watch;
 mod words;
 mod write;
 
@@ -45,3 +48,4 @@ pub use error::UciError;
 pub use package::{Package, Section, UciOption};
 pub use read::SyntaxError;
 pub use uci::{Committed, Uci, UciOptions};
+pub use watch::Watch;

@@ -28,3 +28,12 @@ pub const LOCK_WAIT: Duration = Duration::from_secs(5);
 
 /// How often the lock is tried meanwhile.
 pub const LOCK_POLL: Duration = Duration::from_millis(5);
+
+/// How long after it was written the new file of somebody's commit counts as one that is about to take its place.
+pub const UNFINISHED: Duration = Duration::from_secs(2);
+
+/// How long a file that a commit has replaced is shared with those who had opened it before.
+pub const HANDOVER: Duration = Duration::from_secs(2);
+
+/// How many of them, for each package.
+pub const HANDOVERS: usize = 8;

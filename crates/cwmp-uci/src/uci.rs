@@ -1,14 +1,18 @@
 //! The configuration folder: which file is a package's, reading and committing.
 
 use std::{
+    collections::BTreeMap,
     fs, io,
+    os::unix::fs::MetadataExt,
     path::{Path, PathBuf},
-    sync::Arc,
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
+    time::Duration,
 };
 
 use crate::{
     Edit, Package, UciError,
     file::{self, Locked},
+    handover::Replaced,
     limits, name,
     replace::{Disk, RealDisk, replace},
 };
@@ -34,6 +38,30 @@ impl Default for UciOptions {
 pub struct Uci {
     options: UciOptions,
     disk: Arc<dyn Disk>,
+    /// How long a lock is waited for.
+    patience: Duration,
+    /// The files that a commit has replaced; held for a whole commit.
+    replaced: Arc<Mutex<Replaced>>,
+    /// The files that the commits of this program have left, by package.
+    left: Arc<Mutex<BTreeMap<String, FileId>>>,
+}
+
+/// What tells a content of a file from the next one without reading it: a commit makes a new file, an editor may write into
+/// the old one.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct FileId {
+    device: u64,
+    inode: u64,
+    bytes: u64,
+    modified: (i64, i64),
+}
+
+impl FileId {
+    fn of(file: &Path) -> Option<Self> {
+        let data = fs::metadata(file).ok().filter(fs::Metadata::is_file)?;
+        let modified = (data.mtime(), data.mtime_nsec());
+        Some(Self { device: data.dev(), inode: data.ino(), bytes: data.len(), modified })
+    }
 }
 
 /// What a commit has done.
@@ -70,7 +98,13 @@ impl Uci {
     /// Reads nothing yet.
     #[must_use]
     pub fn new(options: UciOptions) -> Self {
-        Self { options, disk: Arc::new(RealDisk) }
+        Self {
+            options,
+            disk: Arc::new(RealDisk),
+            patience: limits::LOCK_WAIT,
+            replaced: Arc::default(),
+            left: Arc::default(),
+        }
     }
 
     /// A package as it is committed.
@@ -79,7 +113,7 @@ impl Uci {
     /// [`UciError`]; [`UciError::Missing`] where there is no such file.
     pub fn load(&self, package: &str) -> Result<Package, UciError> {
         let file = self.file(package)?;
-        let content = Locked::shared(&file)?.read()?;
+        let content = Locked::shared(&file, self.patience)?.read()?;
         parse(package, &file, &content)
     }
 
@@ -90,7 +124,8 @@ impl Uci {
     /// [`UciError`]; [`UciError::Refused`] names the edit that cannot be made.
     pub fn commit(&self, package: &str, edits: &[Edit]) -> Result<Committed, UciError> {
         let file = self.file(package)?;
-        let mut locked = Locked::exclusive(&file)?;
+        let mut replaced = own(&self.replaced);
+        let mut locked = Locked::exclusive(&file, package, &replaced.of(package), self.patience)?;
         let before = locked.read()?;
         let old = parse(package, &file, &before)?;
         let mut new = old.clone();
@@ -106,7 +141,7 @@ impl Uci {
                 "the file would be read as something else than was asked for",
             ));
         }
-        self.put(&mut locked, package, &file, &before, &after)?;
+        self.put(&mut replaced, locked, package, &before, &after)?;
         Ok(Committed { file, before, after, added })
     }
 
@@ -118,16 +153,14 @@ impl Uci {
     pub fn restore(&self, package: &str, content: &[u8]) -> Result<Committed, UciError> {
         let file = self.file(package)?;
         parse(package, &file, content)?;
-        let mut locked = match Locked::exclusive(&file) {
-            Err(UciError::Missing { .. }) => {
-                file::make_empty(&file)?;
-                Locked::exclusive(&file)?
-            }
-            other => other?,
-        };
+        let mut replaced = own(&self.replaced);
+        if !file.exists() {
+            file::make_empty(&file)?;
+        }
+        let mut locked = Locked::exclusive(&file, package, &replaced.of(package), self.patience)?;
         let before = locked.read()?;
         if before != content {
-            self.put(&mut locked, package, &file, &before, content)?;
+            self.put(&mut replaced, locked, package, &before, content)?;
         }
         Ok(Committed { file, before, after: content.to_vec(), added: Vec::new() })
     }
@@ -146,24 +179,49 @@ impl Uci {
     /// The file of a package: that of the folder of overrides where there is one.
     fn file(&self, package: &str) -> Result<PathBuf, UciError> {
         name::package(package)?;
-        let over = self.options.overrides.iter().map(|folder| folder.join(package));
-        let over = over.filter(|file| file.exists()).last();
+        let over = self.options.overrides.as_ref().map(|folder| folder.join(package));
+        let over = over.filter(|file| file.exists());
         Ok(over.unwrap_or_else(|| self.options.config.join(package)))
     }
 
     fn put(
         &self,
-        locked: &mut Locked,
+        replaced: &mut Replaced,
+        locked: Locked,
         package: &str,
-        file: &Path,
         before: &[u8],
         after: &[u8],
     ) -> Result<(), UciError> {
         if after.len() > limits::FILE_BYTES {
-            return Err(UciError::TooLarge { file: file.to_owned(), limit: limits::FILE_BYTES });
+            return Err(UciError::TooLarge { file: locked.known().to_owned(), limit: limits::FILE_BYTES });
         }
-        replace(&*self.disk, locked, package, before, after)
+        // Noted before it has the name: whoever sees it there is to know it.
+        let ready = |new: &Path| own(&self.left).extend(FileId::of(new).map(|id| (package.to_owned(), id)));
+        replace(&*self.disk, &locked, package, before, after, ready)?;
+        if let Some(file) = locked.hand_over(after) {
+            replaced.add(package, file);
+        }
+        Ok(())
     }
+
+    pub(crate) fn options(&self) -> &UciOptions {
+        &self.options
+    }
+
+    /// Every package with what its file is now, and whether a commit of this program has left it so.
+    pub(crate) fn ids(&self) -> BTreeMap<String, (FileId, bool)> {
+        let id = |package: String| {
+            let id = FileId::of(&self.file(&package).ok()?)?;
+            let ours = own(&self.left).get(&package) == Some(&id);
+            Some((package, (id, ours)))
+        };
+        self.packages().into_iter().filter_map(id).collect()
+    }
+}
+
+/// A thread that has died with it leaves nothing half done in it.
+fn own<T>(shared: &Mutex<T>) -> MutexGuard<'_, T> {
+    shared.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 /// Names in a folder that can be those of packages: files without a dot.
@@ -182,3 +240,7 @@ fn parse(package: &str, file: &Path, content: &[u8]) -> Result<Package, UciError
     };
     Package::parse(package, content).map_err(failure)
 }
+
+#[cfg(test)]
+#[path = "uci_tests.rs"]
+mod tests;

@@ -55,3 +55,26 @@ fn quoted(text: &[u8], out: &mut Vec<u8>) {
     }
     out.push(b'\'');
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_text_is_that_of_libuci() {
+        let text = "config interface lan\n option proto static\n list dns '1.1.1.1'\n list dns \"it's\"\n\nconfig rule\n";
+        let written = "\nconfig interface 'lan'\n\toption proto 'static'\n\tlist dns '1.1.1.1'\n\
+                       \tlist dns 'it'\\''s'\n\nconfig rule\n\n";
+        let package = Package::parse("network", text.as_bytes()).unwrap();
+        assert_eq!(String::from_utf8(package.export()).unwrap(), written);
+        assert_eq!(Package::new("empty").export(), b"\n");
+    }
+
+    #[test]
+    fn a_type_that_needs_quotes_has_them() {
+        let text = "\nconfig 'a#b;\"c' 'x'\n\n".as_bytes();
+        let package = Package::parse("network", text).unwrap();
+        assert_eq!(package.section("x").unwrap().kind(), "a#b;\"c");
+        assert_eq!(package.export(), text);
+    }
+}
