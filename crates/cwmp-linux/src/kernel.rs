@@ -5,12 +5,14 @@ use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 use super::netlink::{Attributes, dump, i32_at, text, u8_at, u16_at, u32_at, u64_at};
 
 mod address;
+mod files;
 mod link;
 mod neighbour;
 mod route;
 mod uplink;
 
 pub use address::{Address, AddressOrigin};
+pub use files::KernelFiles;
 pub use link::{BridgeFacts, Link, LinkKind, OperState, PortFacts, Stats};
 pub use neighbour::{Neighbour, Station};
 pub use route::{Hop, Route, RouteKind};

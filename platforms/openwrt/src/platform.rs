@@ -8,8 +8,9 @@ use cwmp_core::{
     job::{DownloadType, UploadType},
 };
 use cwmp_linux::{
+    files::Root,
     host::Host,
-    kernel::{Netlink, uplink},
+    kernel::{Kernel, KernelFiles, Netlink, uplink},
     processes::Processes,
     system::{boot_id, load},
 };
@@ -58,13 +59,11 @@ impl OpenWrt {
             bus_options.sockets.clone_from(&options.ubus_sockets);
         }
         let bus = Bus::connect(bus_options);
-        let means = Means {
-            bus: Rc::new(bus.clone()),
-            kernel: Box::new(Netlink),
-            numbers,
-            settings,
-            now: SystemTime::now,
-        };
+        let root = Root::new(options.root.clone());
+        // The kernel of this machine knows nothing of a box that is a folder.
+        let kernel: Box<dyn Kernel> =
+            if root.is_real() { Box::new(Netlink) } else { Box::new(KernelFiles { root }) };
+        let means = Means { bus: Rc::new(bus.clone()), kernel, numbers, settings, now: SystemTime::now };
         let ground = Rc::new(Ground::new(options, means));
         let sources: Vec<Rc<dyn ParameterSource>> = vec![
             Rc::new(DeviceInfo { ground: Rc::clone(&ground) }),
@@ -170,7 +169,7 @@ impl Platform for OpenWrt {
     }
 
     fn changes(&self) -> Option<Box<dyn Changes>> {
-        Some(Box::new(BoxChanges::new(&self.bus)))
+        Some(Box::new(BoxChanges::new(&self.bus, &self.ground.uci)))
     }
 
     /// The device that netifd named last for the interface, if it is there.

@@ -153,3 +153,77 @@ impl ParameterSource for Router {
         self.commit(edits).await.map_err(internal)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use cwmp_core::fault::FaultCode;
+
+    use super::*;
+    use crate::testing::{change, lan_and_wan, values};
+
+    const SYSTEM: &str =
+        "config system\n\toption timezone 'UTC0'\n\nconfig timeserver 'ntp'\n\toption enabled '1'\n";
+    const DHCP: &str = "config dhcp 'lan'\n\toption interface 'lan'\n";
+
+    #[tokio::test]
+    async fn what_several_objects_change_is_one_commit_a_package() {
+        let fake = lan_and_wan();
+        fake.uci("system", SYSTEM);
+        fake.uci("dhcp", DHCP);
+        let source = fake.source();
+        values(&source, "Device.").await;
+        // Whatever is looked at: netifd is asked once.
+        assert_eq!(fake.bus.asked(), ["network.interface dump"]);
+        let changes = [
+            change("Device.DHCPv4.Server.Pool.1.LeaseTime", "600"),
+            change("Device.Time.Enable", "false"),
+            change("Device.DHCPv4.Server.Pool.1.DomainName", "home"),
+        ];
+        assert_eq!(source.check(&changes).await, []);
+        source.apply(&changes).await.unwrap();
+        assert_eq!(
+            fake.bus.asked(),
+            [
+                r#"service event {"data":{"package":"system"},"type":"config.change"}"#,
+                r#"service event {"data":{"package":"dhcp"},"type":"config.change"}"#,
+            ]
+        );
+        // What was looked up before is forgotten.
+        assert!(values(&source, "Device.Time.").await.contains("Enable=false"));
+        let unknown = [change("Device.Time.X", "1"), change("Device.Nowhere.Y", "1")];
+        let faults = source.check(&unknown).await;
+        assert_eq!(faults.iter().map(|fault| fault.code).collect::<Vec<_>>(), [FaultCode::NOT_WRITABLE; 2]);
+        assert!(source.add("Device.Time.", &[]).await.is_err());
+        assert!(source.delete("Device.Time.", &[]).await.is_err());
+    }
+
+    #[tokio::test]
+    async fn a_package_that_cannot_be_written_takes_those_before_it_back() {
+        let fake = lan_and_wan();
+        fake.uci("system", SYSTEM);
+        fake.uci("dhcp", DHCP);
+        let source = fake.source();
+        values(&source, "Device.").await;
+        let changes =
+            [change("Device.Time.Enable", "false"), change("Device.DHCPv4.Server.Pool.1.LeaseTime", "600")];
+        assert_eq!(source.check(&changes).await, []);
+        // Somebody breaks the file between the look and the commit.
+        fake.root.file("etc/config/dhcp", "config dhcp 'lan'\n\toption ba-d 'x'\n");
+        fake.bus.asked();
+        let error = source.apply(&changes).await.unwrap_err().to_string();
+        assert!(error.contains("dhcp:2"), "{error}");
+        assert_eq!(fake.file("system"), SYSTEM);
+        assert_eq!(fake.bus.asked(), [""; 0]);
+    }
+
+    #[tokio::test]
+    async fn a_bus_that_is_away_leaves_the_change_for_the_next_start_of_the_services() {
+        let fake = lan_and_wan();
+        fake.uci("system", SYSTEM);
+        let source = fake.source();
+        fake.bus.fail("service", "event", cwmp_ubus::BusError::Disconnected("service event".to_owned()));
+        let done = source.apply(&[change("Device.Time.Enable", "false")]).await;
+        assert_eq!(done, Ok(Status::Committed));
+        assert!(fake.file("system").contains("option enabled '0'"));
+    }
+}
