@@ -11,7 +11,7 @@ use cwmp_platform::source::SourceError;
 use cwmp_ubus::Table;
 use cwmp_uci::{Committed, Edit, Package, Section};
 
-use crate::{bus::config_change, survey::Survey};
+use crate::{bus::config_change, ground::Ground, survey::Survey};
 
 /// The order in which packages are committed and reloaded; others follow.
 const ORDER: [&str; 5] = ["system", "network", "wireless", "dhcp", "firewall"];
@@ -84,7 +84,7 @@ impl Edits {
     /// # Errors
     /// [`SourceError`]; then nothing is changed, unless the text says so.
     pub(crate) async fn commit(self) -> Result<Status, SourceError> {
-        let ground = self.survey.ground();
+        let ground = Rc::clone(self.survey.ground());
         let mut done: Vec<(String, Committed)> = Vec::new();
         for name in self.changed() {
             let Some(edits) = self.packages.get(name) else { continue };
@@ -95,11 +95,11 @@ impl Edits {
                 .and_then(|done| done.map_err(|e| e.to_string()))
             {
                 Ok(committed) => done.push((name.to_owned(), committed)),
-                Err(why) => return Err(SourceError::new(put_back(&self.survey, done, why).await)),
+                Err(why) => return Err(SourceError::new(put_back(&ground, done, why).await)),
             }
         }
         let changed = done.into_iter().filter(|(_, committed)| committed.changed()).map(|(name, _)| name);
-        let mut status = reload(&self.survey, changed).await;
+        let mut status = reload(&ground, changed).await;
         for BusCall { object, method, arguments } in &self.calls {
             let called = ground.bus.call(object, method, arguments).await;
             called.map_err(|error| SourceError::new(error.to_string()))?;
@@ -110,10 +110,10 @@ impl Edits {
 }
 
 /// Puts former contents back after a failure; says what became of it.
-async fn put_back(survey: &Survey, done: Vec<(String, Committed)>, why: String) -> String {
+async fn put_back(ground: &Ground, done: Vec<(String, Committed)>, why: String) -> String {
     let mut text = why;
     for (name, committed) in done.into_iter().rev() {
-        let (uci, package) = (survey.ground().uci.clone(), name.clone());
+        let (uci, package) = (ground.uci.clone(), name.clone());
         let restored =
             tokio::task::spawn_blocking(move || uci.restore(&package, &committed.before).map(|_| ())).await;
         match restored {
@@ -127,10 +127,10 @@ async fn put_back(survey: &Survey, done: Vec<(String, Committed)>, why: String) 
 
 /// Tells procd which packages have changed. It reloads what uses them, about a second later: the answer to the ACS is on its
 /// way by then. A bus that does not answer leaves the change for the next start of the services.
-pub(crate) async fn reload(survey: &Survey, packages: impl IntoIterator<Item = String>) -> Status {
+pub(crate) async fn reload(ground: &Ground, packages: impl IntoIterator<Item = String>) -> Status {
     let mut status = Status::Applied;
     for package in packages {
-        let told = survey.ground().bus.call("service", "event", &config_change(&package)).await;
+        let told = ground.bus.call("service", "event", &config_change(&package)).await;
         let carries = CARRIES_SESSION.contains(&package.as_str());
         if let Err(error) = &told {
             tracing::error!("{package} is changed, but not reloaded: {error}");

@@ -5,6 +5,7 @@
 //!
 //! * [`survey`]: everything that is looked up for one call of the ACS, each thing once;
 //! * [`edits`]: everything that is changed by one call, as one commit, and what is reloaded;
+//! * [`image`]: packages as they were before a change, for the program's journal;
 //! * [`part`]: what an object of the tree is here; `objects/` has one module an object;
 //! * [`source`]: all parts as one parameter source;
 //! * [`network`]: which logical interface is which row, and the uplink;
@@ -32,6 +33,7 @@ mod events;
 mod firmware;
 mod ground;
 mod identity;
+mod image;
 mod limits;
 mod network;
 mod objects;

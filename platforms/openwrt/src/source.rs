@@ -12,6 +12,7 @@ use cwmp_platform::source::{Change, ParameterSink, ParameterSource, SourceError,
 use crate::{
     edits::Edits,
     ground::Ground,
+    image::Image,
     part::{Part, Parts, below, internal, no_such, not_writable},
 };
 
@@ -126,6 +127,22 @@ impl ParameterSource for Router {
             return Err(SourceError::new(format!("{}: {}", fault.name, fault.text)));
         }
         self.commit(edits).await
+    }
+
+    async fn image(&self, changes: &[Change], deleted: Option<&str>) -> Result<Option<String>, SourceError> {
+        let mut edits = self.edits();
+        self.edit(changes, &mut edits).await?;
+        if let (Some(row), Some((_, part))) = (deleted, deleted.and_then(|row| self.owner(row))) {
+            part.delete(row, &mut edits).await.map_err(|fault| SourceError::new(fault.to_string()))?;
+        }
+        let packages: Vec<String> = edits.changed().into_iter().map(str::to_owned).collect();
+        Image::of(&self.ground, packages).await.map(Some)
+    }
+
+    async fn restore(&self, image: &str) -> Result<(), SourceError> {
+        let restored = Image::restore(image, &self.ground).await;
+        self.ground.forget();
+        restored
     }
 
     async fn add(&self, table: &str, extra: &[Change]) -> Result<(u32, Status), CwmpFault> {

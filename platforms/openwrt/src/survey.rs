@@ -57,7 +57,7 @@ impl Survey {
         }
     }
 
-    pub(crate) fn ground(&self) -> &Ground {
+    pub(crate) fn ground(&self) -> &Rc<Ground> {
         &self.ground
     }
 
