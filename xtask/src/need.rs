@@ -173,6 +173,9 @@ pub(crate) const OPENSSL: Need = Need {
     install: Install::Apt("openssl"),
 };
 
+pub(crate) const CURL: Need =
+    Need { what: "the curl command", probe: |_| on_path("curl").is_some(), install: Install::Apt("curl") };
+
 pub(crate) const IPROUTE2: Need =
     Need { what: "the ip command", probe: |_| on_path("ip").is_some(), install: Install::Apt("iproute2") };
 

@@ -3,7 +3,7 @@
 //! A new check is one `Step` here, in the part whose budget pays for it.
 
 use crate::need::{
-    CLIPPY, IPROUTE2, LXML, NAMESPACES, NGINX, Need, OPENSSL, QEMU, RUST_SRC, RUSTFMT, SCHEMAS, ZIG,
+    CLIPPY, CURL, IPROUTE2, LXML, NAMESPACES, NGINX, Need, OPENSSL, QEMU, RUST_SRC, RUSTFMT, SCHEMAS, ZIG,
 };
 use crate::sh::{Res, Sh};
 use crate::{
@@ -58,6 +58,7 @@ pub(crate) const PARTS: &[Part] = &[
             Step::test("unit and integration tests", test::workspace).wants(&[
                 &SCHEMAS,
                 &LXML,
+                &CURL,
                 &IPROUTE2,
                 &NAMESPACES,
             ]),

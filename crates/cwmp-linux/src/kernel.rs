@@ -10,6 +10,7 @@ mod link;
 mod neighbour;
 mod route;
 mod uplink;
+mod wifi;
 
 pub use address::{Address, AddressOrigin};
 pub use files::KernelFiles;
@@ -17,6 +18,9 @@ pub use link::{BridgeFacts, Link, LinkKind, OperState, PortFacts, Stats};
 pub use neighbour::{Neighbour, Station};
 pub use route::{Hop, Route, RouteKind};
 pub use uplink::{DefaultWay, default_way, uplink};
+pub use wifi::{
+    Band, BandName, CLIENTS, Channel, Client, Interface, Radio, Rate, Role, Standard, Width, Wifi,
+};
 
 /// The index of a network device; it changes with each boot.
 pub type Index = u32;
@@ -37,6 +41,8 @@ pub trait Kernel {
     fn neighbours(&self) -> Result<Vec<Neighbour>, String>;
     /// Behind which port of a bridge a host is.
     fn stations(&self) -> Result<Vec<Station>, String>;
+    /// Radios and wireless interfaces, in `detail` with clients, noise and country.
+    fn wifi(&self, detail: bool) -> Result<Wifi, String>;
 }
 
 /// The kernel that this program runs on, in the network namespace that it was started in.
@@ -65,6 +71,10 @@ impl Kernel for Netlink {
             *family = AF_BRIDGE;
         }
         dump("bridges' hosts", 30, &fixed, neighbour::parse_station)
+    }
+
+    fn wifi(&self, detail: bool) -> Result<Wifi, String> {
+        wifi::ask(detail)
     }
 }
 

@@ -25,6 +25,12 @@ pub fn status(link: &Link) -> &'static str {
 pub fn stats(path: &str, stats: Option<&Stats>, out: &mut dyn ParameterSink) {
     let Some(stats) = stats else { return };
     out.object(&format!("{path}.Stats."), ObjectKind::Single);
+    counters(stats, out);
+    out.parameter("MulticastPacketsReceived", &stats.multicast, ReadOnly);
+}
+
+/// What every table of devices counts.
+pub fn counters(stats: &Stats, out: &mut dyn ParameterSink) {
     out.parameter("BytesSent", &stats.tx_bytes, ReadOnly);
     out.parameter("BytesReceived", &stats.rx_bytes, ReadOnly);
     out.parameter("PacketsSent", &stats.tx_packets, ReadOnly);
@@ -33,7 +39,6 @@ pub fn stats(path: &str, stats: Option<&Stats>, out: &mut dyn ParameterSink) {
     out.parameter("ErrorsReceived", &narrow(stats.rx_errors), ReadOnly);
     out.parameter("DiscardPacketsSent", &narrow(stats.tx_dropped), ReadOnly);
     out.parameter("DiscardPacketsReceived", &narrow(stats.rx_dropped), ReadOnly);
-    out.parameter("MulticastPacketsReceived", &stats.multicast, ReadOnly);
 }
 
 /// A counter of 32 bits starts again at 0 (TR-106 StatsCounter32).

@@ -98,8 +98,9 @@ impl Package {
         &self.sections
     }
 
-    /// The section with this name. One without a name has the id that libuci gives it, `cfg` with its place and a hash,
-    /// which is another as soon as something before it comes or goes. `@type[n]` is looked up by [`Package::nth`].
+    /// The section with this name, or the one that `@type[n]` means, see [`Package::nth`]. A section without a name has the
+    /// id that libuci gives it, `cfg` with its place and a hash, which is another as soon as something before it comes or
+    /// goes.
     #[must_use]
     pub fn section(&self, name: &str) -> Option<&Section> {
         self.position(name).and_then(|at| self.sections.get(at))

@@ -84,6 +84,14 @@ pub(crate) fn replace(
     })
 }
 
+/// Makes durable what is there: a program that was killed, or libuci, which does not care for the name, may have left it in
+/// the memory of the kernel alone. Writes nothing.
+pub(crate) fn confirm(disk: &dyn Disk, locked: &Locked) -> Result<(), UciError> {
+    let folder = locked.real().parent().unwrap_or(Path::new("/"));
+    let synced = disk.sync(locked.real()).and_then(|()| disk.sync_folder(folder));
+    synced.map_err(|error| UciError::io(locked.known(), "make what is there durable", error))
+}
+
 fn put(
     disk: &dyn Disk,
     locked: &Locked,
@@ -115,19 +123,19 @@ fn put(
 }
 
 #[cfg(test)]
-mod tests {
+pub(crate) mod tests {
     use std::{path::PathBuf, sync::Mutex};
 
     use super::*;
 
     /// The real disk, whose operations are written down, and of which one fails.
-    struct Recorded {
-        done: Mutex<Vec<String>>,
+    pub(crate) struct Recorded {
+        pub(crate) done: Mutex<Vec<String>>,
         fails: Option<usize>,
     }
 
     impl Recorded {
-        fn new(fails: Option<usize>) -> Self {
+        pub(crate) fn new(fails: Option<usize>) -> Self {
             Self { done: Mutex::default(), fails }
         }
 
@@ -210,6 +218,14 @@ mod tests {
             "sync folder config".to_owned(),
         ];
         assert_eq!((done, kept.content(), kept.names()), (expected.to_vec(), "new".to_owned(), 1));
+    }
+
+    #[test]
+    fn what_is_there_already_is_made_durable_and_not_written() {
+        let (kept, disk) = (Kept::new(), Recorded::new(None));
+        let locked = Locked::exclusive(&kept.file, "network", &[], crate::limits::LOCK_WAIT).unwrap();
+        confirm(&disk, &locked).unwrap();
+        assert_eq!(disk.done.into_inner().unwrap(), ["sync network", "sync folder config"]);
     }
 
     #[test]

@@ -14,7 +14,7 @@ use crate::{
     file::{self, Locked},
     handover::Replaced,
     limits, name,
-    replace::{Disk, RealDisk, replace},
+    replace::{Disk, RealDisk, confirm, replace},
 };
 
 /// Where the files are.
@@ -131,6 +131,7 @@ impl Uci {
         let mut new = old.clone();
         let added = new.apply(edits)?;
         if new.sections() == old.sections() {
+            confirm(&*self.disk, &locked)?;
             return Ok(Committed { file, after: before.clone(), before, added });
         }
         let after = new.export();
@@ -145,13 +146,41 @@ impl Uci {
         Ok(Committed { file, before, after, added })
     }
 
-    /// Puts back what a commit has replaced, or any other content that a journal has kept; a file that is gone is made
-    /// again. What is there already is not written.
+    /// Puts back what a commit has replaced, or any other content; a file that is gone is made again. What is there already is
+    /// made durable and not written. What others have committed since is gone.
     ///
     /// # Errors
     /// [`UciError`]; content that libuci would refuse is refused.
     pub fn restore(&self, package: &str, content: &[u8]) -> Result<Committed, UciError> {
-        let file = self.file(package)?;
+        self.put_back(package, self.file(package)?, content)
+    }
+
+    /// [`Uci::restore`] for a journal that outlives a restart: puts content back into the file that [`Committed::file`]
+    /// named. One of the folder of overrides that has gone with the restart stays gone, and no other file is written in its
+    /// stead: `None`.
+    ///
+    /// # Errors
+    /// [`UciError`]; [`UciError::Refused`] for a file that is no package's.
+    pub fn restore_file(&self, file: &Path, content: &[u8]) -> Result<Option<Committed>, UciError> {
+        let package = file.file_name().and_then(|name| name.to_str()).unwrap_or_default();
+        name::package(package)?;
+        let below = |folder: &Path| folder.join(package) == file;
+        if below(&self.options.config) {
+            return self.put_back(package, file.to_owned(), content).map(Some);
+        }
+        if !self.options.overrides.as_deref().is_some_and(below) {
+            return Err(UciError::refused(
+                file.display().to_string(),
+                "not in the folder of the configuration",
+            ));
+        }
+        if !file.exists() {
+            return Ok(None);
+        }
+        self.put_back(package, file.to_owned(), content).map(Some)
+    }
+
+    fn put_back(&self, package: &str, file: PathBuf, content: &[u8]) -> Result<Committed, UciError> {
         parse(package, &file, content)?;
         let mut replaced = own(&self.replaced);
         if !file.exists() {
@@ -159,7 +188,9 @@ impl Uci {
         }
         let mut locked = Locked::exclusive(&file, package, &replaced.of(package), self.patience)?;
         let before = locked.read()?;
-        if before != content {
+        if before == content {
+            confirm(&*self.disk, &locked)?;
+        } else {
             self.put(&mut replaced, locked, package, &before, content)?;
         }
         Ok(Committed { file, before, after: content.to_vec(), added: Vec::new() })

@@ -1,8 +1,9 @@
-use std::{fs::File, io::Read, os::unix::fs::symlink, thread, time::Instant};
+use std::{fs::File, io::Read, os::unix::fs::symlink, sync::Barrier, thread, time::Instant};
 
 use nix::fcntl::{Flock, FlockArg};
 
 use super::*;
+use crate::replace::tests::Recorded;
 
 const LAN: &str = "\nconfig interface 'lan'\n\toption mtu '1500'\n\n";
 
@@ -71,10 +72,15 @@ fn what_changes_nothing_writes_nothing() {
     fs::write(home.path("config/network"), "# by hand\nconfig interface lan\noption mtu 1500\n").unwrap();
     let before = FileId::of(&home.path("config/network"));
     let edits = [mtu(1), mtu(1500), Edit::Unset { section: "lan".into(), option: "none".into() }];
-    let committed = home.uci.commit("network", &edits).unwrap();
+    let disk = Arc::new(Recorded::new(None));
+    let uci = Uci { disk: disk.clone(), ..home.uci.clone() };
+    let committed = uci.commit("network", &edits).unwrap();
     assert!(!committed.changed() && FileId::of(&home.path("config/network")) == before);
-    home.uci.restore("network", &committed.before).unwrap();
+    uci.restore("network", &committed.before).unwrap();
     assert_eq!(FileId::of(&home.path("config/network")), before);
+    // Yet it is promised that it is there: somebody else may have left it in the memory of the kernel alone.
+    let synced = ["sync network", "sync folder config"];
+    assert_eq!(*disk.done.lock().unwrap(), [synced, synced].concat());
 }
 
 #[test]
@@ -91,6 +97,29 @@ fn a_file_of_the_overrides_takes_the_place_of_the_other_for_reading_and_writing(
     fs::remove_file(home.path("run/network")).unwrap();
     home.uci.commit("network", &[mtu(1300)]).unwrap();
     assert!(home.read("config/network").contains("1300"));
+}
+
+#[test]
+fn what_was_replaced_in_the_overrides_is_put_back_there_or_nowhere() {
+    let home = Home::new();
+    fs::create_dir(home.path("run")).unwrap();
+    fs::write(home.path("run/network"), LAN.replace("1500", "9000")).unwrap();
+    let committed = home.uci.commit("network", &[mtu(1400)]).unwrap();
+    let put_back = || home.uci.restore_file(&committed.file, &committed.before).unwrap();
+    assert!(put_back().is_some_and(|restored| restored.before == committed.after));
+    assert!(home.read("run/network").contains("9000"));
+    fs::remove_dir_all(home.path("run")).unwrap();
+    assert_eq!(put_back(), None);
+    assert_eq!(home.read("config/network"), LAN);
+    let committed = home.uci.commit("network", &[mtu(1400)]).unwrap();
+    home.uci.restore_file(&committed.file, &committed.before).unwrap();
+    assert_eq!(home.read("config/network"), LAN);
+    for file in ["elsewhere/network", "config/a.b", "config/../network"] {
+        assert!(
+            matches!(home.uci.restore_file(&home.path(file), b""), Err(UciError::Refused { .. })),
+            "{file}"
+        );
+    }
 }
 
 #[test]
@@ -143,20 +172,26 @@ fn a_lock_that_is_not_given_back_ends_the_wait() {
 
 #[test]
 fn writers_at_the_same_time_lose_nothing_of_each_other() {
+    const ROUNDS: usize = 30;
     let home = Home::new();
     let options = home.uci.options().clone();
+    let names = ["a", "b", "c"];
+    // In each round all of them want the lock.
+    let round = Arc::new(Barrier::new(names.len()));
     let writer = |name: &'static str| {
         // Not a clone: as another program would.
-        let uci = Uci::new(options.clone());
-        thread::spawn(move || {
-            (0..50).for_each(|n| drop(uci.commit("network", &[set(&format!("{name}{n}"), n)]).unwrap()))
-        })
+        let (uci, round) = (Uci::new(options.clone()), Arc::clone(&round));
+        let write = move |n| {
+            round.wait();
+            uci.commit("network", &[set(&format!("{name}{n}"), n)]).unwrap();
+        };
+        thread::spawn(move || (0..ROUNDS).for_each(write))
     };
-    for thread in ["a", "b", "c"].map(writer) {
+    for thread in names.map(writer) {
         thread.join().unwrap();
     }
     let package = home.uci.load("network").unwrap();
-    assert_eq!(package.section("lan").unwrap().options().len(), 1 + 3 * 50);
+    assert_eq!(package.section("lan").unwrap().options().len(), 1 + names.len() * ROUNDS);
 }
 
 /// What libuci does after it has opened the file: it waits for the lock of what it has opened and reads that.

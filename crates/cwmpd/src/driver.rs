@@ -16,7 +16,7 @@ use cwmp_datamodel::DataModel;
 use cwmp_diagnostics::Diagnostics;
 use cwmp_platform::{Platform, instances::InstanceNumbers};
 use cwmp_transport::{
-    AcsClient, ClientConfig, PostBody, Tls, TlsConfig,
+    AcsClient, ClientConfig, ManagementPath, PostBody, Tls, TlsConfig,
     files::{FileClient, FileConfig},
 };
 use tokio::sync::{Notify, mpsc};
@@ -85,10 +85,12 @@ pub(crate) async fn run(parts: Parts, stop: impl Future<Output = ()>) -> Departu
     let (questions, to_data) = mpsc::unbounded_channel();
 
     let tls = tls(&config, &platform);
+    let path = ManagementPath::new(config.path.clone());
     let client = AcsClient::new(ClientConfig {
         reply_timeout: config.acs_reply_timeout,
         basic_without_tls: config.basic_without_tls,
         tls: tls.clone(),
+        path: path.clone(),
         ..ClientConfig::default()
     });
     let trace = config.trace_file.as_deref().and_then(|file| {
@@ -97,7 +99,7 @@ pub(crate) async fn run(parts: Parts, stop: impl Future<Output = ()>) -> Departu
     });
     let snapshots = Snapshots::default();
     let network = Rc::new(Notify::new());
-    let acs = acs_task::run(client, Rc::clone(&network), to_acs, inputs.clone(), notes);
+    let acs = acs_task::run(client, path.clone(), Rc::clone(&network), to_acs, inputs.clone(), notes);
     let acs = tokio::task::spawn_local(acs);
     let store = tokio::task::spawn_local(store_task::run(kept, to_store, inputs.clone()));
     let mut settings = source.subscribe();
@@ -114,14 +116,16 @@ pub(crate) async fn run(parts: Parts, stop: impl Future<Output = ()>) -> Departu
         files: FileClient::new(FileConfig {
             basic_without_tls: config.basic_without_tls,
             tls,
+            path: path.clone(),
             ..FileConfig::default()
         }),
         folder: config.download_dir.clone(),
         diagnostics,
         ledger: workshop_ledger,
     };
-    let listener = Listener::new(config.connection_request, source, inputs.clone());
-    let tree = data_task::run(tree, snapshots.clone(), listener.door(), to_data);
+    let listener = Listener::new(config.connection_request, path.clone(), source, inputs.clone());
+    let door = listener.door();
+    let tree = data_task::run(tree, snapshots.clone(), Rc::clone(&door), to_data);
     let tree = tokio::task::spawn_local(tree);
     let mut changes = ChangeWatch::new(platform.changes());
     let mut driver = Driver {
@@ -138,6 +142,7 @@ pub(crate) async fn run(parts: Parts, stop: impl Future<Output = ()>) -> Departu
         departures,
         snapshots,
         listener,
+        path,
         had_date: false,
         boot_id: start.state.boot_id.clone(),
         trace,
@@ -152,7 +157,8 @@ pub(crate) async fn run(parts: Parts, stop: impl Future<Output = ()>) -> Departu
         let sleep = driver.sleep();
         tokio::select! {
             Some(input) = incoming.recv() => driver.handle(input),
-            Some(Note::LocalAddress(address)) = noted.recv() => driver.local_address(address),
+            Some(Note::LocalAddress(address)) = noted.recv() => door.local_address(address),
+            () = door.url_changed() => driver.ask_once(Question::Watch),
             Some(asked) = asked.recv() => driver.asked(asked),
             Ok(()) = settings.changed() => {
                 let settings = settings.borrow_and_update().clone();
@@ -162,10 +168,13 @@ pub(crate) async fn run(parts: Parts, stop: impl Future<Output = ()>) -> Departu
             _ = watch.tick() => {
                 driver.look_at_clock();
                 driver.look_whether_idle();
+                // Of a namespace of its own nobody tells.
+                driver.listener.network_changed();
                 driver.ask_once(Question::Watch);
             }
             () = changes.settled() => {
                 network.notify_one();
+                driver.listener.network_changed();
                 driver.ask_once(Question::Changed);
             }
             () = tokio::time::sleep(sleep) => driver.wake(),
@@ -206,6 +215,7 @@ struct Driver {
     departures: mpsc::UnboundedSender<Departure>,
     snapshots: Snapshots,
     listener: Listener,
+    path: ManagementPath,
     /// Whether the clock was synchronised when it was looked at last.
     had_date: bool,
     /// This boot, for the state that a factory reset leaves.
@@ -277,7 +287,7 @@ impl Driver {
             Effect::OpenSession(target) => self.step(Step::Open(target)),
             Effect::Post(body) => self.post(body),
             Effect::SendDatagram(datagram) => {
-                tokio::task::spawn_local(datagram::send(datagram));
+                tokio::task::spawn_local(datagram::send(self.path.clone(), datagram));
             }
             Effect::CloseSession => self.step(Step::Close),
             Effect::Data(id, op) => self.ask_data(Question::Agent(id, op)),
@@ -343,12 +353,6 @@ impl Driver {
     fn ask_once(&self, question: fn(Rc<Cell<bool>>) -> Question) {
         if !self.watch_asked.replace(true) {
             self.ask_data(question(Rc::clone(&self.watch_asked)));
-        }
-    }
-
-    fn local_address(&mut self, address: std::net::IpAddr) {
-        if self.listener.door().local_address(address) {
-            self.ask_once(Question::Watch);
         }
     }
 

@@ -2,7 +2,7 @@
 //! true.
 
 use std::{
-    cell::Cell,
+    cell::{Cell, RefCell},
     net::{IpAddr, SocketAddr},
     rc::Rc,
     time::Duration,
@@ -12,9 +12,9 @@ use cwmp_core::{
     io::{Input, Via},
     settings::ConnectionRequestSettings,
 };
-use cwmp_transport::{ConnectionRequestListener, ListenerConfig, local_address_towards};
+use cwmp_transport::{ConnectionRequestListener, ListenerConfig, ManagementPath};
 use tokio::{
-    sync::{mpsc, watch},
+    sync::{Notify, mpsc, watch},
     task::JoinHandle,
 };
 
@@ -37,10 +37,16 @@ pub(crate) struct Listener {
 /// What is known of the door; shared with those who need ConnectionRequestURL to be true.
 pub(crate) struct Door {
     config: Listen,
+    way: ManagementPath,
     source: Rc<AgentSource>,
     inputs: mpsc::UnboundedSender<Input>,
     port: Cell<Option<u16>>,
     address: Cell<Option<IpAddr>>,
+    /// ConnectionRequestURL as it was made known last.
+    told: RefCell<String>,
+    news: Notify,
+    /// The network of the box may have changed.
+    network: Notify,
     /// False from the order to listen until the first attempt is over.
     settled: watch::Sender<bool>,
 }
@@ -53,10 +59,25 @@ impl Drop for Listener {
 
 impl Listener {
     /// A closed door. Must be made inside a LocalSet.
-    pub(crate) fn new(config: Listen, source: Rc<AgentSource>, inputs: mpsc::UnboundedSender<Input>) -> Self {
+    pub(crate) fn new(
+        config: Listen,
+        way: ManagementPath,
+        source: Rc<AgentSource>,
+        inputs: mpsc::UnboundedSender<Input>,
+    ) -> Self {
         let (port, address) = (Cell::new(None), Cell::new(None));
-        let settled = watch::Sender::new(true);
-        let door = Rc::new(Door { config, source, inputs, port, address, settled });
+        let door = Rc::new(Door {
+            config,
+            way,
+            source,
+            inputs,
+            port,
+            address,
+            told: RefCell::default(),
+            news: Notify::new(),
+            network: Notify::new(),
+            settled: watch::Sender::new(true),
+        });
         let (wanted, changes) = watch::channel(None);
         let keeper = Rc::clone(&door);
         let task = tokio::task::spawn_local(async move { keeper.keep(changes).await });
@@ -65,6 +86,11 @@ impl Listener {
 
     pub(crate) fn door(&self) -> Rc<Door> {
         Rc::clone(&self.door)
+    }
+
+    /// The network of the box may have changed: a device to listen on may have come, or come back as another one.
+    pub(crate) fn network_changed(&self) {
+        self.door.network.notify_one();
     }
 
     /// Opens the door with these credentials, or closes it. A door that is open stays open when they change.
@@ -87,24 +113,32 @@ impl Door {
             let Some(listener) = self.open(&mut wanted, &sink).await else { continue };
             let port = listener.local_addrs().first().map(SocketAddr::port);
             self.leads_to(port);
-            loop {
+            let is_closed = loop {
                 tokio::select! {
                     biased;
                     Some(via) = requests.recv() => {
                         self.inputs.send(Input::ConnectionRequest(via)).ok();
                     }
                     Ok(()) = wanted.changed() => {
-                        let Some(settings) = wanted.borrow_and_update().clone() else { break };
+                        let Some(settings) = wanted.borrow_and_update().clone() else { break true };
                         if let Err(error) = listener.set_credentials(settings.username, settings.password) {
                             tracing::error!("{error}");
                         }
                         // It may have been closed and opened again before this was heard of.
                         self.leads_to(port);
                     }
+                    () = self.network.notified() => {
+                        if !listener.is_on_its_device() {
+                            tracing::info!("the network device for connection requests is another one: listening anew");
+                            break false;
+                        }
+                    }
                     else => return,
                 }
+            };
+            if is_closed {
+                self.leads_to(None);
             }
-            self.leads_to(None);
             // Its sockets are closed then: the same port can be bound again.
             listener.stop().await;
         }
@@ -121,15 +155,19 @@ impl Door {
             let bind =
                 self.config.addresses.iter().map(|ip| SocketAddr::new(*ip, self.config.port)).collect();
             let path = self.path().to_owned();
-            let config = ListenerConfig::new(bind, path, settings.username, settings.password, sink.clone());
+            let mut config =
+                ListenerConfig::new(bind, path, settings.username, settings.password, sink.clone());
+            (config.way, config.interface) = (self.way.clone(), self.config.interface.clone());
             match ConnectionRequestListener::start(config).await {
                 Ok(listener) => return Some(listener),
                 Err(error) => tracing::error!("{error}; next try in {} s", TRY_AGAIN.as_secs()),
             }
-            self.settled.send_replace(true);
-            // Other settings may do better.
-            if let Ok(Err(_)) = tokio::time::timeout(TRY_AGAIN, wanted.changed()).await {
-                return None;
+            self.leads_to(None);
+            // Other settings may do better, and so may another network.
+            tokio::select! {
+                changed = wanted.changed() => changed.ok()?,
+                () = self.network.notified() => {}
+                () = tokio::time::sleep(TRY_AGAIN) => {}
             }
         }
     }
@@ -141,7 +179,7 @@ impl Door {
             self.settled.subscribe().wait_for(|settled| *settled).await.ok();
             if self.config.host.is_none()
                 && let Some(url) = self.source.settings().url
-                && let Some(address) = local_address_towards(&url).await
+                && let Some(address) = self.way.local_address_towards(&url).await
             {
                 self.local_address(address);
             }
@@ -149,12 +187,15 @@ impl Door {
         tokio::time::timeout(SETTLE, work).await.ok();
     }
 
-    /// Takes note of the address that the ACS sees; returns whether ConnectionRequestURL has changed with it.
-    pub(crate) fn local_address(&self, address: IpAddr) -> bool {
-        let before = self.url();
+    /// Takes note of the address that the ACS sees.
+    pub(crate) fn local_address(&self, address: IpAddr) {
         self.address.set(Some(address));
         self.tell();
-        before != self.url()
+    }
+
+    /// Waits until ConnectionRequestURL is another one, which the ACS is to hear of (TR-069a6 3.2.2.2).
+    pub(crate) async fn url_changed(&self) {
+        self.news.notified().await;
     }
 
     fn path(&self) -> &str {
@@ -180,7 +221,11 @@ impl Door {
     }
 
     fn tell(&self) {
-        self.source.set_connection_request_url(self.url());
+        let url = self.url();
+        if self.told.replace(url.clone()) != url {
+            self.source.set_connection_request_url(url);
+            self.news.notify_one();
+        }
     }
 }
 
@@ -194,6 +239,7 @@ mod tests {
         settings::Secret,
     };
     use cwmp_store::{Layers, durable::RealFiles};
+    use cwmp_transport::path::Interface;
     use tempfile::TempDir;
     use tokio::{
         io::{AsyncReadExt, AsyncWriteExt},
@@ -229,11 +275,12 @@ mod tests {
             let (inputs, incoming) = mpsc::unbounded_channel();
             let config = Listen {
                 addresses: vec![address.ip()],
+                interface: Interface::OfPath,
                 port: address.port(),
                 path: Some("/".into()),
                 host: Some("box".into()),
             };
-            let listener = Listener::new(config, Rc::new(source), inputs);
+            let listener = Listener::new(config, ManagementPath::default(), Rc::new(source), inputs);
             Self { listener, incoming, address, _folder: folder }
         }
 

@@ -21,6 +21,7 @@ mod sandbox;
 mod time;
 mod transfers;
 mod updater;
+mod users;
 mod vendor_files;
 
 #[cfg(test)]

@@ -2,6 +2,10 @@
 
 use std::rc::Rc;
 
+use cwmp_datamodel::{
+    facts::{Facts, Place},
+    validate::validate,
+};
 use cwmp_platform::settings::Settings;
 
 pub(crate) use cwmp_linux::testing::{Collected, FakeRoot, FakeSettings, assert_fits_the_model};
@@ -11,6 +15,18 @@ pub(crate) use cwmp_linux::testing::{Collected, FakeRoot, FakeSettings, assert_f
 pub(crate) fn script(root: &FakeRoot, name: &str, text: &str) -> Vec<String> {
     root.file(name, text);
     vec!["/bin/sh".to_owned(), root.path().join(name).display().to_string()]
+}
+
+/// Holds values against the facts of TR-181 that the program is built with.
+pub(crate) fn assert_values_fit(collected: &Collected) {
+    for (path, (value, _)) in &collected.values {
+        let Some(Place::Parameter(_, parameter)) = Facts::tr181().find(path) else {
+            panic!("{path} is not in the model")
+        };
+        if let Err(invalid) = validate(parameter.rule(), None, value) {
+            panic!("{path} = `{value}`: {}", invalid.text);
+        }
+    }
 }
 
 /// A backend that remembers the numbers of its rows only while it lives.

@@ -13,7 +13,7 @@ use cwmp_datamodel::{
     validate::validate,
 };
 use cwmp_linux::{
-    kernel::{Address, Kernel, Link, Neighbour, OperState, Route, Station},
+    kernel::{Address, Kernel, Link, Neighbour, OperState, Route, Station, Wifi},
     testing::{Collected, FakeRoot, FakeSettings},
 };
 use cwmp_platform::{
@@ -111,6 +111,7 @@ pub(crate) struct FakeKernel {
     pub(crate) routes: Rc<RefCell<Vec<Route>>>,
     pub(crate) neighbours: Rc<RefCell<Vec<Neighbour>>>,
     pub(crate) stations: Rc<RefCell<Vec<Station>>>,
+    pub(crate) wifi: Rc<RefCell<Wifi>>,
 }
 
 impl FakeKernel {
@@ -150,6 +151,10 @@ impl Kernel for FakeKernel {
 
     fn stations(&self) -> Result<Vec<Station>, String> {
         Ok(self.stations.borrow().clone())
+    }
+
+    fn wifi(&self, _: bool) -> Result<Wifi, String> {
+        Ok(self.wifi.borrow().clone())
     }
 }
 

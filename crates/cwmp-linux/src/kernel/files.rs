@@ -8,7 +8,7 @@ use std::{
 
 use super::{
     Address, AddressOrigin, BridgeFacts, Hop, Kernel, Link, LinkKind, Neighbour, OperState, PortFacts, Route,
-    RouteKind, Station, Stats,
+    RouteKind, Station, Stats, Wifi,
 };
 use crate::files::Root;
 
@@ -247,6 +247,11 @@ impl Kernel for KernelFiles {
     }
 
     /// No file of text has them.
+    fn wifi(&self, _: bool) -> Result<Wifi, String> {
+        Ok(Wifi::default())
+    }
+
+    /// Nor them.
     fn stations(&self) -> Result<Vec<Station>, String> {
         Ok(Vec::new())
     }

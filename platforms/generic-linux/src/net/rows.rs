@@ -1,6 +1,6 @@
 //! What the tables of devices have in common.
 
-pub(super) use cwmp_linux::rows::status;
+pub(super) use cwmp_linux::rows::{counters, status};
 
 use cwmp_linux::rows;
 use cwmp_platform::source::{Access::ReadOnly, ObjectKind, ParameterSink};
