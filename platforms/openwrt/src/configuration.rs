@@ -200,3 +200,6 @@ fn copy(from: &Path, to: &Path) -> Result<(), String> {
         file.set_permissions(fs::Permissions::from_mode(mode))
     })
 }
+
+#[cfg(test)]
+mod tests;

@@ -159,3 +159,6 @@ impl Ground {
         Ok(Flash::Restarting)
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -47,3 +47,6 @@ impl Ground {
         Ok(FactoryReset::Restarting)
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -3,6 +3,7 @@
 use std::{
     cell::RefCell,
     collections::BTreeMap,
+    os::unix::fs::PermissionsExt,
     rc::Rc,
     time::{Duration, SystemTime},
 };
@@ -168,18 +169,19 @@ pub(crate) struct Fake {
 
 impl Fake {
     pub(crate) fn new() -> Self {
-        Self::with(FakeSettings::default())
+        Self::with_options(|_| {})
     }
 
-    pub(crate) fn with(settings: FakeSettings) -> Self {
+    pub(crate) fn with_options(set: impl FnOnce(&mut Options)) -> Self {
         let (root, bus, kernel) = (board(), Rc::new(FakeBus::default()), FakeKernel::default());
         bus.answer("service", "event", serde_json::json!({}));
-        let options = Options { root: root.path().to_owned(), ..Options::default() };
+        let mut options = Options { root: root.path().to_owned(), ..Options::default() };
+        set(&mut options);
         let means = Means {
             bus: Rc::clone(&bus) as _,
             kernel: Box::new(kernel.clone()),
             numbers: Rc::new(InstanceNumbers::in_memory()),
-            settings: Rc::new(settings),
+            settings: Rc::new(FakeSettings::default()),
             // 2027-01-15T08:00:00Z
             now: || SystemTime::UNIX_EPOCH + Duration::from_secs(1_800_000_000),
         };
@@ -195,6 +197,25 @@ impl Fake {
     /// The source of one part.
     pub(crate) fn source_of(&self, part: impl Part + 'static) -> Router {
         Router::new(Rc::clone(&self.ground), vec![Rc::new(part)])
+    }
+
+    /// Puts a program there. Another process writes it: one that this process wrote might still be open in a child of another
+    /// test, and could not be run then.
+    pub(crate) fn program(&self, path: &str, script: &str) {
+        let draft = format!("{path}.draft");
+        self.root.file(&draft, script);
+        let (draft, program) = (self.root.path().join(draft), self.root.path().join(path));
+        std::fs::set_permissions(&draft, std::fs::Permissions::from_mode(0o755)).unwrap();
+        let copied = std::process::Command::new("/bin/cp").arg("-p").arg(draft).arg(program).status();
+        assert!(copied.unwrap().success());
+    }
+
+    /// A program of this machine in the box.
+    pub(crate) fn borrow(&self, program: &str, path: &str) {
+        self.root.file(path, "");
+        let path = self.root.path().join(path);
+        std::fs::remove_file(&path).unwrap();
+        std::os::unix::fs::symlink(program, path).unwrap();
     }
 
     /// Writes a package of the configuration.
