@@ -291,3 +291,6 @@ impl OfUci {
         Ok(Row { key: key.to_owned(), values })
     }
 }
+
+#[cfg(test)]
+mod tests;
