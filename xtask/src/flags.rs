@@ -31,6 +31,11 @@ cargo xtask <job> [flags]
     --seeds N             that many scenarios (5 where nothing is said)
     --from S              beginning with this seed
     --only POINT          SEED:OPERATION:DISK alone, with its story
+  fuzz                  random bytes for whatever parses bytes of others; the last line counts the targets that failed
+    --seconds N           so long for each target (20 where nothing is said)
+    --minutes N           the same in minutes
+    --target NAME         this one alone
+    --setup               install what is missing (implied by CI=true)
   conformance           which requirements of TR-069 a passing test shows; writes docs/conformance.md
     --check               compares the page instead of writing it
     --quiet               prints the last line only
@@ -55,6 +60,7 @@ pub(crate) enum Job {
     Demo(Demo),
     Deny,
     Features,
+    Fuzz(Fuzz),
     Interop(Interop),
     Lint,
     Powercut(Powercut),
@@ -92,6 +98,15 @@ pub(crate) struct Conformance {
 #[derive(Debug, Default, PartialEq, Eq)]
 pub(crate) struct Demo {
     pub(crate) keep: bool,
+}
+
+/// Flags of `fuzz`.
+#[derive(Debug, Default, PartialEq, Eq)]
+pub(crate) struct Fuzz {
+    /// For each target.
+    pub(crate) seconds: Option<u64>,
+    pub(crate) target: Option<String>,
+    pub(crate) setup: bool,
 }
 
 /// Flags of `interop`.
@@ -142,6 +157,7 @@ pub(crate) fn parse(mut args: lexopt::Parser) -> Result<Job, lexopt::Error> {
         "demo" => return demo(args),
         "deny" => Job::Deny,
         "features" => Job::Features,
+        "fuzz" => return fuzz(args),
         "interop" => return interop(args),
         "lint" => Job::Lint,
         "powercut" => return powercut(args),
@@ -224,6 +240,24 @@ fn build(mut args: lexopt::Parser) -> Result<Job, lexopt::Error> {
         return Err("--debug goes with neither --target nor --bless".into());
     }
     Ok(Job::Build(build))
+}
+
+fn fuzz(mut args: lexopt::Parser) -> Result<Job, lexopt::Error> {
+    let mut fuzz = Fuzz::default();
+    while let Some(arg) = args.next()? {
+        match arg {
+            Short('h') | Long("help") => return Ok(Job::Help),
+            Long("seconds") => fuzz.seconds = Some(args.value()?.parse()?),
+            Long("minutes") => fuzz.seconds = Some(args.value()?.parse::<u64>()?.saturating_mul(60)),
+            Long("target") => fuzz.target = Some(args.value()?.string()?),
+            Long("setup") => fuzz.setup = true,
+            other => return Err(other.unexpected()),
+        }
+    }
+    if fuzz.seconds == Some(0) {
+        return Err("the time of a target is at least a second".into());
+    }
+    Ok(Job::Fuzz(fuzz))
 }
 
 fn interop(mut args: lexopt::Parser) -> Result<Job, lexopt::Error> {
@@ -325,6 +359,15 @@ mod tests {
     }
 
     #[test]
+    fn a_fuzz_target_has_its_time_in_seconds_or_minutes() {
+        let fuzz = Fuzz { seconds: Some(120), target: Some("ini".into()), setup: false };
+        assert_eq!(parsed("fuzz --minutes 2 --target ini"), Ok(Job::Fuzz(fuzz)));
+        let fuzz = Fuzz { seconds: Some(20), target: None, setup: true };
+        assert_eq!(parsed("fuzz --seconds 20 --setup"), Ok(Job::Fuzz(fuzz)));
+        assert!(parsed("fuzz --seconds 0").is_err() && parsed("fuzz ini").is_err());
+    }
+
+    #[test]
     fn what_is_not_understood_is_refused() {
         for words in
             ["bild", "--ci", "ci now", "build mips", "build --debug --target x", "interop", "interop x"]
@@ -344,6 +387,7 @@ mod tests {
             "demo",
             "deny",
             "features",
+            "fuzz",
             "interop acsrs",
             "interop nginx",
             "interop libuci",

@@ -253,6 +253,8 @@ pub enum Effect {
     Reboot(RebootCause),
     /// Reset the box to factory state and restart the agent.
     FactoryReset,
+    /// Ask DHCP again, for the URL of the ACS. What comes of it are other settings, if anything.
+    RenewDhcp,
     /// Something for the log.
     Trace(Record),
 }

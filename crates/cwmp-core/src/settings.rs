@@ -24,6 +24,9 @@ pub struct AgentSettings {
     pub enable_cwmp: bool,
     /// URL of the ACS; `None` while none is known.
     pub url: Option<HttpUrl>,
+    /// The URL is DHCP's to tell: it has come that way, or there is none.
+    #[serde(default)]
+    pub url_from_dhcp: bool,
     /// Username towards the ACS.
     pub username: String,
     /// Password towards the ACS.
@@ -72,6 +75,7 @@ impl Default for AgentSettings {
         Self {
             enable_cwmp: true,
             url: None,
+            url_from_dhcp: false,
             username: String::new(),
             password: Secret::default(),
             periodic_inform_enable: true,

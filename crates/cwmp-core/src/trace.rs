@@ -142,6 +142,7 @@ pub fn name(effect: &Effect) -> Option<String> {
         Effect::Listen(None) => "Listen no more",
         Effect::Reboot(cause) => return Some(format!("Reboot {cause:?}")),
         Effect::FactoryReset => "FactoryReset",
+        Effect::RenewDhcp => "RenewDhcp",
     };
     Some(name.to_owned())
 }

@@ -28,6 +28,9 @@ mod connector;
 pub mod cookie;
 mod dns;
 pub mod files;
+#[cfg(feature = "fuzzing")]
+#[doc(hidden)]
+pub mod fuzzing;
 mod headers;
 pub mod limits;
 mod line;

@@ -186,6 +186,27 @@ async fn what_is_not_there_tells_nothing() {
     assert_eq!(door.rung(), 0);
 }
 
+/// A name of somebody else that leads to the box (DNS rebinding) lets a browser in the home ask here. It gets what anybody
+/// gets, and nothing in the answer lets a page read it.
+///
+/// Conformance: 6.12
+#[tokio::test]
+async fn a_page_whose_name_was_bound_to_the_box_learns_nothing() {
+    let mut door = Door::plain().await;
+    let from_page = "Origin: http://evil.example\r\nReferer: http://evil.example/\r\nCookie: a=b\r\n";
+    for (target, expected) in [("/", "404"), (PATH, "401")] {
+        let request = format!("GET {target} HTTP/1.1\r\nHost: evil.example\r\n{from_page}\r\n");
+        let reply = door.ask(request).await;
+        assert_eq!((status(&reply), reply.body.len()), (expected, 0));
+        for name in ["access-control-allow-origin", "set-cookie", "location", "server"] {
+            assert_eq!(reply.header(name), None, "{name}");
+        }
+    }
+    let preflight = format!("OPTIONS {PATH} HTTP/1.1\r\nHost: evil.example\r\n{from_page}\r\n");
+    assert_eq!(status(&door.ask(preflight).await), "405");
+    assert_eq!(door.rung(), 0);
+}
+
 /// Conformance: 6.07, 6.14, 6.16
 #[tokio::test]
 async fn whatever_does_not_prove_the_password_gets_a_challenge() {

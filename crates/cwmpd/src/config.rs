@@ -16,6 +16,7 @@ use tracing::Level;
 
 use self::reader::Reader;
 
+mod dhcp;
 mod path;
 pub(crate) mod reader;
 mod shared;
@@ -24,7 +25,11 @@ mod tls;
 #[cfg(test)]
 mod tests;
 
-pub(crate) use self::{shared::SharedLayers, tls::TlsFiles};
+pub(crate) use self::{
+    dhcp::{DhcpPolicy, is_device},
+    shared::SharedLayers,
+    tls::TlsFiles,
+};
 
 /// Where a trace ends unless told otherwise, in bytes.
 const TRACE_BYTES: u32 = 1 << 20;
@@ -83,6 +88,8 @@ pub(crate) struct Config {
     pub(crate) path: PathConfig,
     /// Whom https trusts, and who the box is there.
     pub(crate) tls: TlsFiles,
+    /// What DHCP may tell.
+    pub(crate) dhcp: DhcpPolicy,
     /// Where a trace of the agent is written; `None` for nowhere.
     pub(crate) trace_file: Option<PathBuf>,
     /// Where the trace ends, in bytes.
@@ -190,6 +197,7 @@ impl Config {
             basic_without_tls: read.boolean("basic_without_tls").unwrap_or(true),
             path: path::read(&mut read),
             tls: tls::read(&mut read),
+            dhcp: dhcp::read(&mut read),
             trace_file: read.read("trace_file", absolute, path),
             trace_bytes: read.unsigned("trace_bytes", 4096..=1 << 30).unwrap_or(TRACE_BYTES).into(),
             prozone: read_prozone(&mut read),
@@ -214,6 +222,11 @@ impl Config {
         self.connection_request.path = Some(path.clone());
         layers.change(|layers| layers.set(SECTION, PATH_KEY, &path))
     }
+}
+
+/// Whether DHCP may tell the URL of the ACS; where a value is wrong, the program has not started with it.
+pub(crate) fn dhcp_discovery(layers: &Layers) -> bool {
+    dhcp::read(&mut Reader::new(layers, SECTION)).discovery
 }
 
 /// What the first session after a boot waits for.

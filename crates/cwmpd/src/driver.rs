@@ -14,7 +14,7 @@ use cwmp_core::{
 };
 use cwmp_datamodel::DataModel;
 use cwmp_diagnostics::Diagnostics;
-use cwmp_platform::{Platform, instances::InstanceNumbers};
+use cwmp_platform::{Platform, PlatformError, instances::InstanceNumbers};
 use cwmp_transport::{
     AcsClient, ClientConfig, ManagementPath, PostBody, Tls, TlsConfig,
     files::{FileClient, FileConfig},
@@ -30,6 +30,7 @@ use crate::{
     control::{Answer, Asked, Request},
     data_task::{self, Question, Tree},
     datagram,
+    discovery::{Announcement, Ear},
     jobs::{Jobs, Workshop},
     ledger::Ledger,
     listener::Listener,
@@ -53,6 +54,7 @@ pub(crate) struct Parts {
     pub(crate) platform: Rc<dyn Platform>,
     pub(crate) numbers: Rc<InstanceNumbers>,
     pub(crate) source: Rc<AgentSource>,
+    pub(crate) ear: Rc<Ear>,
     pub(crate) data: DataModel,
     pub(crate) ledger: Rc<Ledger>,
     pub(crate) diagnostics: Rc<Diagnostics>,
@@ -70,6 +72,7 @@ pub(crate) async fn run(parts: Parts, stop: impl Future<Output = ()>) -> Departu
         platform,
         numbers,
         source,
+        ear,
         data,
         ledger,
         diagnostics,
@@ -123,7 +126,7 @@ pub(crate) async fn run(parts: Parts, stop: impl Future<Output = ()>) -> Departu
         diagnostics,
         ledger: workshop_ledger,
     };
-    let listener = Listener::new(config.connection_request, path.clone(), source, inputs.clone());
+    let listener = Listener::new(config.connection_request, path.clone(), Rc::clone(&source), inputs.clone());
     let door = listener.door();
     let tree = data_task::run(tree, snapshots.clone(), Rc::clone(&door), to_data);
     let tree = tokio::task::spawn_local(tree);
@@ -142,6 +145,8 @@ pub(crate) async fn run(parts: Parts, stop: impl Future<Output = ()>) -> Departu
         departures,
         snapshots,
         listener,
+        source,
+        ear,
         path,
         had_date: false,
         boot_id: start.state.boot_id.clone(),
@@ -215,6 +220,8 @@ struct Driver {
     departures: mpsc::UnboundedSender<Departure>,
     snapshots: Snapshots,
     listener: Listener,
+    source: Rc<AgentSource>,
+    ear: Rc<Ear>,
     path: ManagementPath,
     /// Whether the clock was synchronised when it was looked at last.
     had_date: bool,
@@ -309,6 +316,18 @@ impl Driver {
                 };
                 tokio::task::spawn_local(reset.run(self.inputs.clone(), self.departures.clone()));
             }
+            Effect::RenewDhcp => {
+                self.ear.hear_anybody();
+                let platform = Rc::clone(&self.platform);
+                tokio::task::spawn_local(async move {
+                    match platform.renew_dhcp().await {
+                        Ok(()) => {}
+                        // The DHCP client asks again in its own time.
+                        Err(PlatformError::Unsupported(what)) => tracing::info!("this box cannot {what}"),
+                        Err(error) => tracing::warn!("DHCP could not be asked: {error}"),
+                    }
+                });
+            }
             Effect::Trace(record) => trace(&record),
             Effect::StartJob(id, job) => self.jobs.start(id, *job),
             Effect::CancelJob(id) => self.jobs.cancel(id),
@@ -365,6 +384,11 @@ impl Driver {
                 answer.send(Answer::Status { status }).ok();
                 return;
             }
+            Request::Dhcp(announcement) => {
+                let heard = self.heard(&announcement);
+                answer.send(heard.map_or_else(Answer::error, |()| Answer::Done)).ok();
+                return;
+            }
             Request::Event { code } => {
                 answer.send(Answer::Done).ok();
                 // The agent takes a vendor's codes alone.
@@ -382,6 +406,20 @@ impl Driver {
                 answer.send(Answer::error(error)).ok();
             }
         }
+    }
+
+    /// What DHCP has told is in force from here on, apart from what was set on this box.
+    fn heard(&self, announcement: &Announcement) -> Result<(), String> {
+        let heard = self.ear.hear(announcement);
+        if let Err(error) = &heard {
+            tracing::warn!("DHCP on {}: {error}", announcement.interface.escape_default());
+        }
+        if heard? {
+            tracing::info!("DHCP on {} has told of the ACS or the gateway", announcement.interface);
+            self.source.refresh();
+            self.ask_once(Question::Watch);
+        }
+        Ok(())
     }
 
     /// What the agent is to do, or why it won't.
@@ -403,7 +441,11 @@ impl Driver {
             Request::AcsMethods => LocalCommand::AcsMethods,
             Request::Reboot => LocalCommand::Reboot,
             Request::FactoryReset => LocalCommand::FactoryReset,
-            Request::Get { .. } | Request::Set { .. } | Request::Status | Request::Event { .. } => {
+            Request::Get { .. }
+            | Request::Set { .. }
+            | Request::Status
+            | Request::Dhcp(_)
+            | Request::Event { .. } => {
                 return Err("this is no command for the agent".to_owned());
             }
         })

@@ -20,7 +20,9 @@ mod control;
 mod data_task;
 mod datagram;
 mod datamodel;
+mod discovery;
 mod driver;
+mod gateway_info;
 mod jobs;
 mod ledger;
 mod listener;
@@ -63,6 +65,13 @@ pub fn main() -> ExitCode {
         Ok(Command::DataModel { config, query }) => match datamodel::run(&config, &query) {
             Ok(true) => ExitCode::SUCCESS,
             Ok(false) => ExitCode::FAILURE,
+            Err(errors) => complain_all(&errors),
+        },
+        Ok(Command::DhcpOptions { config }) => match datamodel::device(&config) {
+            Ok(device) => {
+                print!("{}", discovery::options_to_send(&device));
+                ExitCode::SUCCESS
+            }
             Err(errors) => complain_all(&errors),
         },
         Ok(Command::Run { config }) => match run::run(&config) {

@@ -108,6 +108,7 @@ mod generic_linux {
                 reboot_command: read.read("reboot_command", COMMAND, command),
                 factory_reset_command: read.read("factory_reset_command", COMMAND, command),
                 factory_reset_restarts: read.boolean("factory_reset_restarts").unwrap_or(false),
+                dhcp_renew_command: read.read("dhcp_renew_command", COMMAND, command),
                 firmware_command: read.read("firmware_command", COMMAND, command),
                 firmware_backend: read
                     .read("firmware_backend", "hook, rauc or swupdate", backend)

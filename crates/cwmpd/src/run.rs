@@ -18,15 +18,17 @@ use cwmp_store::{
 };
 use tokio::{
     signal::unix::{SignalKind, signal},
-    sync::mpsc,
+    sync::{mpsc, oneshot},
 };
 
 use crate::{
     agent_source::AgentSource,
     attributes::{AttributeFile, owner},
     config::{Config, SharedLayers},
-    control::ControlSocket,
+    control::{Asked, ControlSocket, Request},
+    discovery::{self, Ear},
     driver::{self, Parts},
+    gateway_info::GatewayInfo,
     ledger::{Around, Ledger},
     log, mapping, numbers, platforms,
     restart::{Departure, Mirror},
@@ -82,8 +84,15 @@ async fn start(folder: &Path) -> Result<Departure, Vec<String>> {
     warn(&unknown);
     let (asked, requests) = mpsc::channel(WAITING_REQUESTS);
     let socket = config.control_socket.clone();
+    let left = asked.clone();
     let _socket = ControlSocket::open(&socket, asked)
         .map_err(|error| vec![format!("control_socket {}: {error}", socket.display())])?;
+    for announcement in discovery::pick_up(&socket) {
+        // Nobody waits for the answer; what is wrong goes to the log.
+        let (answer, _) = oneshot::channel();
+        left.try_send(Asked { request: Request::Dhcp(announcement), answer }).ok();
+    }
+    drop(left);
     let mut parts = assemble(config, layers, platform, numbers, &files, requests).await?;
     parts.recover().await;
     let stop = stop_signal().map_err(one)?;
@@ -100,6 +109,10 @@ pub(crate) async fn assemble(
     asked: mpsc::Receiver<crate::control::Asked>,
 ) -> Result<Parts, Vec<String>> {
     let facts = platform.device_facts().await.map_err(one)?;
+    let (ear, forgotten) = Ear::new(config.dhcp.clone(), Rc::clone(&layers));
+    if let Err(error) = forgotten {
+        tracing::error!("what DHCP has told and may not any more is still in force: {error}");
+    }
     let (source, problems) = AgentSource::new(Rc::clone(&layers), &facts.id, is_forced_inform);
     warn(&problems);
     let source = Rc::new(source);
@@ -118,6 +131,7 @@ pub(crate) async fn assemble(
     warn(&problems);
     let mut sources = platform.sources();
     sources.push(Rc::clone(&source) as _);
+    sources.push(Rc::new(GatewayInfo { layers: Rc::clone(&layers) }));
     let diagnostics = Rc::new(diagnostics(&platform));
     sources.push(Rc::clone(&diagnostics) as _);
     let folder = layers.borrow().dir().to_owned();
@@ -166,7 +180,21 @@ pub(crate) async fn assemble(
     let kept = Kept { file: state_file, mirror };
     tracing::info!("cwmpd {} on {}", env!("CARGO_PKG_VERSION"), platform.name());
     let start = Box::new(start);
-    Ok(Parts { config, layers, platform, numbers, source, data, ledger, diagnostics, kept, start, asked })
+    let ear = Rc::new(ear);
+    Ok(Parts {
+        config,
+        layers,
+        platform,
+        numbers,
+        source,
+        ear,
+        data,
+        ledger,
+        diagnostics,
+        kept,
+        start,
+        asked,
+    })
 }
 
 impl Parts {

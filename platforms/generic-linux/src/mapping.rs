@@ -36,6 +36,7 @@ mod tests {
         MappedSource::new(compiled, &mapping, Rc::new(InstanceNumbers::in_memory()), &[])
     }
 
+    /// Conformance: 9.33
     #[tokio::test]
     async fn what_the_built_in_files_map() {
         let root = FakeRoot::pc();

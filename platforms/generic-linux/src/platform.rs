@@ -37,6 +37,8 @@ use crate::{
     vendor_files::VendorFiles,
 };
 
+/// Longest run of the DHCP renew command.
+const DHCP_LIMIT: Duration = Duration::from_secs(60);
 /// Longest run of the factory reset command.
 const FACTORY_RESET_LIMIT: Duration = Duration::from_secs(300);
 
@@ -247,6 +249,15 @@ impl Platform for GenericLinux {
 
     fn uplink(&self) -> Option<Uplink> {
         self.network.as_ref()?.uplink()
+    }
+
+    async fn renew_dhcp(&self) -> Result<(), PlatformError> {
+        match &self.shared.options.dhcp_renew_command {
+            Some(command) if self.shared.sandbox.is_none() => command::run(command, &[], DHCP_LIMIT).await,
+            _ => Err(PlatformError::Unsupported(
+                "make its DHCP client ask again: no dhcp_renew_command is set",
+            )),
+        }
     }
 
     fn mapping(&self) -> Option<Mapping> {

@@ -105,6 +105,7 @@ mod tests {
         collected.values.iter().map(line).collect::<String>().trim_end().to_owned()
     }
 
+    /// Conformance: 9.33
     #[tokio::test]
     async fn summer_time_is_told_by_the_offset() {
         let root = FakeRoot::pc();
@@ -118,6 +119,7 @@ mod tests {
         assert_fits_the_model(&source).await;
     }
 
+    /// Conformance: 9.33
     #[tokio::test]
     async fn without_the_date_the_time_since_the_boot_is_told() {
         let root = FakeRoot::pc();

@@ -331,7 +331,8 @@ impl World {
             | Effect::Listen(_)
             | Effect::Trace(_)
             | Effect::DiscardFile(_)
-            | Effect::KeepImage => {}
+            | Effect::KeepImage
+            | Effect::RenewDhcp => {}
             Effect::StartJob(id, job) => self.start_job(id, *job),
             Effect::CancelJob(id) => self.cancel_job(id),
             Effect::Reboot(_) => {

@@ -15,6 +15,7 @@ mod first_session;
 mod lightweight;
 mod queue;
 mod reboot;
+mod rediscovery;
 mod schedule;
 mod session;
 mod status;
@@ -34,6 +35,7 @@ use self::{
     lightweight::Lightweight,
     queue::EventQueue,
     reboot::ScheduledReboot,
+    rediscovery::Rediscovery,
     session::{Failure, Session},
     transfers::{Transfers, is_of_transfer},
 };
@@ -91,6 +93,7 @@ pub struct Agent {
     heartbeat: Periodic,
     /// ScheduleReboot.
     scheduled_reboot: ScheduledReboot,
+    rediscovery: Rediscovery,
     /// The first session after a boot waits.
     hold: Option<Hold>,
     /// Whether the date was known when time last passed.
@@ -199,6 +202,7 @@ impl Agent {
             periodic: Periodic::default(),
             heartbeat: Periodic::default(),
             scheduled_reboot: ScheduledReboot::default(),
+            rediscovery: Rediscovery::default(),
             hold: None,
             clock_known: false,
             waits_await_clock: false,
@@ -231,7 +235,7 @@ impl Agent {
             }
             Input::Connected => self.connected(now),
             Input::Reply(reply) => self.reply(&reply, now),
-            Input::SessionLost(error) => self.session_lost(&error),
+            Input::SessionLost(error) => self.session_lost(&error, now),
             Input::ConnectionRequest(_) => self.connection_request(),
             Input::DataDone(op, result) => self.data_done(op, result, now),
             Input::WatchedChanged => self.watched_changed(now),
@@ -311,6 +315,7 @@ impl Agent {
         self.resume_transfers(cause, now);
         self.start_timers(now);
         self.listen();
+        self.discover();
         self.persist_changes();
     }
 
@@ -459,6 +464,8 @@ impl Agent {
             self.retry_at = None;
             self.interrupted = false;
             self.version = VersionChoice::default();
+            self.reached();
+            self.discover();
             self.acs_may_be_new();
             self.ask_another_acs();
             self.persist_changes();

@@ -11,7 +11,7 @@ use cwmp_core::{
     url::HttpUrl,
 };
 use cwmp_datamodel::Addressing;
-use cwmp_store::{Layers, Problem};
+use cwmp_store::{Layer, Layers, Problem};
 
 use crate::config::{
     self, Waits,
@@ -238,10 +238,12 @@ pub(super) fn load(
     let flag = |name: &str, default: bool| own.flag(name, default);
     let number = |name: &str, default: u32| own.number(name, default);
     let default = AgentSettings::default();
+    let (url, url_from_dhcp) = acs_url(layers, text("URL"));
     let Waits { boot: boot_wait, clock: clock_wait } = config::waits(layers);
     let settings = AgentSettings {
         enable_cwmp: flag("EnableCWMP", default.enable_cwmp),
-        url: text("URL").and_then(|text| HttpUrl::parse(text).ok()),
+        url: HttpUrl::parse(url).ok(),
+        url_from_dhcp,
         username: text("Username").unwrap_or(default_username).to_owned(),
         password: Secret(owned("Password")),
         periodic_inform_enable: flag("PeriodicInformEnable", default.periodic_inform_enable),
@@ -294,8 +296,21 @@ pub(super) fn load(
         instance_alias: text("InstanceMode") == Some(INSTANCE_ALIAS),
         auto_create: flag("AutoCreateInstances", false),
     };
-    let loaded = Loaded { settings, addressing, url: owned("URL"), parameter_key: owned("ParameterKey") };
+    let loaded = Loaded { settings, addressing, url: url.to_owned(), parameter_key: owned("ParameterKey") };
     (loaded, own.problems.into_iter().chain(policy.problems).chain(transfers.problems).collect())
+}
+
+/// The URL in force, and whether it is DHCP's to tell (TR-069a6 3.1). One that was set on this box goes before it; one that
+/// was set to be empty has no value, and then DHCP may tell one, but what lies below is not in force.
+fn acs_url<'a>(layers: &'a Layers, topmost: Option<&'a str>) -> (&'a str, bool) {
+    let of = |layer| layers.of_layer(layer, SECTION, "URL").filter(|text| Kind::Url.takes(text));
+    let learnt = of(Layer::Learnt).filter(|text| !text.is_empty());
+    let is_set = of(Layer::User).is_some_and(|text| !text.is_empty());
+    match (learnt, topmost) {
+        (Some(learnt), _) if !is_set => (learnt, true),
+        (_, Some(text)) if !text.is_empty() => (text, false),
+        _ => ("", config::dhcp_discovery(layers)),
+    }
 }
 
 /// The values of one object, each of the topmost layer that has a right one.

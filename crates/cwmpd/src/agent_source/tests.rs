@@ -15,6 +15,7 @@ use tempfile::TempDir;
 
 use super::*;
 
+mod discovered;
 mod rows;
 mod tree;
 

@@ -49,7 +49,7 @@ impl Check {
             Effect::Data(..) | Effect::ReleaseSnapshot(_) | Effect::Listen(_) | Effect::Trace(_) => Ok(()),
             Effect::StartJob(id, job) => self.job_starts(*id, job, stored),
             Effect::CancelJob(id) => self.job_stops(*id),
-            Effect::DiscardFile(_) | Effect::KeepImage => Ok(()),
+            Effect::DiscardFile(_) | Effect::KeepImage | Effect::RenewDhcp => Ok(()),
             Effect::Reboot(cause) => {
                 let asked = match cause {
                     RebootCause::Acs => !self.present.reboots.is_empty(),

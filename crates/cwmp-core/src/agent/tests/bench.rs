@@ -29,6 +29,7 @@ pub(super) enum Seen {
     Datagram(Datagram),
     Restart(RebootCause),
     FactoryReset,
+    RenewDhcp,
     Start(JobId, Job),
     Cancel(JobId),
     Discard(TransferId),
@@ -254,6 +255,7 @@ impl Bench {
                 Effect::KeepImage => self.images_kept += 1,
                 Effect::Reboot(cause) => self.seen.push(Seen::Restart(cause)),
                 Effect::FactoryReset => self.seen.push(Seen::FactoryReset),
+                Effect::RenewDhcp => self.seen.push(Seen::RenewDhcp),
                 Effect::Trace(_) => {}
             }
         }
