@@ -57,6 +57,8 @@ const ADDRESSES: usize = 16;
 const PLATFORMS: &[&str] = &[
     #[cfg(feature = "generic-linux")]
     "generic-linux",
+    #[cfg(feature = "openwrt")]
+    "openwrt",
 ];
 
 /// The settings of `[cwmpd]`, checked. docs/configuration.md has them all with range and default.

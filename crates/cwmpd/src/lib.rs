@@ -4,7 +4,7 @@
 //! The rest is configuration, the control socket and the command line. The binary is a call of [`main`]; that this is a
 //! library lets tests put the same parts together around a clock and an ACS of their own ([`workbench`]).
 
-#[cfg(not(any(feature = "generic-linux")))]
+#[cfg(not(any(feature = "generic-linux", feature = "openwrt")))]
 compile_error!(
     "no platform is chosen: build with at least one platform feature, such as `--features generic-linux`"
 );

@@ -6,16 +6,20 @@ use std::{
 };
 
 use async_trait::async_trait;
-use cwmp_core::{datetime::DateTime, time::Wall};
 use cwmp_platform::source::{
     Access::ReadOnly, ObjectKind, ParameterSink, ParameterSource, SourceError, Wanted,
 };
 
-use crate::{clock, device_info::uptime, files::clean, platform::Shared, zone::Zone};
+use cwmp_linux::system::uptime;
+
+use crate::{
+    clock,
+    files::clean,
+    platform::Shared,
+    zone::{Zone, local_time, time_since_boot},
+};
 
 const TIME: &str = "Device.Time.";
-/// 0001-01-01T00:00:00Z in seconds since the epoch: where TR-106 lets time since the boot begin.
-const YEAR_ONE: i64 = -62_135_596_800;
 
 /// Answers for Time. Everything is read-only: which client sets the clock, and how it is configured, differs between
 /// distributions. For the same reason no servers are listed.
@@ -74,29 +78,6 @@ impl Time {
         let text = || root.text("etc/TZ").and_then(|text| Zone::from_posix(text.trim()));
         file.or_else(text).unwrap_or_else(Zone::utc)
     }
-}
-
-/// `2026-07-01T14:00:00+02:00`; `Z` where the offset is none. The offset is in seconds east of Greenwich.
-fn local_time(seconds: i64, offset: i32) -> String {
-    // TR-106 has no seconds in an offset; the offsets of the 19th century had.
-    let minutes = offset / 60;
-    let local = without_zone(seconds.saturating_add(i64::from(minutes) * 60));
-    if minutes == 0 {
-        return format!("{local}Z");
-    }
-    let (sign, minutes) = (if minutes < 0 { '-' } else { '+' }, minutes.unsigned_abs());
-    format!("{local}{sign}{:02}:{:02}", minutes / 60, minutes % 60)
-}
-
-/// Time since the boot in the form of a date without a zone (TR-106 "Date and Time Rules"), for a box that does not know the date.
-fn time_since_boot(uptime: u32) -> String {
-    without_zone(YEAR_ONE + i64::from(uptime))
-}
-
-fn without_zone(seconds: i64) -> String {
-    let mut text = DateTime::At(Wall::from_seconds(seconds)).to_string();
-    text.truncate(text.trim_end_matches('Z').len());
-    text
 }
 
 #[cfg(test)]
