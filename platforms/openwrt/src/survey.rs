@@ -20,7 +20,7 @@ use cwmp_platform::source::SourceError;
 use cwmp_ubus::{Table, json::to_json};
 use cwmp_uci::{Package, UciError};
 
-use crate::{bus::is_absent, ground::Ground, limits, network::Network};
+use crate::{bus::is_absent, ground::Ground, layout::Layout, limits, network::Network};
 
 type Known<T> = Result<T, SourceError>;
 
@@ -39,6 +39,7 @@ pub(crate) struct Survey {
     #[allow(dead_code, reason = "for objects that are still to come")]
     stations: OnceCell<Known<Rc<[Station]>>>,
     network: RefCell<Option<Known<Rc<Network>>>>,
+    layout: RefCell<Option<Known<Rc<Layout>>>>,
 }
 
 impl Survey {
@@ -54,6 +55,7 @@ impl Survey {
             neighbours: OnceCell::new(),
             stations: OnceCell::new(),
             network: RefCell::default(),
+            layout: RefCell::default(),
         }
     }
 
@@ -177,6 +179,16 @@ impl Survey {
         let network = Network::look(self).await.map(Rc::new);
         self.network.replace(Some(network.clone()));
         network
+    }
+
+    /// Which network device is which row.
+    pub(crate) async fn layout(&self) -> Known<Rc<Layout>> {
+        if let Some(known) = self.layout.borrow().as_ref() {
+            return known.clone();
+        }
+        let layout = Layout::look(self).await.map(Rc::new);
+        self.layout.replace(Some(layout.clone()));
+        layout
     }
 
     /// The numbers of the rows of a table, in the order of their keys; see

@@ -71,6 +71,7 @@ impl Part for Ip {
             return Ok(());
         }
         let (links, addresses) = (survey.links()?, survey.addresses()?);
+        let layout = survey.layout().await?;
         let prefixes = Prefixes::of(survey, &network);
         out.object(IP_INTERFACE, TABLE);
         for interface in network.interfaces() {
@@ -79,6 +80,8 @@ impl Part for Ip {
             let own: Vec<&Address> =
                 addresses.iter().filter(|one| link.is_some_and(|link| one.index == link.index)).collect();
             row(survey, &network, interface, link, out);
+            let lower = layout.below_interface(&network, interface);
+            out.parameter("LowerLayers", &lower.unwrap_or_default(), ReadOnly);
             ipv4_addresses(survey, &network, interface, out);
             ipv6_addresses(survey, &network, interface, &own, &prefixes, out);
             prefixes.read(survey, interface, out);
@@ -117,7 +120,8 @@ fn row(
     out.parameter("Loopback", &is_loopback, ReadOnly);
 }
 
-fn status(enabled: bool, state: Option<&Table>) -> &'static str {
+/// Status of the row of an interface, as netifd has it.
+pub(super) fn status(enabled: bool, state: Option<&Table>) -> &'static str {
     let is = |name: &str| state.and_then(|state| state.bool(name)).unwrap_or(false);
     match (enabled, is("up"), is("pending"), is("available")) {
         (_, true, ..) => "Up",
