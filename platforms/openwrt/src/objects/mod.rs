@@ -9,6 +9,7 @@ mod dhcpv4_pool;
 mod ethernet;
 mod ip;
 mod ppp;
+mod routing;
 mod stack;
 mod time;
 
@@ -21,6 +22,7 @@ pub(crate) fn parts() -> Parts {
         Rc::new(ethernet::Ethernet),
         Rc::new(bridging::Bridging),
         Rc::new(stack::Stack),
+        Rc::new(routing::Routing),
         Rc::new(dhcpv4_pool::Pool),
     ]
 }
