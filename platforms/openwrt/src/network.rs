@@ -219,14 +219,16 @@ impl Network {
             .states(interface)
             .flat_map(|state| tables(state, "ipv4-address"))
             .find_map(|entry| Subnet::of(entry.str("address")?.parse().ok()?, entry.i64("mask")?));
-        has.or_else(|| {
-            let section = self.section(interface)?;
-            let text = section.words("ipaddr").into_iter().next()?;
-            if let Some((address, length)) = text.split_once('/') {
-                return Subnet::of(address.parse().ok()?, length.parse().ok()?);
-            }
-            let mask: Ipv4Addr = section.get("netmask")?.parse().ok()?;
-            Subnet::of(text.parse().ok()?, i64::from(u32::from(mask).leading_ones()))
-        })
+        has.or_else(|| configured_subnet(self.section(interface)?))
     }
+}
+
+/// The first IPv4 address that a section sets.
+pub(crate) fn configured_subnet(section: &Section) -> Option<Subnet> {
+    let text = section.words("ipaddr").into_iter().next()?;
+    if let Some((address, length)) = text.split_once('/') {
+        return Subnet::of(address.parse().ok()?, length.parse().ok()?);
+    }
+    let mask: Ipv4Addr = section.get("netmask")?.parse().ok()?;
+    Subnet::of(text.parse().ok()?, i64::from(u32::from(mask).leading_ones()))
 }
