@@ -96,13 +96,11 @@ impl Network {
     }
 
     /// The row with this number.
-    #[allow(dead_code, reason = "for objects that are still to come")]
     pub(crate) fn numbered(&self, number: u32) -> Option<&Interface> {
         self.at(&format!("{IP_INTERFACE}{number}"))
     }
 
     /// The first row whose packets this device carries.
-    #[allow(dead_code, reason = "for objects that are still to come")]
     pub(crate) fn on_device(&self, device: &str) -> Option<&Interface> {
         self.interfaces.iter().find(|interface| interface.device.as_deref() == Some(device))
     }

@@ -32,7 +32,6 @@ pub(crate) struct Survey {
     files: RefCell<BTreeMap<String, Option<Rc<str>>>>,
     links: OnceCell<Known<Rc<[Link]>>>,
     addresses: OnceCell<Known<Rc<[Address]>>>,
-    #[allow(dead_code, reason = "for objects that are still to come")]
     routes: OnceCell<Known<Rc<[Route]>>>,
     #[allow(dead_code, reason = "for objects that are still to come")]
     neighbours: OnceCell<Known<Rc<[Neighbour]>>>,
@@ -154,7 +153,6 @@ impl Survey {
     }
 
     /// Routes of the main table.
-    #[allow(dead_code, reason = "for objects that are still to come")]
     pub(crate) fn routes(&self) -> Known<Rc<[Route]>> {
         self.routes.get_or_init(|| listed(self.ground.kernel.routes())).clone()
     }

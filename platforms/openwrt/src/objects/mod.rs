@@ -8,6 +8,7 @@ mod bridging;
 mod dhcpv4_pool;
 mod ethernet;
 mod ip;
+mod nat;
 mod ppp;
 mod routing;
 mod stack;
@@ -23,6 +24,7 @@ pub(crate) fn parts() -> Parts {
         Rc::new(bridging::Bridging),
         Rc::new(stack::Stack),
         Rc::new(routing::Routing),
+        Rc::new(nat::Nat),
         Rc::new(dhcpv4_pool::Pool),
     ]
 }
