@@ -66,7 +66,6 @@ impl Edits {
     }
 
     /// A call of the bus after everything else: what a command of the model does.
-    #[allow(dead_code, reason = "for objects that are still to come")]
     pub(crate) fn call(&mut self, object: impl Into<String>, method: &str, arguments: Table) {
         self.calls.push(BusCall { object: object.into(), method: method.to_owned(), arguments });
     }

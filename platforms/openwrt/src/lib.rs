@@ -9,6 +9,7 @@
 //! * [`part`]: what an object of the tree is here; `objects/` has one module an object;
 //! * [`source`]: all parts as one parameter source;
 //! * [`network`]: which logical interface is which row, and the uplink;
+//! * [`layout`]: which network device is which row, and what lies on what;
 //! * [`providers`]: `ubus(...)` and `uci(...)` in mapping files.
 //!
 //! # How to add an object
@@ -34,6 +35,7 @@ mod firmware;
 mod ground;
 mod identity;
 mod image;
+mod layout;
 mod limits;
 mod network;
 mod objects;

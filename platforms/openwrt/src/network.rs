@@ -9,7 +9,7 @@ use cwmp_platform::source::SourceError;
 use cwmp_ubus::Table;
 use cwmp_uci::{Package, Section};
 
-use crate::{limits, survey::Survey};
+use crate::{edits::Edits, limits, survey::Survey};
 
 /// Path of the table.
 pub(crate) const IP_INTERFACE: &str = "Device.IP.Interface.";
@@ -31,7 +31,6 @@ pub(crate) struct Interface {
     /// The network device that carries its packets: what netifd says (`l3_device`), else what the section says.
     pub(crate) device: Option<String>,
     /// `dhcp`, `static`, `pppoe`, ...
-    #[allow(dead_code, reason = "for objects that are still to come")]
     pub(crate) proto: String,
     /// Sections, aliases and dynamic interfaces of this row, itself first, as netifd knows them.
     members: Vec<String>,
@@ -97,13 +96,11 @@ impl Network {
     }
 
     /// The row with this number.
-    #[allow(dead_code, reason = "for objects that are still to come")]
     pub(crate) fn numbered(&self, number: u32) -> Option<&Interface> {
         self.at(&format!("{IP_INTERFACE}{number}"))
     }
 
     /// The first row whose packets this device carries.
-    #[allow(dead_code, reason = "for objects that are still to come")]
     pub(crate) fn on_device(&self, device: &str) -> Option<&Interface> {
         self.interfaces.iter().find(|interface| interface.device.as_deref() == Some(device))
     }
@@ -129,7 +126,6 @@ impl Network {
 
     /// The way to the Internet: the interface with the best default route, else one in a zone that masquerades, else the
     /// `wan` of the board.
-    #[allow(dead_code, reason = "for objects that are still to come")]
     pub(crate) async fn uplink(&self, survey: &Survey) -> Result<Option<&Interface>, SourceError> {
         let ways = self.interfaces.iter().filter_map(|interface| {
             let routes = self.states(interface).flat_map(|state| tables(state, "route"));
@@ -146,6 +142,31 @@ impl Network {
         let zoned = masquerading.flat_map(|zone| zone.words("network")).find_map(|name| self.interface(name));
         Ok(zoned.or_else(|| self.interface("wan")))
     }
+}
+
+/// Deletes the section of an interface with its aliases, and takes them out of everything that names them: references to
+/// its row become empty.
+///
+/// # Errors
+/// A package cannot be read.
+pub(crate) async fn delete_interface(name: &str, edits: &mut Edits) -> Result<(), SourceError> {
+    let package = edits.survey().uci("network").await?;
+    let aliases = package.of_type("interface").filter(|section| base(section) == Some(name));
+    let gone: Vec<&str> = std::iter::once(name).chain(aliases.map(Section::name)).collect();
+    let network = edits.package("network").await?;
+    gone.iter().for_each(|name| network.delete(name));
+    for (package, option) in [("network", "interface"), ("dhcp", "interface"), ("firewall", "network")] {
+        let known = edits.survey().uci(package).await?;
+        let edits = edits.package(package).await?;
+        for section in known.sections() {
+            let mut names: Vec<String> = section.words(option).into_iter().map(str::to_owned).collect();
+            if names.iter().any(|name| gone.contains(&name.as_str())) {
+                names.retain(|name| !gone.contains(&name.as_str()));
+                edits.set_list(section.name(), option, names);
+            }
+        }
+    }
+    Ok(())
 }
 
 /// The section that an alias belongs to.
@@ -196,14 +217,16 @@ impl Network {
             .states(interface)
             .flat_map(|state| tables(state, "ipv4-address"))
             .find_map(|entry| Subnet::of(entry.str("address")?.parse().ok()?, entry.i64("mask")?));
-        has.or_else(|| {
-            let section = self.section(interface)?;
-            let text = section.words("ipaddr").into_iter().next()?;
-            if let Some((address, length)) = text.split_once('/') {
-                return Subnet::of(address.parse().ok()?, length.parse().ok()?);
-            }
-            let mask: Ipv4Addr = section.get("netmask")?.parse().ok()?;
-            Subnet::of(text.parse().ok()?, i64::from(u32::from(mask).leading_ones()))
-        })
+        has.or_else(|| configured_subnet(self.section(interface)?))
     }
+}
+
+/// The first IPv4 address that a section sets.
+pub(crate) fn configured_subnet(section: &Section) -> Option<Subnet> {
+    let text = section.words("ipaddr").into_iter().next()?;
+    if let Some((address, length)) = text.split_once('/') {
+        return Subnet::of(address.parse().ok()?, length.parse().ok()?);
+    }
+    let mask: Ipv4Addr = section.get("netmask")?.parse().ok()?;
+    Subnet::of(text.parse().ok()?, i64::from(u32::from(mask).leading_ones()))
 }

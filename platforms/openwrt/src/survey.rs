@@ -20,7 +20,7 @@ use cwmp_platform::source::SourceError;
 use cwmp_ubus::{Table, json::to_json};
 use cwmp_uci::{Package, UciError};
 
-use crate::{bus::is_absent, ground::Ground, limits, network::Network};
+use crate::{bus::is_absent, ground::Ground, layout::Layout, limits, network::Network};
 
 type Known<T> = Result<T, SourceError>;
 
@@ -32,13 +32,13 @@ pub(crate) struct Survey {
     files: RefCell<BTreeMap<String, Option<Rc<str>>>>,
     links: OnceCell<Known<Rc<[Link]>>>,
     addresses: OnceCell<Known<Rc<[Address]>>>,
-    #[allow(dead_code, reason = "for objects that are still to come")]
     routes: OnceCell<Known<Rc<[Route]>>>,
     #[allow(dead_code, reason = "for objects that are still to come")]
     neighbours: OnceCell<Known<Rc<[Neighbour]>>>,
     #[allow(dead_code, reason = "for objects that are still to come")]
     stations: OnceCell<Known<Rc<[Station]>>>,
     network: RefCell<Option<Known<Rc<Network>>>>,
+    layout: RefCell<Option<Known<Rc<Layout>>>>,
 }
 
 impl Survey {
@@ -54,6 +54,7 @@ impl Survey {
             neighbours: OnceCell::new(),
             stations: OnceCell::new(),
             network: RefCell::default(),
+            layout: RefCell::default(),
         }
     }
 
@@ -152,7 +153,6 @@ impl Survey {
     }
 
     /// Routes of the main table.
-    #[allow(dead_code, reason = "for objects that are still to come")]
     pub(crate) fn routes(&self) -> Known<Rc<[Route]>> {
         self.routes.get_or_init(|| listed(self.ground.kernel.routes())).clone()
     }
@@ -177,6 +177,16 @@ impl Survey {
         let network = Network::look(self).await.map(Rc::new);
         self.network.replace(Some(network.clone()));
         network
+    }
+
+    /// Which network device is which row.
+    pub(crate) async fn layout(&self) -> Known<Rc<Layout>> {
+        if let Some(known) = self.layout.borrow().as_ref() {
+            return known.clone();
+        }
+        let layout = Layout::look(self).await.map(Rc::new);
+        self.layout.replace(Some(layout.clone()));
+        layout
     }
 
     /// The numbers of the rows of a table, in the order of their keys; see

@@ -1,112 +1,16 @@
 //! The backend on a home router that is played: real files, a real bus, the services' own shapes.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::indexing_slicing, reason = "tests")]
 
-use std::{cell::RefCell, collections::BTreeMap, rc::Rc, time::Duration};
-
-use async_trait::async_trait;
 use cwmp_core::{
     io::{DataOp, DataReply},
-    rpc::{ParameterKey, ParameterValueStruct, Status},
+    rpc::Status,
 };
-use cwmp_datamodel::{
-    AttributeError, AttributeStore, Attributes, DataModel, Origin, Surveyed,
-    mapping::{Compiled, MappedSource},
-    validate::validate,
-};
-use cwmp_platform::{Platform, instances::InstanceNumbers, settings::Settings};
-use cwmp_platform_openwrt::{OpenWrt, Options};
-use cwmpd_test_router::Router;
-use tokio::task::LocalSet;
+use cwmp_datamodel::{Origin, Surveyed, validate::validate};
+use cwmp_platform::Platform;
 
-/// Settings in memory.
-#[derive(Default)]
-struct Memory(RefCell<BTreeMap<String, String>>);
+mod played;
 
-impl Settings for Memory {
-    fn get(&self, section: &str, key: &str) -> Option<String> {
-        self.0.borrow().get(&format!("{section}.{key}")).cloned()
-    }
-
-    fn set(&self, values: &[(&str, &str, &str)]) -> Result<(), String> {
-        let named =
-            values.iter().map(|(section, key, value)| (format!("{section}.{key}"), (*value).to_owned()));
-        self.0.borrow_mut().extend(named);
-        Ok(())
-    }
-}
-
-struct NoAttributes;
-
-#[async_trait(?Send)]
-impl AttributeStore for NoAttributes {
-    fn load(&self) -> Attributes {
-        Attributes::default()
-    }
-
-    async fn save(&self, _: &Attributes) -> Result<(), AttributeError> {
-        Ok(())
-    }
-}
-
-/// The tree of a backend: its sources and its mapping files.
-fn tree(platform: &OpenWrt, numbers: &Rc<InstanceNumbers>) -> DataModel {
-    let mut sources = platform.sources();
-    let mapping = platform.mapping().unwrap();
-    let texts: Vec<(&str, &str)> = mapping.texts.iter().map(|text| (text.name, text.text)).collect();
-    let (compiled, errors) = Compiled::of(&texts, &["ubus", "uci"]);
-    assert_eq!(errors, []);
-    let others: Vec<&str> = sources.iter().flat_map(|source| source.objects()).copied().collect();
-    sources.push(Rc::new(MappedSource::new(compiled, &mapping, Rc::clone(numbers), &others)));
-    DataModel::new(sources, Rc::new(NoAttributes))
-}
-
-/// Runs a test against a router, once its bus is reached.
-fn on(test: impl AsyncFnOnce(&Router, &OpenWrt, &mut DataModel)) {
-    let router = Router::start().unwrap();
-    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
-    LocalSet::new().block_on(&runtime, async {
-        let options = Options {
-            root: router.root(),
-            ubus_sockets: vec![router.socket()],
-            trust_clock: true,
-            ..Options::default()
-        };
-        let numbers = Rc::new(InstanceNumbers::in_memory());
-        let platform = OpenWrt::new(options, Rc::new(Memory::default()), Rc::clone(&numbers));
-        let mut tree = tree(&platform, &numbers);
-        let reached = async {
-            while tree.survey("Device.IP.", &mut |_| {}).await.is_err() {
-                tokio::task::yield_now().await;
-            }
-        };
-        tokio::time::timeout(Duration::from_secs(60), reached).await.expect("the bus is reached");
-        tokio::time::timeout(Duration::from_secs(120), test(&router, &platform, &mut tree))
-            .await
-            .expect("in time");
-    });
-}
-
-/// Names and values below a path.
-async fn values(tree: &DataModel, path: &str) -> BTreeMap<String, String> {
-    let mut found = BTreeMap::new();
-    let mut see = |seen: Surveyed<'_>| {
-        if let Surveyed::Parameter { entry, .. } = seen {
-            found.insert([entry.object, entry.name].concat(), entry.text.to_owned());
-        }
-    };
-    tree.survey(path, &mut see).await.unwrap();
-    found
-}
-
-async fn set(tree: &mut DataModel, changes: &[(&str, &str)]) -> Result<DataReply, String> {
-    let parameters = changes.iter().map(|(name, value)| ParameterValueStruct {
-        name: (*name).to_owned(),
-        value_type: None,
-        value: (*value).to_owned(),
-    });
-    let op = DataOp::Set { parameters: parameters.collect(), parameter_key: ParameterKey::default() };
-    tree.execute(op, Origin::Local).await.map_err(|fault| format!("{fault} {:?}", fault.parameters))
-}
+use played::{on, set, values};
 
 #[test]
 fn the_whole_tree_fits_the_model() {

@@ -1,26 +1,37 @@
 //! Device.IP with its interfaces, their addresses and prefixes: what netifd says, and the kernel where netifd does not.
 
-use std::{collections::BTreeMap, net::Ipv6Addr};
+use std::{
+    collections::BTreeMap,
+    net::{Ipv4Addr, Ipv6Addr},
+};
 
 use async_trait::async_trait;
+use cwmp_core::fault::{CwmpFault, SetParameterValuesFault};
 use cwmp_linux::{
     files::clean,
     kernel::{Address, Link},
     moment::Moment,
     rows,
 };
-use cwmp_platform::source::{Access::ReadOnly, ObjectKind, ParameterSink, SourceError, Wanted};
+use cwmp_platform::source::{
+    Access::{ReadOnly, ReadWrite},
+    Change, ObjectKind, ParameterSink, SourceError, Wanted,
+};
 use cwmp_ubus::Table;
 
 use crate::{
+    edits::Edits,
+    layout::{Layout, is_ppp},
     limits,
-    network::{IP_INTERFACE, Interface, Network, Subnet, tables},
+    network::{IP_INTERFACE, Interface, Network, Subnet, configured_subnet, tables},
     part::Part,
     survey::Survey,
 };
 
 const IP: &str = "Device.IP.";
 const INTERFACE: &str = "Device.IP.Interface.{i}.";
+/// Key of the row of the first address that the section of an interface sets, which stays when the address is changed.
+const STATIC: &str = "static";
 const TABLE: ObjectKind = ObjectKind::Table { addable: false };
 const ROW: ObjectKind = ObjectKind::Instance { deletable: false };
 /// Scope of addresses of one link (rtnetlink(7)).
@@ -71,20 +82,37 @@ impl Part for Ip {
             return Ok(());
         }
         let (links, addresses) = (survey.links()?, survey.addresses()?);
+        let layout = survey.layout().await?;
         let prefixes = Prefixes::of(survey, &network);
-        out.object(IP_INTERFACE, TABLE);
+        out.object(IP_INTERFACE, ObjectKind::Table { addable: true });
         for interface in network.interfaces() {
             let device = interface.device.as_deref();
             let link = links.iter().find(|link| Some(link.name.as_str()) == device);
             let own: Vec<&Address> =
                 addresses.iter().filter(|one| link.is_some_and(|link| one.index == link.index)).collect();
-            row(survey, &network, interface, link, out);
+            row(survey, &network, interface, link, &layout, out);
             ipv4_addresses(survey, &network, interface, out);
             ipv6_addresses(survey, &network, interface, &own, &prefixes, out);
             prefixes.read(survey, interface, out);
             rows::stats(&interface.path, link.and_then(|link| link.stats.as_ref()), out);
         }
         Ok(())
+    }
+
+    async fn edit(
+        &self,
+        changes: &[&Change],
+        edits: &mut Edits,
+    ) -> Result<Vec<SetParameterValuesFault>, SourceError> {
+        edit::changes(changes, edits).await
+    }
+
+    async fn add(&self, table: &str, edits: &mut Edits) -> Result<u32, CwmpFault> {
+        edit::add(table, edits).await
+    }
+
+    async fn delete(&self, instance: &str, edits: &mut Edits) -> Result<(), CwmpFault> {
+        edit::delete(instance, edits).await
     }
 }
 
@@ -93,14 +121,15 @@ fn row(
     network: &Network,
     interface: &Interface,
     link: Option<&Link>,
+    layout: &Layout,
     out: &mut dyn ParameterSink,
 ) {
     let (section, state) = (network.section(interface), network.state(interface));
     let enabled = section.is_some_and(|section| section.get("disabled") != Some("1"));
     let device = interface.device.as_deref().unwrap_or_default();
     let is_loopback = link.map_or(device == "lo", |link| link.is_loopback);
-    out.object(&format!("{}.", interface.path), ROW);
-    out.parameter("Enable", &enabled, ReadOnly);
+    out.object(&format!("{}.", interface.path), ObjectKind::Instance { deletable: !is_loopback });
+    out.parameter("Enable", &enabled, ReadWrite);
     out.parameter("Status", &status(enabled, state), ReadOnly);
     out.parameter("Name", &clean(device, 64), ReadOnly);
     if let Some(since) = state.and_then(|state| state.i64("uptime")) {
@@ -109,15 +138,23 @@ fn row(
     // netifd has no switch for IPv4 on an interface.
     out.parameter("IPv4Enable", &true, ReadOnly);
     let ipv6 = section.is_none_or(|section| section.get("ipv6") != Some("0"));
-    out.parameter("IPv6Enable", &(ipv6 && ipv6_on(survey, device).unwrap_or(false)), ReadOnly);
-    if let Some(link) = link {
-        out.parameter("MaxMTUSize", &link.mtu.clamp(64, 65_535), ReadOnly);
+    out.parameter("IPv6Enable", &(ipv6 && ipv6_on(survey, device).unwrap_or(false)), ReadWrite);
+    // What lies below an interface with PPP is PPP, whose packets have a size of their own.
+    let below = if is_ppp(&interface.proto) { ReadOnly } else { ReadWrite };
+    let lower = layout.below_interface(network, interface);
+    out.parameter("LowerLayers", &lower.unwrap_or_default(), below);
+    let base = edit::base_row(network, layout, interface);
+    let set = base.and_then(|row| network.package.section(row.section.as_deref()?)?.get("mtu")?.parse().ok());
+    if let Some(mtu) = set.or(link.map(|link| link.mtu)) {
+        let access = if base.is_some() { below } else { ReadOnly };
+        out.parameter("MaxMTUSize", &mtu.clamp(64, 65_535), access);
     }
     out.parameter("Type", &if is_loopback { "Loopback" } else { "Normal" }, ReadOnly);
     out.parameter("Loopback", &is_loopback, ReadOnly);
 }
 
-fn status(enabled: bool, state: Option<&Table>) -> &'static str {
+/// Status of the row of an interface, as netifd has it.
+pub(super) fn status(enabled: bool, state: Option<&Table>) -> &'static str {
     let is = |name: &str| state.and_then(|state| state.bool(name)).unwrap_or(false);
     match (enabled, is("up"), is("pending"), is("available")) {
         (_, true, ..) => "Up",
@@ -157,9 +194,24 @@ fn ipv4_addresses(survey: &Survey, network: &Network, interface: &Interface, out
             Some((Subnet::of(entry.str("address")?.parse().ok()?, entry.i64("mask")?)?, kind))
         })
     });
-    let found: Vec<(Subnet, &str)> = found.take(limits::ADDRESSES).collect();
-    let keys: Vec<String> = found.iter().map(|(one, _)| format!("{}/{}", one.address, one.length)).collect();
+    let mut found: Vec<(Subnet, &str)> = found.take(limits::ADDRESSES).collect();
     out.object(&table, TABLE);
+    let own = network.section(interface).filter(|_| interface.proto == "static");
+    if let Some(section) = own {
+        let set = configured_subnet(section);
+        let held = set.is_some_and(|set| found.iter().any(|(one, _)| *one == set));
+        found.retain(|(one, _)| Some(*one) != set);
+        if let Some(Some(number)) = survey.numbers(&table, [STATIC]).first() {
+            let text = |address: Option<Ipv4Addr>| address.map(|one| one.to_string()).unwrap_or_default();
+            out.object(&format!("{table}{number}."), ROW);
+            out.parameter("Enable", &set.is_some(), ReadOnly);
+            out.parameter("Status", &if held { "Enabled" } else { "Disabled" }, ReadOnly);
+            out.parameter("IPAddress", &text(set.map(|set| set.address)), ReadWrite);
+            out.parameter("SubnetMask", &text(set.map(Subnet::mask)), ReadWrite);
+            out.parameter("AddressingType", &"Static", ReadOnly);
+        }
+    }
+    let keys: Vec<String> = found.iter().map(|(one, _)| format!("{}/{}", one.address, one.length)).collect();
     for ((subnet, kind), row) in found.iter().zip(numbered(survey, &table, &keys)) {
         let Some((path, _)) = row else { continue };
         out.object(&format!("{path}."), ROW);
@@ -397,5 +449,6 @@ fn end(moment: Moment, left: Option<i64>) -> String {
     moment.end_of_ticks(steps)
 }
 
+mod edit;
 #[cfg(test)]
 mod tests;

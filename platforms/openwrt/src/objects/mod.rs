@@ -4,11 +4,27 @@ use std::rc::Rc;
 
 use crate::part::Parts;
 
+mod bridging;
 mod dhcpv4_pool;
+mod ethernet;
 mod ip;
+mod nat;
+mod ppp;
+mod routing;
+mod stack;
 mod time;
 
 /// All of them.
 pub(crate) fn parts() -> Parts {
-    vec![Rc::new(time::Time), Rc::new(ip::Ip), Rc::new(dhcpv4_pool::Pool)]
+    vec![
+        Rc::new(time::Time),
+        Rc::new(ip::Ip),
+        Rc::new(ppp::Ppp),
+        Rc::new(ethernet::Ethernet),
+        Rc::new(bridging::Bridging),
+        Rc::new(stack::Stack),
+        Rc::new(routing::Routing),
+        Rc::new(nat::Nat),
+        Rc::new(dhcpv4_pool::Pool),
+    ]
 }
