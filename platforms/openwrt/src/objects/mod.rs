@@ -4,11 +4,19 @@ use std::rc::Rc;
 
 use crate::part::Parts;
 
+mod dhcpv4_hosts;
 mod dhcpv4_pool;
 mod ip;
 mod time;
+mod wifi;
 
 /// All of them.
 pub(crate) fn parts() -> Parts {
-    vec![Rc::new(time::Time), Rc::new(ip::Ip), Rc::new(dhcpv4_pool::Pool)]
+    vec![
+        Rc::new(time::Time),
+        Rc::new(ip::Ip),
+        Rc::new(dhcpv4_pool::Pool),
+        Rc::new(wifi::Wifi),
+        Rc::new(dhcpv4_hosts::Hosts),
+    ]
 }
