@@ -103,7 +103,6 @@ impl Network {
     }
 
     /// The first row whose packets this device carries.
-    #[allow(dead_code, reason = "for objects that are still to come")]
     pub(crate) fn on_device(&self, device: &str) -> Option<&Interface> {
         self.interfaces.iter().find(|interface| interface.device.as_deref() == Some(device))
     }
@@ -129,7 +128,6 @@ impl Network {
 
     /// The way to the Internet: the interface with the best default route, else one in a zone that masquerades, else the
     /// `wan` of the board.
-    #[allow(dead_code, reason = "for objects that are still to come")]
     pub(crate) async fn uplink(&self, survey: &Survey) -> Result<Option<&Interface>, SourceError> {
         let ways = self.interfaces.iter().filter_map(|interface| {
             let routes = self.states(interface).flat_map(|state| tables(state, "route"));

@@ -18,7 +18,11 @@ use cwmp_platform::source::{
 };
 use cwmp_uci::{Package, Section};
 
-use super::dhcpv4_pool::{DHCP, POOLS, pools};
+pub(super) use super::dhcpv4_pool::DHCP;
+use super::{
+    dhcpv4_pool::{POOLS, pools},
+    hosts::PRESENT,
+};
 use crate::{
     edits::{Edits, PackageEdits},
     limits,
@@ -34,8 +38,6 @@ const STATIC: &str = "Device.DHCPv4.Server.Pool.{i}.StaticAddress.{i}.";
 const CLIENT: &str = "Device.DHCPv4.Server.Pool.{i}.Client.{i}.";
 /// Type of the sections, and what the names of new ones begin with; the number of the pool follows.
 const HOST: &str = "host";
-/// A host counts as present for so long after it was last heard of, in hundredths of a second.
-const PRESENT: u32 = 300 * 100;
 /// Tag of the option that names the client (RFC 2132, 9.14).
 const CLIENT_ID: u32 = 61;
 
@@ -264,13 +266,7 @@ fn clients(
 ) {
     let table = format!("{}.Client.", pool.path);
     out.object(&table, ObjectKind::Table { addable: false });
-    let mut clients = BTreeMap::<&str, Vec<(Ipv4Addr, &Lease)>>::new();
-    for lease in leases {
-        let IpAddr::V4(address) = lease.address else { continue };
-        if pool.holds(address) && (clients.len() < limits::ROWS || clients.contains_key(lease.mac.as_str())) {
-            clients.entry(&lease.mac).or_default().push((address, lease));
-        }
-    }
+    let clients = clients_of(pool, leases);
     let numbers = survey.numbers(&table, clients.keys().copied());
     for ((mac, leases), number) in clients.iter().zip(numbers) {
         let Some(number) = number else { continue };
@@ -291,6 +287,38 @@ fn clients(
             out.parameter("Value", &id, ReadOnly);
         }
     }
+}
+
+/// The hosts with leases from a pool, by hardware address.
+fn clients_of<'l>(pool: &Pool<'_>, leases: &'l [Lease]) -> BTreeMap<&'l str, Vec<(Ipv4Addr, &'l Lease)>> {
+    let mut clients = BTreeMap::<&str, Vec<(Ipv4Addr, &Lease)>>::new();
+    for lease in leases {
+        let IpAddr::V4(address) = lease.address else { continue };
+        if pool.holds(address) && (clients.len() < limits::ROWS || clients.contains_key(lease.mac.as_str())) {
+            clients.entry(&lease.mac).or_default().push((address, lease));
+        }
+    }
+    clients
+}
+
+/// The rows of Client of all pools, without their last dots, by hardware address; of several those of a host are a list.
+pub(super) async fn client_paths(
+    survey: &Survey,
+    package: &Package,
+) -> Result<BTreeMap<String, String>, SourceError> {
+    let leases = survey.leases();
+    let mut paths = BTreeMap::<String, String>::new();
+    for pool in look(survey, package).await? {
+        let (table, clients) = (format!("{}.Client.", pool.path), clients_of(&pool, &leases));
+        let numbers = survey.numbers(&table, clients.keys().copied());
+        for (mac, number) in clients.keys().zip(numbers) {
+            let Some(number) = number else { continue };
+            let list = paths.entry((*mac).to_owned()).or_default();
+            list.push_str(if list.is_empty() { "" } else { "," });
+            list.push_str(&format!("{table}{number}"));
+        }
+    }
+    Ok(paths)
 }
 
 fn addresses(survey: &Survey, table: &str, leases: &[(Ipv4Addr, &Lease)], out: &mut dyn ParameterSink) {

@@ -73,9 +73,7 @@ impl Part for Hosts {
             }
         }
         // What lies beyond the uplink is the provider's.
-        let beyond = |one: &&Neighbour| {
-            device(&links, one.index).is_none_or(|device| Some(device) != uplink)
-        };
+        let beyond = |one: &&Neighbour| device(&links, one.index).is_none_or(|device| Some(device) != uplink);
         for neighbour in neighbours.iter().filter(beyond) {
             if room(&hosts, &neighbour.mac) {
                 hosts.entry(neighbour.mac.clone()).or_default().neighbours.push(neighbour);

@@ -6,6 +6,7 @@ use crate::part::Parts;
 
 mod dhcpv4_hosts;
 mod dhcpv4_pool;
+mod hosts;
 mod ip;
 mod time;
 mod wifi;
@@ -18,5 +19,6 @@ pub(crate) fn parts() -> Parts {
         Rc::new(dhcpv4_pool::Pool),
         Rc::new(wifi::Wifi),
         Rc::new(dhcpv4_hosts::Hosts),
+        Rc::new(hosts::Hosts),
     ]
 }

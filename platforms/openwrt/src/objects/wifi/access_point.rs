@@ -1,5 +1,7 @@
 //! Device.WiFi.AccessPoint, and the devices that use it.
 
+use std::rc::Rc;
+
 use cwmp_core::fault::SetParameterValuesFault;
 use cwmp_linux::wireless::{kilobits, standard};
 use cwmp_platform::source::{
@@ -8,7 +10,7 @@ use cwmp_platform::source::{
 };
 use cwmp_ubus::Table;
 
-use super::{Network, SSIDS, View, is_on, yes};
+use super::{ACCESS_POINTS, Network, SSIDS, Served, View, is_on, yes};
 use crate::{
     edits::PackageEdits,
     limits,
@@ -103,12 +105,8 @@ pub(super) async fn associated(
 ) -> Result<(), SourceError> {
     let table = format!("{path}AssociatedDevice.");
     out.object(&table, ObjectKind::Table { addable: false });
-    let Some(device) = network.device else { return Ok(()) };
-    let answer = survey.ubus(&format!("hostapd.{device}"), "get_clients").await?;
-    let clients = answer.iter().filter_map(|answer| answer.table("clients")).flat_map(Table::iter);
-    let clients = clients.filter_map(|(mac, client)| Some((mac.to_ascii_lowercase(), client.as_table()?)));
-    let mut clients: Vec<(String, &Table)> = clients.filter(|(mac, _)| is_mac(mac)).collect();
-    clients.truncate(limits::ROWS);
+    let Some(answer) = answer(survey, network).await? else { return Ok(()) };
+    let clients = clients(&answer);
     let numbers = survey.numbers(&table, clients.iter().map(|(mac, _)| mac.as_str()));
     for ((mac, client), number) in clients.iter().zip(numbers) {
         if let Some(number) = number {
@@ -116,6 +114,33 @@ pub(super) async fn associated(
         }
     }
     Ok(())
+}
+
+async fn answer(survey: &Survey, network: &Network<'_>) -> Result<Option<Rc<Table>>, SourceError> {
+    let Some(device) = network.device else { return Ok(None) };
+    survey.ubus(&format!("hostapd.{device}"), "get_clients").await
+}
+
+/// The devices in an answer, by hardware address in lower case.
+fn clients(answer: &Table) -> Vec<(String, &Table)> {
+    let clients = answer.table("clients").into_iter().flat_map(Table::iter);
+    let clients = clients.filter_map(|(mac, client)| Some((mac.to_ascii_lowercase(), client.as_table()?)));
+    clients.filter(|(mac, _)| is_mac(mac)).take(limits::ROWS).collect()
+}
+
+/// The devices of an access point, as others refer to them.
+pub(super) async fn served(survey: &Survey, network: &Network<'_>) -> Result<Vec<Served>, SourceError> {
+    let (Some(answer), Some(number)) = (answer(survey, network).await?, network.access_point) else {
+        return Ok(Vec::new());
+    };
+    let table = format!("{ACCESS_POINTS}{number}.AssociatedDevice.");
+    let clients = clients(&answer);
+    let numbers = survey.numbers(&table, clients.iter().map(|(mac, _)| mac.as_str()));
+    let row = |((mac, _), number): ((String, _), Option<u32>)| {
+        let ssid = format!("{SSIDS}{}", network.ssid);
+        Some(Served { mac, device: format!("{table}{}", number?), ssid })
+    };
+    Ok(clients.into_iter().zip(numbers).filter_map(row).collect())
 }
 
 fn station(

@@ -126,6 +126,26 @@ impl View {
     }
 }
 
+/// A device that an access point serves.
+pub(super) struct Served {
+    /// In lower case.
+    pub(super) mac: String,
+    /// Path of its row of AssociatedDevice, without the last dot.
+    pub(super) device: String,
+    /// Path of the network that it uses.
+    pub(super) ssid: String,
+}
+
+/// All of them.
+pub(super) async fn served(survey: &Survey) -> Result<Vec<Served>, SourceError> {
+    let view = View::look(survey).await?;
+    let mut all = Vec::new();
+    for network in view.networks(survey) {
+        all.extend(access_point::served(survey, &network).await?);
+    }
+    Ok(all)
+}
+
 fn radios_of(package: &Package) -> impl Iterator<Item = &Section> {
     package.of_type(DEVICE).take(limits::ROWS)
 }
