@@ -17,6 +17,7 @@ cargo xtask <job> [flags]
     --bless REASON        accept the new size: rewrites the target's line in docs/size-ratchet.tsv
   interop acsrs         test against acsrs, an ACS from the Rust crate registry
   interop nginx         test transfers of files and https against nginx
+  interop coturn        test connection requests through a NAT, with coturn as STUN server
   interop libuci        test UCI files against libuci's own command
     --setup               build and install what is missing (implied by CI=true)
   bench                 time, memory, writes and size of the program as it ships, against the development ACS
@@ -121,6 +122,7 @@ pub(crate) struct Interop {
 pub(crate) enum Peer {
     Acsrs,
     Nginx,
+    Coturn,
     Libuci,
 }
 
@@ -268,13 +270,14 @@ fn interop(mut args: lexopt::Parser) -> Result<Job, lexopt::Error> {
             Long("setup") => setup = true,
             Value(peer) if named.is_none() && peer == "acsrs" => named = Some(Peer::Acsrs),
             Value(peer) if named.is_none() && peer == "nginx" => named = Some(Peer::Nginx),
+            Value(peer) if named.is_none() && peer == "coturn" => named = Some(Peer::Coturn),
             Value(peer) if named.is_none() && peer == "libuci" => named = Some(Peer::Libuci),
             other => return Err(other.unexpected()),
         }
     }
     match named {
         Some(peer) => Ok(Job::Interop(Interop { peer, setup })),
-        None => Err("interop with what? There are: acsrs, nginx, libuci".into()),
+        None => Err("interop with what? There are: acsrs, coturn, libuci, nginx".into()),
     }
 }
 
@@ -338,6 +341,7 @@ mod tests {
         let interop = |peer, setup| Ok(Job::Interop(Interop { peer, setup }));
         assert_eq!(parsed("interop acsrs --setup"), interop(Peer::Acsrs, true));
         assert_eq!(parsed("interop nginx"), interop(Peer::Nginx, false));
+        assert_eq!(parsed("interop coturn"), interop(Peer::Coturn, false));
     }
 
     #[test]
@@ -389,6 +393,7 @@ mod tests {
             "features",
             "fuzz",
             "interop acsrs",
+            "interop coturn",
             "interop nginx",
             "interop libuci",
             "lint",

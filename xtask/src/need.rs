@@ -216,6 +216,16 @@ pub(crate) const NGINX: Need = Need {
     install: Install::Apt("nginx-light"),
 };
 
+pub(crate) const COTURN: Need =
+    Need { what: "coturn", probe: |_| on_path("turnserver").is_some(), install: Install::Apt("coturn") };
+
+pub(crate) const NFTABLES: Need = Need {
+    what: "nftables",
+    // Not every user has /usr/sbin in the path.
+    probe: |_| on_path("nft").is_some() || Path::new("/usr/sbin/nft").is_file(),
+    install: Install::Apt("nftables"),
+};
+
 #[cfg(test)]
 mod tests {
     use super::*;

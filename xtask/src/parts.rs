@@ -3,8 +3,8 @@
 //! A new check is one `Step` here, in the part whose budget pays for it.
 
 use crate::need::{
-    BUSYBOX, CLIPPY, CURL, DNSMASQ, IPROUTE2, LXML, NAMESPACES, NGINX, NIGHTLY, Need, OPENSSL, QEMU,
-    RUST_SRC, RUSTFMT, SCHEMAS, ZIG,
+    BUSYBOX, CLIPPY, COTURN, CURL, DNSMASQ, IPROUTE2, LXML, NAMESPACES, NFTABLES, NGINX, NIGHTLY, Need,
+    OPENSSL, QEMU, RUST_SRC, RUSTFMT, SCHEMAS, ZIG,
 };
 use crate::sh::{Res, Sh};
 use crate::{
@@ -86,6 +86,7 @@ pub(crate) const PARTS: &[Part] = &[
         steps: &[
             Step::test("acsrs", interop::acsrs).needs(&[&OPENSSL, &interop::ACSRS]),
             Step::test("nginx", interop::nginx).needs(&[&NGINX]),
+            Step::test("coturn", interop::coturn).needs(&[&COTURN, &NFTABLES, &IPROUTE2, &NAMESPACES]),
             Step::test("UCI against libuci", libuci::test).needs(&[&libuci::LIBUCI]),
         ],
     },

@@ -1,6 +1,6 @@
 //! Dates of what the kernel counts in seconds that are left.
 
-use std::time::{SystemTime, UNIX_EPOCH};
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use cwmp_core::{datetime::DateTime, time::Wall};
 use nix::time::{ClockId, clock_gettime};
@@ -27,12 +27,10 @@ impl Moment {
     pub fn now(now: SystemTime, synchronised: bool) -> Self {
         let since = now.duration_since(UNIX_EPOCH).ok().filter(|_| synchronised);
         let wall = since.and_then(|since| i64::try_from(since.as_millis()).ok());
-        let ticks = clock_gettime(ClockId::CLOCK_MONOTONIC)
-            .map_or(0, |time| time.tv_sec().wrapping_mul(100).wrapping_add(time.tv_nsec() / 10_000_000));
+        let since_boot = |clock| clock_gettime(clock).map_or(0, |time| Duration::from(time).as_millis());
         // What does not fit wraps in the kernel too.
-        let ticks = u32::try_from(i128::from(ticks).rem_euclid(1 << 32)).unwrap_or(0);
-        let boot = clock_gettime(ClockId::CLOCK_BOOTTIME)
-            .map_or(0, |time| time.tv_sec().saturating_mul(1000) + time.tv_nsec() / 1_000_000);
+        let ticks = u32::try_from(since_boot(ClockId::CLOCK_MONOTONIC) / 10 % (1 << 32)).unwrap_or(0);
+        let boot = i64::try_from(since_boot(ClockId::CLOCK_BOOTTIME)).unwrap_or(i64::MAX);
         Self { wall, ticks, boot }
     }
 

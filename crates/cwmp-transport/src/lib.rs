@@ -12,6 +12,7 @@
 //! * [`cookie`]: the cookies of a session;
 //! * [`files`]: [`FileClient`], downloads and uploads;
 //! * [`listener`]: [`ConnectionRequestListener`], the one open door of the box;
+//! * [`udp_listener`]: connection requests over UDP; `stun`: how they get through a NAT; behind the feature `stun`;
 //! * [`tls`], [`tls_config`]: https, behind the feature `tls`;
 //! * [`limits`]: every bound of this crate, by name.
 //!
@@ -39,9 +40,13 @@ pub mod path;
 mod patience;
 mod random;
 mod stream;
+#[cfg(feature = "stun")]
+mod stun;
 #[cfg_attr(not(feature = "tls"), path = "without_tls.rs")]
 pub mod tls;
 pub mod tls_config;
+#[cfg(feature = "stun")]
+pub mod udp_listener;
 
 pub use body::PostBody;
 pub use client::{AcsClient, ClientConfig};
@@ -50,3 +55,5 @@ pub use listener::{ConnectionRequestListener, ListenError, ListenerConfig};
 pub use path::{ManagementPath, PathConfig, ProxyConfig};
 pub use tls::Tls;
 pub use tls_config::TlsConfig;
+#[cfg(feature = "stun")]
+pub use udp_listener::{Reachable, ReplayGuard, UdpConfig, UdpListener};

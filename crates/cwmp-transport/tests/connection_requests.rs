@@ -21,6 +21,7 @@ use cwmp_core::{
 };
 use cwmp_transport::{
     ConnectionRequestListener, ListenError, ListenerConfig, ManagementPath, limits, listener::random_path,
+    path::Interface,
 };
 use peer::{Message, Peer};
 use tokio::sync::mpsc;
@@ -526,6 +527,19 @@ async fn what_cannot_be_listened_on() {
     second.bind = vec![door.address];
     let error = ConnectionRequestListener::start(second).await.map(drop).unwrap_err();
     assert!(matches!(error, ListenError::Bind { address, .. } if address == door.address));
+}
+
+/// Conformance: 13.05
+#[tokio::test]
+async fn it_is_bound_to_the_device_that_is_named() {
+    let mut door = Door::open(|config| config.interface = Interface::Named("lo".into())).await;
+    assert!(door.listener.is_on_its_device());
+    assert_eq!(status(&door.signed(PATH, |_| {}).await), "200");
+    assert_eq!(door.rung(), 1);
+    let (mut config, _bell) = config(PATH);
+    config.interface = Interface::Named("cwmpd-none".into());
+    let error = ConnectionRequestListener::start(config).await.map(drop).unwrap_err().to_string();
+    assert!(error.contains("network device cwmpd-none: "), "{error}");
 }
 
 #[tokio::test]

@@ -79,8 +79,7 @@ impl Decoder {
                 let (0, bytes) = data.split_last().ok_or(DecodeError::NoNul)? else {
                     return Err(DecodeError::NoNul);
                 };
-                // C reads up to the first NUL.
-                Value::String(text(bytes.split(|byte| *byte == 0).next().unwrap_or_default()))
+                Value::String(text(bytes))
             }
             INT64 => Value::Int64(i64::from_be_bytes(sized(kind, data)?)),
             INT32 => Value::Int32(i32::from_be_bytes(sized(kind, data)?)),
@@ -109,8 +108,10 @@ fn sized<const N: usize>(kind: u8, data: &[u8]) -> Result<[u8; N], DecodeError> 
     data.try_into().map_err(|_| DecodeError::Size(kind))
 }
 
+/// Text up to its first NUL, as C reads it.
 fn text(bytes: &[u8]) -> String {
-    String::from_utf8_lossy(bytes).into_owned()
+    let text = bytes.split(|byte| *byte == 0).next().unwrap_or_default();
+    String::from_utf8_lossy(text).into_owned()
 }
 
 /// Writes the values of a table, as they are in the DATA of a message.

@@ -21,6 +21,9 @@ pub(crate) enum Step {
 pub(crate) enum Note {
     /// The session runs over this address of the box.
     LocalAddress(IpAddr),
+    /// Where connection requests over UDP reach the box has changed.
+    #[cfg_attr(not(feature = "stun"), allow(dead_code, reason = "nothing else says so"))]
+    Reachable,
 }
 
 /// Takes steps until the sender is gone; then closes. `changes` is notified when the network of the box has changed.

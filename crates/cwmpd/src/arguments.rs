@@ -19,6 +19,9 @@ cwmpd: a TR-069 (CWMP) agent
 usage: cwmpd run [--config FOLDER]          run the agent in the foreground
        cwmpd get PATH...                    read parameters or whole objects
        cwmpd set PATH=VALUE...              set parameters, all or none
+       cwmpd add TABLE.                     add a row, and print its number
+       cwmpd del ROW.                       delete a row
+       cwmpd reload                         start again with the configuration as it is now
        cwmpd status                         what the agent does and waits for
        cwmpd inform                         hold a session with the ACS now
        cwmpd acs-methods                    hold a session and ask the ACS for its methods
@@ -181,6 +184,12 @@ fn request(verb: &str, rest: Vec<String>) -> Result<crate::control::Request, Str
         "get" => Err("get needs a path, such as Device.DeviceInfo.".to_owned()),
         "set" if !rest.is_empty() => Ok(Request::Set { values: pairs(&rest)? }),
         "set" => Err("set needs PATH=VALUE".to_owned()),
+        "add" | "del" => match <[String; 1]>::try_from(rest) {
+            Ok([path]) if verb == "add" => Ok(Request::Add { path }),
+            Ok([path]) => Ok(Request::Delete { path }),
+            Err(_) => Err(format!("{verb} needs one path that ends with a dot")),
+        },
+        "reload" => lone(Request::Reload),
         "status" => lone(Request::Status),
         "inform" => lone(Request::Inform),
         "event" => match <[String; 1]>::try_from(rest) {

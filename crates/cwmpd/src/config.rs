@@ -1,7 +1,7 @@
 //! The program's own settings: section `[cwmpd]` of the layers.
 
 use std::{
-    net::{IpAddr, Ipv4Addr, Ipv6Addr},
+    net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr},
     path::{Path, PathBuf},
     time::Duration,
 };
@@ -78,6 +78,8 @@ pub(crate) struct Config {
     pub(crate) sandbox: bool,
     /// Where connection requests are taken.
     pub(crate) connection_request: Listen,
+    /// UDP port for them; `None`: the same as over TCP.
+    pub(crate) udp_connection_request_port: Option<u16>,
     /// Wait for a reply of the ACS before the session counts as failed.
     pub(crate) acs_reply_timeout: Duration,
     /// How long a change that may cut the box off from the ACS waits for it to answer, in milliseconds; 0: changes are final.
@@ -190,6 +192,9 @@ impl Config {
                     .read("connection_request_host", "a host name or an IP address, without a port, or empty", host)
                     .flatten(),
             },
+            udp_connection_request_port: read
+                .unsigned("udp_connection_request_port", 0..=65_535)
+                .and_then(|port| u16::try_from(port).ok()),
             acs_reply_timeout: Duration::from_secs(
                 read.unsigned("acs_reply_timeout", 30..=3600).unwrap_or(default_timeout).into(),
             ),
@@ -207,6 +212,15 @@ impl Config {
         let unknown = read.unknown();
         let wrong = read.problems();
         if wrong.is_empty() { Ok((config, unknown)) } else { Err(wrong) }
+    }
+
+    /// Where connection requests over UDP are taken: on one address, which is of IPv4 where there is one. NATs are its
+    /// business.
+    pub(crate) fn udp_address(&self) -> SocketAddr {
+        let Listen { addresses, port, .. } = &self.connection_request;
+        let of_ipv4 = addresses.iter().find(|address| address.is_ipv4());
+        let address = of_ipv4.or(addresses.first()).copied().unwrap_or(Ipv4Addr::UNSPECIFIED.into());
+        SocketAddr::new(address, self.udp_connection_request_port.unwrap_or(*port))
     }
 
     /// Where no path for connection requests is configured: makes one that nobody can guess, and keeps it in user.ini,

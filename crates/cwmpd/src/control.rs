@@ -37,6 +37,14 @@ pub(crate) enum Request {
     Get { paths: Vec<String> },
     /// Set parameters, all or none, as somebody on the box.
     Set { values: Vec<(String, String)> },
+    /// Add a row to this table, as somebody on the box.
+    Add { path: String },
+    /// Delete this row.
+    Delete { path: String },
+    /// Look whether a watched parameter has changed.
+    Look,
+    /// Read the configuration anew: the program starts again.
+    Reload,
     /// What the agent does and waits for.
     Status,
     /// Hold a session now.
@@ -65,6 +73,8 @@ pub(crate) enum Request {
 pub(crate) enum Answer {
     /// Names and values.
     Values { values: Vec<(String, String)> },
+    /// The number of the row that was added.
+    Added { instance: u32 },
     /// State of the agent.
     Status { status: Box<AgentStatus> },
     /// Done, or under way.
@@ -194,6 +204,7 @@ pub(crate) fn print(answer: &Answer) -> bool {
                 println!("{name}={value}");
             }
         }
+        Answer::Added { instance } => println!("{instance}"),
         Answer::Status { status } => print_status(status),
         Answer::Done => {}
         Answer::Error { errors } => {

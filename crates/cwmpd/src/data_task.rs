@@ -15,7 +15,7 @@ use tokio::sync::{mpsc, oneshot};
 use crate::{
     control::Answer,
     ledger::{Ledger, tell_of_rollback},
-    listener::Door,
+    listener::Doors,
     snapshots::Snapshots,
 };
 
@@ -27,6 +27,10 @@ pub(crate) enum Question {
     Get(Vec<String>, oneshot::Sender<Answer>),
     /// The command line sets values.
     Set(Vec<(String, String)>, oneshot::Sender<Answer>),
+    /// The command line adds a row.
+    Add(String, oneshot::Sender<Answer>),
+    /// The command line deletes a row.
+    Delete(String, oneshot::Sender<Answer>),
     /// Has a parameter with active notification changed? The flag is cleared when the box is looked at.
     Watch(Rc<Cell<bool>>),
     /// The network has changed: is ConnectionRequestURL still true, and has a watched parameter changed?
@@ -109,7 +113,7 @@ impl Tree {
 pub(crate) async fn run(
     mut tree: Tree,
     snapshots: Snapshots,
-    door: Rc<Door>,
+    doors: Doors,
     mut questions: mpsc::UnboundedReceiver<Question>,
 ) {
     let inputs = tree.inputs.clone();
@@ -119,7 +123,7 @@ pub(crate) async fn run(
         match question {
             Question::Agent(id, op) => {
                 if matches!(op, DataOp::Inform { .. }) {
-                    door.settle().await;
+                    doors.settle().await;
                 }
                 let answer = execute(&mut tree, &snapshots, op, Origin::Acs).await;
                 inputs.send(Input::DataDone(id, answer)).ok();
@@ -133,13 +137,25 @@ pub(crate) async fn run(
                 answer.send(done.map_or_else(|fault| refusal(&fault), |()| Answer::Done)).ok();
                 watch(&mut tree, &inputs).await;
             }
+            Question::Add(object_name, answer) => {
+                let op = DataOp::Add { object_name, parameter_key: ParameterKey::default() };
+                let done = tree.execute(op, Origin::Local).await;
+                answer.send(done.map_or_else(|fault| refusal(&fault), added)).ok();
+                watch(&mut tree, &inputs).await;
+            }
+            Question::Delete(object_name, answer) => {
+                let op = DataOp::Delete { object_name, parameter_key: ParameterKey::default() };
+                let done = tree.execute(op, Origin::Local).await;
+                answer.send(done.map_or_else(|fault| refusal(&fault), |_| Answer::Done)).ok();
+                watch(&mut tree, &inputs).await;
+            }
             Question::Watch(asked) => {
                 asked.set(false);
                 watch(&mut tree, &inputs).await;
             }
             Question::Changed(asked) => {
                 asked.set(false);
-                door.settle().await;
+                doors.settle().await;
                 watch(&mut tree, &inputs).await;
             }
             Question::Forget(done) => {
@@ -182,6 +198,13 @@ async fn set(tree: &mut Tree, values: Vec<(String, String)>) -> Result<(), CwmpF
         values.into_iter().map(|(name, value)| ParameterValueStruct { name, value_type: None, value });
     let op = DataOp::Set { parameters: parameters.collect(), parameter_key: ParameterKey::default() };
     tree.execute(op, Origin::Local).await.map(|_| ())
+}
+
+fn added(reply: DataReply) -> Answer {
+    match reply {
+        DataReply::Added(added) => Answer::Added { instance: added.instance_number },
+        _ => Answer::error("no row was added"),
+    }
 }
 
 async fn watch(tree: &mut Tree, inputs: &mpsc::UnboundedSender<Input>) {

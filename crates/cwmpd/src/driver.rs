@@ -6,7 +6,7 @@
 use std::{cell::Cell, rc::Rc, time::Duration};
 
 use cwmp_core::{
-    agent::Agent,
+    agent::{Agent, SessionPhase},
     event::{EventCode, EventStruct},
     io::{Body, Effect, Input, Level, LocalCommand, Record, Start},
     rpc::{ArgStruct, CommandKey, RequestDownload},
@@ -15,6 +15,7 @@ use cwmp_core::{
 use cwmp_datamodel::DataModel;
 use cwmp_diagnostics::Diagnostics;
 use cwmp_platform::{Platform, PlatformError, instances::InstanceNumbers};
+use cwmp_store::{Layers, durable::RealFiles};
 use cwmp_transport::{
     AcsClient, ClientConfig, ManagementPath, PostBody, Tls, TlsConfig,
     files::{FileClient, FileConfig},
@@ -33,17 +34,21 @@ use crate::{
     discovery::{Announcement, Ear},
     jobs::{Jobs, Workshop},
     ledger::Ledger,
-    listener::Listener,
+    listener::{Doors, Listener},
+    news::News,
     restart::{self, Departure},
     snapshots::Snapshots,
     store_task::{self, Kept, Order},
     trace::Trace,
+    udp_door::{self, UdpDoor},
 };
 
 /// The loop looks at the clock at least this often, in case a suspend has stopped its timers.
 const LONGEST_SLEEP: Duration = Duration::from_secs(300);
 /// How often parameters with active notification are compared with what the ACS knows.
 const WATCH_EVERY: Duration = Duration::from_secs(30);
+/// How long a reload waits, so that whoever has asked for it gets the answer.
+const RELOAD_GRACE: Duration = Duration::from_millis(200);
 /// How long the end of the program waits for the store to write what is under way.
 const LAST_WRITES: Duration = Duration::from_secs(10);
 
@@ -59,9 +64,13 @@ pub(crate) struct Parts {
     pub(crate) ledger: Rc<Ledger>,
     pub(crate) diagnostics: Rc<Diagnostics>,
     pub(crate) kept: Kept,
+    /// What connection requests over UDP have been taken.
+    pub(crate) udp_note: udp_door::Note,
     pub(crate) start: Box<Start>,
     /// Requests of the command line.
     pub(crate) asked: mpsc::Receiver<Asked>,
+    /// Who is told of sessions and transfers.
+    pub(crate) news: Option<News>,
 }
 
 /// Runs the agent until `stop` comes or it has to start again.
@@ -77,8 +86,10 @@ pub(crate) async fn run(parts: Parts, stop: impl Future<Output = ()>) -> Departu
         ledger,
         diagnostics,
         kept,
+        udp_note,
         start,
         mut asked,
+        news,
     } = parts;
     let (inputs, mut incoming) = mpsc::unbounded_channel();
     let (notes, mut noted) = mpsc::unbounded_channel();
@@ -102,7 +113,7 @@ pub(crate) async fn run(parts: Parts, stop: impl Future<Output = ()>) -> Departu
     });
     let snapshots = Snapshots::default();
     let network = Rc::new(Notify::new());
-    let acs = acs_task::run(client, path.clone(), Rc::clone(&network), to_acs, inputs.clone(), notes);
+    let acs = acs_task::run(client, path.clone(), Rc::clone(&network), to_acs, inputs.clone(), notes.clone());
     let acs = tokio::task::spawn_local(acs);
     let store = tokio::task::spawn_local(store_task::run(kept, to_store, inputs.clone()));
     let mut settings = source.subscribe();
@@ -126,9 +137,14 @@ pub(crate) async fn run(parts: Parts, stop: impl Future<Output = ()>) -> Departu
         diagnostics,
         ledger: workshop_ledger,
     };
+    let bind = config.udp_address();
+    let date = Rc::clone(&platform);
+    let date = Rc::new(move || clock::now(date.clock_is_synchronised()).wall);
+    let udp = UdpDoor::new(bind, path.clone(), udp_note, date, Rc::clone(&source), inputs.clone(), notes);
     let listener = Listener::new(config.connection_request, path.clone(), Rc::clone(&source), inputs.clone());
     let door = listener.door();
-    let tree = data_task::run(tree, snapshots.clone(), Rc::clone(&door), to_data);
+    let doors = Doors { http: Rc::clone(&door), udp: udp.settled() };
+    let tree = data_task::run(tree, snapshots.clone(), doors, to_data);
     let tree = tokio::task::spawn_local(tree);
     let mut changes = ChangeWatch::new(platform.changes());
     let mut driver = Driver {
@@ -147,10 +163,12 @@ pub(crate) async fn run(parts: Parts, stop: impl Future<Output = ()>) -> Departu
         listener,
         source,
         ear,
+        udp,
         path,
         had_date: false,
         boot_id: start.state.boot_id.clone(),
         trace,
+        news,
     };
 
     let clock = ClockWatch::new();
@@ -162,7 +180,10 @@ pub(crate) async fn run(parts: Parts, stop: impl Future<Output = ()>) -> Departu
         let sleep = driver.sleep();
         tokio::select! {
             Some(input) = incoming.recv() => driver.handle(input),
-            Some(Note::LocalAddress(address)) = noted.recv() => door.local_address(address),
+            Some(note) = noted.recv() => match note {
+                Note::LocalAddress(address) => door.local_address(address),
+                Note::Reachable => driver.ask_once(Question::Watch),
+            },
             () = door.url_changed() => driver.ask_once(Question::Watch),
             Some(asked) = asked.recv() => driver.asked(asked),
             Ok(()) = settings.changed() => {
@@ -179,6 +200,7 @@ pub(crate) async fn run(parts: Parts, stop: impl Future<Output = ()>) -> Departu
             }
             () = changes.settled() => {
                 network.notify_one();
+                driver.udp.network_changed();
                 driver.listener.network_changed();
                 driver.ask_once(Question::Changed);
             }
@@ -222,12 +244,14 @@ struct Driver {
     listener: Listener,
     source: Rc<AgentSource>,
     ear: Rc<Ear>,
+    udp: UdpDoor,
     path: ManagementPath,
     /// Whether the clock was synchronised when it was looked at last.
     had_date: bool,
     /// This boot, for the state that a factory reset leaves.
     boot_id: String,
     trace: Option<Trace>,
+    news: Option<News>,
 }
 
 impl Driver {
@@ -283,6 +307,9 @@ impl Driver {
         {
             trace.add(now, input.as_ref(), names);
         }
+        if let Some(news) = &mut self.news {
+            news.look(&self.agent.status(now));
+        }
     }
 
     /// Starts what the agent wants; a task that is gone can only mean that the program is ending.
@@ -300,6 +327,7 @@ impl Driver {
             Effect::Data(id, op) => self.ask_data(Question::Agent(id, op)),
             Effect::ReleaseSnapshot(id) => self.snapshots.release(id),
             Effect::Listen(settings) => self.listener.listen(settings),
+            Effect::ListenUdp(settings) => self.udp.listen(settings),
             Effect::Reboot(cause) => {
                 let (platform, store) = (Rc::clone(&self.platform), self.orders.clone());
                 let (inputs, departures) = (self.inputs.clone(), self.departures.clone());
@@ -379,6 +407,17 @@ impl Driver {
         let command = match request {
             Request::Get { paths } => return self.ask_data(Question::Get(paths, answer)),
             Request::Set { values } => return self.ask_data(Question::Set(values, answer)),
+            Request::Add { path } => return self.ask_data(Question::Add(path, answer)),
+            Request::Delete { path } => return self.ask_data(Question::Delete(path, answer)),
+            Request::Look => {
+                self.ask_once(Question::Watch);
+                answer.send(Answer::Done).ok();
+                return;
+            }
+            Request::Reload => {
+                answer.send(self.reload().map_or_else(Answer::error, |()| Answer::Done)).ok();
+                return;
+            }
             Request::Status => {
                 let status = Box::new(self.agent.status(self.now()));
                 answer.send(Answer::Status { status }).ok();
@@ -422,6 +461,27 @@ impl Driver {
         Ok(())
     }
 
+    /// Has the program start again with the configuration as it is now, unless that would interrupt something or the
+    /// program could not start with it.
+    fn reload(&self) -> Result<(), String> {
+        let status = self.agent.status(self.now());
+        if status.session != SessionPhase::Idle {
+            return Err("a session is on: reload when it is over".to_owned());
+        }
+        if status.transfers.iter().any(|transfer| transfer.state == "running") {
+            return Err("a transfer is under way: reload when it is over".to_owned());
+        }
+        let folder = self.layers.borrow().dir().to_owned();
+        let read = Layers::load(RealFiles::shared(), &folder).map_err(|error| error.to_string())?;
+        Config::load(&read.0).map_err(|problems| crate::run::all(problems).join("; "))?;
+        let departures = self.departures.clone();
+        tokio::task::spawn_local(async move {
+            tokio::time::sleep(RELOAD_GRACE).await;
+            departures.send(Departure::StartAgain).ok();
+        });
+        Ok(())
+    }
+
     /// What the agent is to do, or why it won't.
     fn command(&self, request: Request) -> Result<LocalCommand, String> {
         Ok(match request {
@@ -443,6 +503,10 @@ impl Driver {
             Request::FactoryReset => LocalCommand::FactoryReset,
             Request::Get { .. }
             | Request::Set { .. }
+            | Request::Add { .. }
+            | Request::Delete { .. }
+            | Request::Look
+            | Request::Reload
             | Request::Status
             | Request::Dhcp(_)
             | Request::Event { .. } => {

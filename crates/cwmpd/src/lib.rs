@@ -13,6 +13,8 @@ mod acs_task;
 mod agent_source;
 mod arguments;
 mod attributes;
+#[cfg(feature = "ubus")]
+mod bus;
 mod changes;
 mod clock;
 mod config;
@@ -28,6 +30,7 @@ mod ledger;
 mod listener;
 mod log;
 mod mapping;
+mod news;
 mod numbers;
 mod platforms;
 mod restart;
@@ -35,6 +38,8 @@ mod run;
 mod snapshots;
 mod store_task;
 mod trace;
+#[cfg_attr(not(feature = "stun"), path = "without_udp.rs")]
+mod udp_door;
 pub mod workbench;
 
 #[cfg(test)]

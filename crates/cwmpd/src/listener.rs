@@ -51,6 +51,23 @@ pub(crate) struct Door {
     settled: watch::Sender<bool>,
 }
 
+/// All doors, for those who need it to be true what is said of them.
+pub(crate) struct Doors {
+    pub(crate) http: Rc<Door>,
+    /// Whether it is known where connection requests over UDP are taken.
+    pub(crate) udp: watch::Receiver<bool>,
+}
+
+impl Doors {
+    /// Makes what is said of the doors true before an Inform carries it. Bounded by [`SETTLE`].
+    pub(crate) async fn settle(&self) {
+        let mut udp = self.udp.clone();
+        let udp = tokio::time::timeout(SETTLE, udp.wait_for(|settled| *settled));
+        // Where it does not settle, the Inform goes all the same.
+        let _ = tokio::join!(self.http.settle(), udp);
+    }
+}
+
 impl Drop for Listener {
     fn drop(&mut self) {
         self.task.abort();
@@ -119,7 +136,10 @@ impl Door {
                     Some(via) = requests.recv() => {
                         self.inputs.send(Input::ConnectionRequest(via)).ok();
                     }
-                    Ok(()) = wanted.changed() => {
+                    changed = wanted.changed() => {
+                        if changed.is_err() {
+                            return;
+                        }
                         let Some(settings) = wanted.borrow_and_update().clone() else { break true };
                         if let Err(error) = listener.set_credentials(settings.username, settings.password) {
                             tracing::error!("{error}");
@@ -133,7 +153,6 @@ impl Door {
                             break false;
                         }
                     }
-                    else => return,
                 }
             };
             if is_closed {

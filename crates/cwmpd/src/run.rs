@@ -21,6 +21,8 @@ use tokio::{
     sync::{mpsc, oneshot},
 };
 
+#[cfg(feature = "ubus")]
+use crate::bus;
 use crate::{
     agent_source::AgentSource,
     attributes::{AttributeFile, owner},
@@ -30,9 +32,12 @@ use crate::{
     driver::{self, Parts},
     gateway_info::GatewayInfo,
     ledger::{Around, Ledger},
-    log, mapping, numbers, platforms,
+    log, mapping,
+    news::News,
+    numbers, platforms,
     restart::{Departure, Mirror},
     store_task::Kept,
+    udp_door::Note,
 };
 
 /// Requests of the command line that wait for the loop.
@@ -84,6 +89,7 @@ async fn start(folder: &Path) -> Result<Departure, Vec<String>> {
     warn(&unknown);
     let (asked, requests) = mpsc::channel(WAITING_REQUESTS);
     let socket = config.control_socket.clone();
+    let bus_asked = asked.clone();
     let left = asked.clone();
     let _socket = ControlSocket::open(&socket, asked)
         .map_err(|error| vec![format!("control_socket {}: {error}", socket.display())])?;
@@ -93,10 +99,33 @@ async fn start(folder: &Path) -> Result<Departure, Vec<String>> {
         left.try_send(Asked { request: Request::Dhcp(announcement), answer }).ok();
     }
     drop(left);
+    let (_bus, news) = on_the_bus(&layers, &bus_asked)?;
     let mut parts = assemble(config, layers, platform, numbers, &files, requests).await?;
+    parts.news = news;
     parts.recover().await;
     let stop = stop_signal().map_err(one)?;
     Ok(driver::run(parts, stop).await)
+}
+
+/// The agent's object on the bus, and who tells it of sessions and transfers.
+#[cfg(feature = "ubus")]
+fn on_the_bus(
+    layers: &SharedLayers,
+    asked: &mpsc::Sender<crate::control::Asked>,
+) -> Result<(bus::OnTheBus, Option<News>), Vec<String>> {
+    let (config, unknown) = bus::Config::load(&layers.borrow()).map_err(all)?;
+    warn(&unknown);
+    let (news, told) = News::new();
+    Ok((bus::OnTheBus::start(config, asked, told), Some(news)))
+}
+
+/// Without the feature `ubus` there is no bus.
+#[cfg(not(feature = "ubus"))]
+fn on_the_bus(
+    _layers: &SharedLayers,
+    _asked: &mpsc::Sender<crate::control::Asked>,
+) -> Result<((), Option<News>), Vec<String>> {
+    Ok(((), None))
 }
 
 /// Puts the parts together around a platform.
@@ -126,6 +155,8 @@ pub(crate) async fn assemble(
     let cause = if state.boot_id == boot_id { BootCause::AgentRestart } else { BootCause::Boot };
     let mirror = config.prozone.open().map(|zone| Mirror::start(zone, &mut state, cause, &boot_id));
     state.boot_id.clone_from(&boot_id);
+    let (udp_note, problems) = Note::open(files, &open("udp.json")).map_err(one)?;
+    warn(&problems);
     let (attributes, problems) =
         AttributeFile::open(Arc::clone(files), &open("attributes.json"), owner(&facts.id)).map_err(one)?;
     warn(&problems);
@@ -192,8 +223,10 @@ pub(crate) async fn assemble(
         ledger,
         diagnostics,
         kept,
+        udp_note,
         start,
         asked,
+        news: None,
     })
 }
 

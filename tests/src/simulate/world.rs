@@ -329,6 +329,7 @@ impl World {
             }
             Effect::SendDatagram(_)
             | Effect::Listen(_)
+            | Effect::ListenUdp(_)
             | Effect::Trace(_)
             | Effect::DiscardFile(_)
             | Effect::KeepImage

@@ -49,7 +49,7 @@ use crate::{
     periodic::Periodic,
     random::Random,
     rpc::{AcsRequest, CwmpVersion, DeviceId, Inform, RequestDownload},
-    settings::{AgentSettings, ConnectionRequestSettings},
+    settings::{AgentSettings, ConnectionRequestSettings, UdpListening},
     stored::Stored,
     time::{Mono, Now},
 };
@@ -115,6 +115,7 @@ pub struct Agent {
     promises: Vec<(Ticket, calls::Promise)>,
     lightweight: Lightweight,
     listening: Option<ConnectionRequestSettings>,
+    listening_udp: Option<UdpListening>,
     random: Random,
     restart: Option<Restart>,
     next_ticket: u32,
@@ -216,6 +217,7 @@ impl Agent {
             promises: Vec::new(),
             lightweight: Lightweight::default(),
             listening: None,
+            listening_udp: None,
             random: Random::new(0),
             restart: None,
             next_ticket: 0,
@@ -496,11 +498,22 @@ impl Agent {
     /// Starts or stops listening for connection requests, where that has changed.
     fn listen(&mut self) {
         let wanted = &self.settings.connection_request;
-        let may = self.settings.enable_cwmp && wanted.http_enable && !wanted.password.0.is_empty();
-        let wanted = may.then(|| wanted.clone());
+        // Without a password everybody could ring.
+        let may = self.settings.enable_cwmp && !wanted.password.0.is_empty();
+        let udp = may.then(|| UdpListening {
+            username: wanted.username.clone(),
+            password: wanted.password.clone(),
+            acs: self.settings.url.clone(),
+            stun: self.settings.stun.clone(),
+        });
+        let wanted = (may && wanted.http_enable).then(|| wanted.clone());
         if wanted != self.listening {
             self.listening.clone_from(&wanted);
             self.effects.push_back(Effect::Listen(wanted));
+        }
+        if udp != self.listening_udp {
+            self.listening_udp.clone_from(&udp);
+            self.effects.push_back(Effect::ListenUdp(udp.map(Box::new)));
         }
     }
 

@@ -6,7 +6,7 @@
 pub(crate) mod gate;
 mod guesses;
 mod nonce;
-mod rate;
+pub(crate) mod rate;
 
 use std::{
     collections::VecDeque,

@@ -169,3 +169,49 @@ impl Requests {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn begin(requests: &mut Requests, peer: u32) -> (u16, oneshot::Receiver<Answer>) {
+        requests.begin(peer, &"a test".into(), None).unwrap()
+    }
+
+    #[test]
+    fn numbers_wrap_around_and_skip_those_still_in_flight_or_given_up() {
+        let mut requests = Requests { last: u16::MAX - 1, ..Requests::default() };
+        let kept: Vec<_> = (0..3).map(|_| begin(&mut requests, 7)).collect();
+        assert_eq!(kept.iter().map(|(seq, _)| *seq).collect::<Vec<_>>(), [u16::MAX, 0, 1]);
+        requests.abandon(0);
+        requests.last = u16::MAX - 1;
+        assert_eq!(requests.number(), Some(2));
+        // The late answer frees the number.
+        requests.status(0, 7, Ok(Fields { status: Some(0), ..Fields::default() }));
+        requests.last = u16::MAX - 1;
+        assert_eq!(requests.number(), Some(0));
+    }
+
+    #[test]
+    fn when_all_numbers_are_taken_there_is_none_and_zombies_are_bounded() {
+        let mut requests = Requests::default();
+        let mut answers = Vec::new();
+        while let Some((_, answer)) = requests.begin(7, &"a test".into(), None) {
+            answers.push(answer);
+        }
+        assert_eq!(answers.len(), 1 << 16);
+        (0..=u16::MAX).for_each(|seq| requests.abandon(seq));
+        assert_eq!(requests.zombies.len(), limits::ZOMBIES);
+        assert!(requests.number().is_some());
+    }
+
+    #[test]
+    fn an_object_that_nobody_waits_for_any_more_is_unwanted() {
+        let mut requests = Requests::default();
+        let inbox = Inbox::new(super::super::inbox::Takes::Notices, None);
+        let (seq, _) = requests.begin(0, &"a test".into(), Some(inbox)).unwrap();
+        requests.abandon(seq);
+        let added = requests.data(seq, 0, 8, Ok(Fields { object: Some(42), ..Fields::default() }));
+        assert!(matches!(added, Some(Added::Unwanted(42))));
+    }
+}

@@ -42,6 +42,7 @@ fn an_empty_section_gives_the_defaults() {
             path: None,
             host: None,
         },
+        udp_connection_request_port: None,
         acs_reply_timeout: Duration::from_secs(60),
         confirm_ms: 600_000,
         basic_without_tls: true,
@@ -59,7 +60,7 @@ fn an_empty_section_gives_the_defaults() {
 fn every_setting_is_read() {
     let text = "log_level=debug\nstate_dir=/tmp/s\ndownload_dir=/tmp/d\ncontrol_socket=/tmp/c\nplatform=generic-linux\nsandbox=true\n\
         connection_request_address=127.0.0.1, ::1\nconnection_request_port=0\nconnection_request_path=/\n\
-        connection_request_host=CPE.example\nacs_reply_timeout=30\nconfirm_time=0\nbasic_without_tls=0\nboot_wait=3600\nclock_wait=600\n\
+        connection_request_host=CPE.example\nudp_connection_request_port=7548\nacs_reply_timeout=30\nconfirm_time=0\nbasic_without_tls=0\nboot_wait=3600\nclock_wait=600\n\
         dhcp_discovery=false\ndhcp_requires_https=1\ndhcp_interface=eth0.7\ndhcp_requested_option=125\n";
     let (config, warnings) = load(text).unwrap();
     assert_eq!(warnings, []);
@@ -77,6 +78,7 @@ fn every_setting_is_read() {
             path: Some("/".into()),
             host: Some("cpe.example".into()),
         },
+        udp_connection_request_port: Some(7548),
         acs_reply_timeout: Duration::from_secs(30),
         confirm_ms: 0,
         basic_without_tls: false,

@@ -1,61 +1,7 @@
-//! The client on a bus with a broker that is none of ours.
+//! Calls, events, subscriptions and own objects, over restarts.
 
 use super::*;
-use crate::{broker::TestBroker, object::ArgumentType};
-use tokio::task::LocalSet;
-
-/// Longest wait for anything in a test: far more than it takes.
-const LONG: Duration = Duration::from_secs(60);
-
-/// A bus, and the folder with its socket.
-struct Scene {
-    folder: tempfile::TempDir,
-    broker: Option<TestBroker>,
-}
-
-impl Scene {
-    fn socket(&self) -> PathBuf {
-        self.folder.path().join("ubus.sock")
-    }
-
-    fn start(&mut self) {
-        self.broker = Some(TestBroker::start(&self.socket()).unwrap());
-    }
-
-    fn stop(&mut self) {
-        self.broker = None;
-    }
-
-    fn connect(&self) -> Bus {
-        Bus::connect(BusOptions::at(self.socket()))
-    }
-}
-
-/// Runs a test on a bus.
-fn on_bus(test: impl AsyncFnOnce(Scene)) {
-    let mut scene = Scene { folder: tempfile::tempdir().unwrap(), broker: None };
-    scene.start();
-    run(async { test(scene).await });
-}
-
-fn run(test: impl Future<Output = ()>) {
-    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
-    let limited = async { tokio::time::timeout(LONG, test).await.expect("the test hangs") };
-    LocalSet::new().block_on(&runtime, limited);
-}
-
-fn methods(names: &[&str]) -> Vec<MethodInfo> {
-    names.iter().map(|name| MethodInfo::new(*name)).collect()
-}
-
-/// A call without arguments.
-async fn call(bus: &Bus, object: &str, method: &str) -> Result<Vec<Table>, BusError> {
-    bus.call(object, method, &Table::new()).await
-}
-
-fn said(text: &str) -> Table {
-    Table::new().with("said", text)
-}
+use crate::object::ArgumentType;
 
 #[test]
 fn a_call_gets_all_data_replies_in_their_order() {
@@ -209,5 +155,112 @@ fn everything_comes_back_after_a_restart_of_the_broker() {
         provider.send_event("box.event", &said("event")).await.unwrap();
         assert_eq!(events.next().await.data, said("event"));
         assert_eq!((events.gaps(), subscription.gaps()), (1, 1));
+    });
+}
+
+#[test]
+fn a_service_that_says_not_found_is_not_asked_twice() {
+    on_bus(async |scene| {
+        let (provider, client) = (scene.connect(), scene.connect());
+        let object = provider.publish("file", methods(&["stat"]));
+        object.ready().await.unwrap();
+        for _ in 0..2 {
+            let serve = async { object.next_call().await.finish(status::NOT_FOUND) };
+            let (answer, ()) = tokio::join!(call(&client, "file", "stat"), serve);
+            assert_eq!(answer.unwrap_err().status(), Some(status::NOT_FOUND));
+        }
+        let serve = async { object.next_call().await.finish(status::OK) };
+        let (answer, ()) = tokio::join!(call(&client, "file", "stat"), serve);
+        assert_eq!(answer, Ok(Vec::new()), "no call was left over");
+    });
+}
+
+#[test]
+fn a_call_ends_when_its_object_goes() {
+    on_bus(async |scene| {
+        let (provider, client) = (scene.connect(), scene.connect());
+        let object = provider.publish("box", methods(&["open"]));
+        object.ready().await.unwrap();
+        let die = async {
+            let held = object.next_call().await;
+            drop(object);
+            drop(provider);
+            held
+        };
+        let (answer, _held) = tokio::join!(call(&client, "box", "open"), die);
+        assert_eq!(answer, Err(BusError::Gone("box open".to_owned())));
+        let answer = call(&client, "box", "open").await;
+        assert_eq!(answer.unwrap_err().status(), Some(status::NOT_FOUND));
+    });
+}
+
+#[test]
+fn what_is_dropped_leaves_the_bus() {
+    on_bus(async |scene| {
+        let (provider, client) = (scene.connect(), scene.connect());
+        let object = provider.publish("box", methods(&["open"]));
+        let events = provider.events("box.*");
+        object.ready().await.unwrap();
+        events.ready().await.unwrap();
+        drop(object);
+        // The bus answers in order: what was said before the question counts.
+        assert_eq!(provider.objects("box").await, Ok(Vec::new()));
+        let again = provider.publish("box", methods(&["open"]));
+        again.ready().await.unwrap();
+        drop((again, provider));
+        // The events hold the connection, and the object is gone all the same.
+        while !client.objects("box").await.unwrap().is_empty() {
+            tokio::time::sleep(Duration::from_millis(1)).await;
+        }
+        client.send_event("box.still", &said("here")).await.unwrap();
+        assert_eq!(events.next().await.id, "box.still");
+    });
+}
+
+#[test]
+fn a_wait_that_is_broken_off_loses_nothing() {
+    on_bus(async |scene| {
+        let (listener, sender) = (scene.connect(), scene.connect());
+        let events = listener.events("n");
+        events.ready().await.unwrap();
+        for n in 0..5 {
+            let broken_off = tokio::time::timeout(Duration::ZERO, events.next()).await;
+            assert!(broken_off.is_err());
+            sender.send_event("n", &Table::new().with("n", n)).await.unwrap();
+            assert_eq!(events.next().await.data.i64("n"), Some(n.into()));
+        }
+    });
+}
+
+#[test]
+fn large_arguments_and_answers_go_through_in_one_piece() {
+    on_bus(async |scene| {
+        let (provider, client) = (scene.connect(), scene.connect());
+        let object = provider.publish("echo", methods(&["say"]));
+        object.ready().await.unwrap();
+        let large = said(&"x".repeat(700_000));
+        let serve = async {
+            for _ in 0..3 {
+                let call = object.next_call().await;
+                call.reply(&call.arguments).unwrap();
+                call.finish(status::OK);
+            }
+        };
+        let calls = async {
+            tokio::join!(
+                client.call("echo", "say", &large),
+                client.call("echo", "say", &large),
+                client.call("echo", "say", &large),
+            )
+        };
+        let (answers, ()) = tokio::join!(calls, serve);
+        for answer in [answers.0, answers.1, answers.2] {
+            assert_eq!(answer.unwrap(), std::slice::from_ref(&large));
+        }
+        let too_large = said(&"x".repeat(crate::limits::FRAME_BYTES));
+        assert_eq!(
+            client.call("echo", "say", &too_large).await.unwrap_err().to_string(),
+            "ubus: echo say: cannot be sent: it is larger than a message may be"
+        );
     });
 }
