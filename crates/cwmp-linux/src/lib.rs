@@ -9,12 +9,14 @@ pub mod command;
 pub mod files;
 pub mod host;
 pub mod kernel;
+pub mod leases;
 pub mod moment;
 pub mod netlink;
 pub mod processes;
 pub mod room;
 pub mod rows;
 pub mod system;
+pub mod wireless;
 pub mod zone;
 
 mod changes;

@@ -195,6 +195,11 @@ impl Subnet {
         Some(Self { address, length })
     }
 
+    /// Whether an address lies in it.
+    pub(crate) fn holds(self, address: Ipv4Addr) -> bool {
+        u32::from(address) & u32::from(self.mask()) == self.network()
+    }
+
     pub(crate) fn mask(self) -> Ipv4Addr {
         Ipv4Addr::from(u32::MAX.checked_shl(32 - self.length).unwrap_or(0))
     }

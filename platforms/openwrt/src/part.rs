@@ -122,6 +122,12 @@ pub(crate) fn is_plain(value: &str) -> bool {
     !value.contains(char::is_control)
 }
 
+/// `02:00:5e:10:00:01`, in either case.
+pub(crate) fn is_mac(text: &str) -> bool {
+    let is_byte = |part: &str| part.len() == 2 && part.bytes().all(|byte| byte.is_ascii_hexdigit());
+    text.len() == 17 && text.split(':').count() == 6 && text.split(':').all(is_byte)
+}
+
 /// Names the section of a new row, `cwmp_<kind>_<number>`, and gives its number, which was never used before.
 ///
 /// # Errors

@@ -13,7 +13,8 @@ use std::{
 
 use cwmp_linux::{
     files::Root,
-    kernel::{Address, Link, Neighbour, Route, Station},
+    kernel::{Address, Link, Neighbour, Route, Station, Wifi},
+    leases::{self, Lease},
     moment::Moment,
 };
 use cwmp_platform::source::SourceError;
@@ -33,10 +34,11 @@ pub(crate) struct Survey {
     links: OnceCell<Known<Rc<[Link]>>>,
     addresses: OnceCell<Known<Rc<[Address]>>>,
     routes: OnceCell<Known<Rc<[Route]>>>,
-    #[allow(dead_code, reason = "for objects that are still to come")]
     neighbours: OnceCell<Known<Rc<[Neighbour]>>>,
     #[allow(dead_code, reason = "for objects that are still to come")]
     stations: OnceCell<Known<Rc<[Station]>>>,
+    leases: OnceCell<Rc<[Lease]>>,
+    wifi: OnceCell<Known<Rc<Wifi>>>,
     network: RefCell<Option<Known<Rc<Network>>>>,
     layout: RefCell<Option<Known<Rc<Layout>>>>,
 }
@@ -53,6 +55,8 @@ impl Survey {
             routes: OnceCell::new(),
             neighbours: OnceCell::new(),
             stations: OnceCell::new(),
+            leases: OnceCell::new(),
+            wifi: OnceCell::new(),
             network: RefCell::default(),
             layout: RefCell::default(),
         }
@@ -158,7 +162,6 @@ impl Survey {
     }
 
     /// Hosts that the box has talked to.
-    #[allow(dead_code, reason = "for objects that are still to come")]
     pub(crate) fn neighbours(&self) -> Known<Rc<[Neighbour]>> {
         self.neighbours.get_or_init(|| listed(self.ground.kernel.neighbours())).clone()
     }
@@ -167,6 +170,17 @@ impl Survey {
     #[allow(dead_code, reason = "for objects that are still to come")]
     pub(crate) fn stations(&self) -> Known<Rc<[Station]>> {
         self.stations.get_or_init(|| listed(self.ground.kernel.stations())).clone()
+    }
+
+    /// Leases that the DHCP servers of the box have given.
+    pub(crate) fn leases(&self) -> Rc<[Lease]> {
+        Rc::clone(self.leases.get_or_init(|| leases::read(&self.ground.root).into()))
+    }
+
+    /// Radios and wireless interfaces, with clients and noise.
+    pub(crate) fn wifi(&self) -> Known<Rc<Wifi>> {
+        let look = || self.ground.kernel.wifi(true).map(Rc::new).map_err(SourceError::new);
+        self.wifi.get_or_init(look).clone()
     }
 
     /// The logical interfaces, with their rows in the tree.

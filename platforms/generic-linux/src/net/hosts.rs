@@ -2,12 +2,12 @@
 
 use std::{collections::BTreeMap, net::IpAddr};
 
+use cwmp_linux::leases::{self, Lease};
 use cwmp_platform::source::{Access::ReadOnly, ObjectKind, ParameterSink, Wanted};
 
 use super::{
     View,
     kernel::{Index, Neighbour, Station},
-    leases::{self, Lease},
     rows::{INSTANCE, TABLE},
 };
 

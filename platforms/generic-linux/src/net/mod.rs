@@ -23,7 +23,6 @@ mod ethernet;
 mod hosts;
 mod ip;
 mod layout;
-mod leases;
 mod routing;
 mod rows;
 mod stack;

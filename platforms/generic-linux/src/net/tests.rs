@@ -13,8 +13,6 @@ use crate::{
 
 mod wifi;
 
-pub(super) use wifi::access_point;
-
 /// Answers what it was given, and counts what it is asked.
 #[derive(Clone, Default)]
 struct FakeKernel {

@@ -25,9 +25,9 @@ use crate::{
 const SERVER: &str = "Device.DHCPv4.Server.";
 const POOL: &str = "Device.DHCPv4.Server.Pool.{i}.";
 /// Path of the table.
-const POOLS: &str = "Device.DHCPv4.Server.Pool.";
+pub(super) const POOLS: &str = "Device.DHCPv4.Server.Pool.";
 /// The package, and the type of its sections.
-const DHCP: &str = "dhcp";
+pub(super) const DHCP: &str = "dhcp";
 /// Offset of the first address in the subnet, where nothing is set: so dnsmasq's init script has it.
 const START: u32 = 100;
 /// How many addresses, likewise.
@@ -46,7 +46,7 @@ const ADDRESSES: usize = 8;
 pub(crate) struct Pool;
 
 /// The pools with the paths of their rows, without the last dot, in the order of the file.
-fn pools<'p>(survey: &Survey, package: &'p Package) -> Vec<(String, &'p Section)> {
+pub(super) fn pools<'p>(survey: &Survey, package: &'p Package) -> Vec<(String, &'p Section)> {
     let keys = keys(package);
     let numbers = survey.numbers(POOLS, keys.iter().map(String::as_str));
     let rows = sections(package).zip(numbers);

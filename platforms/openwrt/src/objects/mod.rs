@@ -5,14 +5,17 @@ use std::rc::Rc;
 use crate::part::Parts;
 
 mod bridging;
+mod dhcpv4_hosts;
 mod dhcpv4_pool;
 mod ethernet;
+mod hosts;
 mod ip;
 mod nat;
 mod ppp;
 mod routing;
 mod stack;
 mod time;
+mod wifi;
 
 /// All of them.
 pub(crate) fn parts() -> Parts {
@@ -26,5 +29,8 @@ pub(crate) fn parts() -> Parts {
         Rc::new(routing::Routing),
         Rc::new(nat::Nat),
         Rc::new(dhcpv4_pool::Pool),
+        Rc::new(wifi::Wifi),
+        Rc::new(dhcpv4_hosts::Hosts),
+        Rc::new(hosts::Hosts),
     ]
 }

@@ -38,7 +38,7 @@ fn two_bands() -> Radio {
     }
 }
 
-pub(in crate::net) fn access_point(index: u32, name: &str, radio: u32) -> Interface {
+fn access_point(index: u32, name: &str, radio: u32) -> Interface {
     Interface {
         index,
         name: name.to_owned(),

@@ -22,19 +22,21 @@ const HOST_NAME: usize = 64;
 
 /// An address that was given to a host.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) struct Lease {
+pub struct Lease {
     /// In lower case, with colons.
-    pub(super) mac: String,
-    pub(super) address: IpAddr,
-    pub(super) host_name: Option<String>,
+    pub mac: String,
+    /// What it was given.
+    pub address: IpAddr,
+    /// The name that it told.
+    pub host_name: Option<String>,
     /// Seconds since the epoch; `None` for ever.
-    pub(super) expires: Option<i64>,
+    pub expires: Option<i64>,
     /// Hexadecimal digits in upper case.
-    pub(super) client_id: Option<String>,
+    pub client_id: Option<String>,
 }
 
 /// All leases, a row an address; the first file that names an address counts.
-pub(super) fn read(root: &Root) -> Vec<Lease> {
+pub fn read(root: &Root) -> Vec<Lease> {
     let mut leases: BTreeMap<IpAddr, Lease> = BTreeMap::new();
     let text = |path: &str| {
         let bytes = read_start(&root.path(path), LEASE_BYTES).ok()?;
