@@ -15,6 +15,13 @@ cargo xtask <job> [flags]
     --debug               this machine only: a quick development build, no checks
     --setup               install what is missing (implied by CI=true)
     --bless REASON        accept the new size: rewrites the target's line in docs/size-ratchet.tsv
+  package               the program and what OpenWrt wants around it, as a file that opkg installs
+    --format ipk          the form of the package
+    --platform openwrt    for whom
+    --target TRIPLE       what is built; mipsel-unknown-linux-musl where nothing is said
+    --arch NAME           OpenWrt's name of the processor, where it is not the usual one of the target
+    --program FILE        packs this program and builds none
+    --setup               install what is missing (implied by CI=true)
   interop acsrs         test against acsrs, an ACS from the Rust crate registry
   interop nginx         test transfers of files and https against nginx
   interop coturn        test connection requests through a NAT, with coturn as STUN server
@@ -64,6 +71,7 @@ pub(crate) enum Job {
     Fuzz(Fuzz),
     Interop(Interop),
     Lint,
+    Package(Package),
     Powercut(Powercut),
     Simulate(Simulate),
     Test,
@@ -126,6 +134,15 @@ pub(crate) enum Peer {
     Libuci,
 }
 
+/// Flags of `package`.
+#[derive(Debug, Default, PartialEq, Eq)]
+pub(crate) struct Package {
+    pub(crate) target: Option<String>,
+    pub(crate) arch: Option<String>,
+    pub(crate) program: Option<String>,
+    pub(crate) setup: bool,
+}
+
 /// Flags of `simulate`.
 #[derive(Debug, Default, PartialEq, Eq)]
 pub(crate) struct Simulate {
@@ -162,6 +179,7 @@ pub(crate) fn parse(mut args: lexopt::Parser) -> Result<Job, lexopt::Error> {
         "fuzz" => return fuzz(args),
         "interop" => return interop(args),
         "lint" => Job::Lint,
+        "package" => return package(args),
         "powercut" => return powercut(args),
         "simulate" => return simulate(args),
         "test" => Job::Test,
@@ -281,6 +299,27 @@ fn interop(mut args: lexopt::Parser) -> Result<Job, lexopt::Error> {
     }
 }
 
+fn package(mut args: lexopt::Parser) -> Result<Job, lexopt::Error> {
+    let mut package = Package::default();
+    let only = |given: String, there: &str| match given == there {
+        true => Ok(()),
+        false => Err(lexopt::Error::from(format!("there is only {there}, not {given}"))),
+    };
+    while let Some(arg) = args.next()? {
+        match arg {
+            Short('h') | Long("help") => return Ok(Job::Help),
+            Long("format") => only(args.value()?.string()?, "ipk")?,
+            Long("platform") => only(args.value()?.string()?, "openwrt")?,
+            Long("target") => package.target = Some(args.value()?.string()?),
+            Long("arch") => package.arch = Some(args.value()?.string()?),
+            Long("program") => package.program = Some(args.value()?.string()?),
+            Long("setup") => package.setup = true,
+            other => return Err(other.unexpected()),
+        }
+    }
+    Ok(Job::Package(package))
+}
+
 fn simulate(mut args: lexopt::Parser) -> Result<Job, lexopt::Error> {
     let mut simulate = Simulate::default();
     while let Some(arg) = args.next()? {
@@ -345,6 +384,19 @@ mod tests {
     }
 
     #[test]
+    fn a_package_is_for_one_target() {
+        let package = Package {
+            target: Some("t".into()),
+            arch: Some("mips_74kc".into()),
+            program: Some("p".into()),
+            setup: false,
+        };
+        let words = "package --format ipk --platform openwrt --target t --arch mips_74kc --program p";
+        assert_eq!(parsed(words), Ok(Job::Package(package)));
+        assert!(parsed("package --target t --format deb").unwrap_err().contains("only ipk"));
+    }
+
+    #[test]
     fn seeds_are_given_as_a_range_or_as_one() {
         let range = Simulate { seeds: Some(5), from: 7, seed: None };
         assert_eq!(parsed("simulate --seeds 5 --from 7"), Ok(Job::Simulate(range)));
@@ -397,6 +449,7 @@ mod tests {
             "interop nginx",
             "interop libuci",
             "lint",
+            "package",
             "powercut",
             "simulate",
             "test",

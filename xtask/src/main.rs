@@ -14,6 +14,7 @@ mod interop;
 mod libuci;
 mod lint;
 mod need;
+mod package;
 mod parts;
 mod powercut;
 mod sh;
@@ -50,6 +51,7 @@ fn main() -> ExitCode {
         Job::Fuzz(options) => fuzz::run(&sh, &options),
         Job::Interop(options) => interop::run(&sh, &options),
         Job::Lint => lint::run(&sh),
+        Job::Package(options) => package::run(&sh, &options),
         Job::Powercut(options) => powercut::run(&sh, &options),
         Job::Simulate(options) => simulate::run(&sh, &options),
         Job::Test => test::run(&sh),

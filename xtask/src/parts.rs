@@ -8,8 +8,8 @@ use crate::need::{
 };
 use crate::sh::{Res, Sh};
 use crate::{
-    bench, build, conformance, demo, deny, features, fuzz, interop, libuci, lint, powercut, simulate, test,
-    tidy,
+    bench, build, conformance, demo, deny, features, fuzz, interop, libuci, lint, package, powercut,
+    simulate, test, tidy,
 };
 
 /// Steps that share a time budget.
@@ -98,6 +98,9 @@ pub(crate) const PARTS: &[Part] = &[
     Part {
         name: "packages",
         minutes: 5,
-        steps: &[Step::check("benchmark, quick", bench::quick).needs(&[&ZIG, &RUST_SRC])],
+        steps: &[
+            Step::check("benchmark, quick", bench::quick).needs(&[&ZIG, &RUST_SRC]),
+            Step::check("the package for OpenWrt", package::check),
+        ],
     },
 ];

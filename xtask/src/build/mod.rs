@@ -14,7 +14,7 @@ use std::path::{Path, PathBuf};
 const PROGRAM: &str = "cwmpd";
 const PROFILE: &str = "small";
 /// The smallest boxes that the program is for, and the target that most tools support least.
-const MIPSEL: &str = "mipsel-unknown-linux-musl";
+pub(crate) const MIPSEL: &str = "mipsel-unknown-linux-musl";
 
 pub(crate) fn run(sh: &Sh, options: &flags::Build) -> Res {
     if options.debug {
@@ -47,12 +47,29 @@ fn native(sh: &Sh) -> Res {
     Ok(())
 }
 
+/// A cross build with other features than the usual ones; its size is not held. Returns the program.
+pub(crate) fn for_package(sh: &Sh, target: &str, features: &str, setup: bool) -> Res<PathBuf> {
+    let folder = sh.target("dist").join(target).join("package");
+    made(sh, target, Some(features), setup, &folder)
+}
+
 fn cross(sh: &Sh, target: &str, setup: bool, bless: Option<&str>) -> Res {
+    let program = made(sh, target, None, setup, &sh.target("dist").join(target))?;
+    hold(sh, target, size(&program)?, bless)
+}
+
+/// Builds the program into a folder, and holds it to what every build must be.
+fn made(sh: &Sh, target: &str, features: Option<&str>, setup: bool, folder: &Path) -> Res<PathBuf> {
     let plan = plan::choose(&facts(sh, target)?)?;
     eprintln!("{target}: {}", plan.choice);
     ensure_all(&plan.needs, sh, setup)?;
-    command(sh, target, &plan).run()?;
-    let program = finish(sh, target)?;
+    let build = command(sh, target, &plan);
+    let build = match features {
+        Some(features) => build.words("--no-default-features --features").arg(features),
+        None => build,
+    };
+    build.run()?;
+    let program = finish(sh, target, folder)?;
     let bytes = std::fs::read(&program).map_err(|error| format!("{}: {error}", program.display()))?;
     let elf = elf::parse(&bytes).ok_or_else(|| format!("{}: not an ELF file", program.display()))?;
     let wrong = elf::complaints(&elf, target, plan.fixed);
@@ -69,7 +86,7 @@ fn cross(sh: &Sh, target: &str, setup: bool, bless: Option<&str>) -> Res {
         }
     }
     println!("{}: {} bytes", program.display(), bytes.len());
-    hold(sh, target, size(&program)?, bless)
+    Ok(program)
 }
 
 fn facts(sh: &Sh, target: &str) -> Res<Facts> {
@@ -138,12 +155,11 @@ fn remapped(sh: &Sh) -> Vec<String> {
     usable.map(|(folder, name)| format!("--remap-path-prefix={folder}={name}")).collect()
 }
 
-/// Copies the program to `target/dist/<target>/`, without what strip leaves.
-fn finish(sh: &Sh, target: &str) -> Res<PathBuf> {
+/// Copies the program to a folder, without what strip leaves.
+fn finish(sh: &Sh, target: &str, folder: &Path) -> Res<PathBuf> {
     let built = sh.target(target).join(PROFILE).join(PROGRAM);
-    let folder = sh.target("dist").join(target);
     let shipped = folder.join(PROGRAM);
-    std::fs::create_dir_all(&folder).map_err(|error| format!("{}: {error}", folder.display()))?;
+    std::fs::create_dir_all(folder).map_err(|error| format!("{}: {error}", folder.display()))?;
     if target.starts_with("mips") {
         // 15 % of a MIPS program is .pdr, a table for debuggers that is never loaded.
         let sysroot = need::sysroot(sh)?;
