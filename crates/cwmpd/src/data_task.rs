@@ -14,8 +14,8 @@ use tokio::sync::{mpsc, oneshot};
 
 use crate::{
     control::Answer,
+    door::Door,
     ledger::{Ledger, tell_of_rollback},
-    listener::Door,
     snapshots::Snapshots,
 };
 

@@ -1,7 +1,8 @@
 //! cwmpd: a TR-069 (CWMP) agent for routers.
 //!
-//! `run` assembles the parts, `driver` is the loop that owns the agent, and each `*_task` does one slow thing beside it.
-//! The rest is configuration, the control socket and the command line. The binary is a call of [`main`]; that this is a
+//! The program has two sides, which may be two processes: the box (`run` assembles the parts, `box_loop` is the loop over
+//! them, and each `*_task` does one slow thing beside it) and the protocol (`protocol::driver` is the loop that owns the
+//! agent). `border` is what passes between them. The rest is configuration, the control socket and the command line. The binary is a call of [`main`]; that this is a
 //! library lets tests put the same parts together around a clock and an ACS of their own ([`workbench`]).
 
 #[cfg(not(any(feature = "generic-linux")))]
@@ -9,25 +10,28 @@ compile_error!(
     "no platform is chosen: build with at least one platform feature, such as `--features generic-linux`"
 );
 
-mod acs_task;
 mod agent_source;
 mod arguments;
 mod attributes;
+mod border;
+mod box_loop;
 mod changes;
+mod child;
 mod clock;
 mod config;
 mod control;
 mod data_task;
-mod datagram;
 mod datamodel;
-mod driver;
+mod desk;
+mod door;
 mod jobs;
 mod ledger;
-mod listener;
 mod log;
 mod mapping;
 mod numbers;
 mod platforms;
+mod protocol;
+mod protocol_side;
 mod restart;
 mod run;
 mod snapshots;
@@ -67,7 +71,12 @@ pub fn main() -> ExitCode {
         },
         Ok(Command::Run { config }) => match run::run(&config) {
             Ok(Departure::Stop) => ExitCode::SUCCESS,
-            Ok(Departure::StartAgain) => complain(&restart::start_again()),
+            Ok(Departure::StartAgain) => complain(&restart::start_again(0)),
+            Ok(Departure::Revive { deaths }) => complain(&restart::start_again(deaths)),
+            Err(errors) => complain_all(&errors),
+        },
+        Ok(Command::Protocol) => match protocol::process::run() {
+            Ok(()) => ExitCode::SUCCESS,
             Err(errors) => complain_all(&errors),
         },
         Err(error) => complain(&error),

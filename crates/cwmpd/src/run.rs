@@ -16,6 +16,7 @@ use cwmp_store::{
     Layers, Problem, StateFile,
     durable::{Files, RealFiles},
 };
+use nix::unistd::User;
 use tokio::{
     signal::unix::{SignalKind, signal},
     sync::mpsc,
@@ -24,12 +25,14 @@ use tokio::{
 use crate::{
     agent_source::AgentSource,
     attributes::{AttributeFile, owner},
-    config::{Config, SharedLayers},
+    border,
+    box_loop::{self, Parts},
+    child::ProtocolProcess,
+    config::{Config, Processes, SharedLayers},
     control::ControlSocket,
-    driver::{self, Parts},
     ledger::{Around, Ledger},
-    log, mapping, numbers, platforms,
-    restart::{Departure, Mirror},
+    log, mapping, numbers, platforms, protocol,
+    restart::{self, Departure, Mirror},
     store_task::Kept,
 };
 
@@ -87,7 +90,36 @@ async fn start(folder: &Path) -> Result<Departure, Vec<String>> {
     let mut parts = assemble(config, layers, platform, numbers, &files, requests).await?;
     parts.recover().await;
     let stop = stop_signal().map_err(one)?;
-    Ok(driver::run(parts, stop).await)
+    match parts.config.processes().map_err(one)? {
+        Processes::One { because } => {
+            tracing::info!("one process does everything: {because}");
+            Ok(together(parts, stop).await)
+        }
+        Processes::Two { user } => apart(parts, user.as_ref(), stop).await,
+    }
+}
+
+/// Runs the protocol side in a process of its own.
+async fn apart(
+    parts: Parts,
+    user: Option<&User>,
+    stop: impl Future<Output = ()>,
+) -> Result<Departure, Vec<String>> {
+    let started = ProtocolProcess::start(&parts.begin(), user);
+    let (end, process) =
+        started.map_err(|error| vec![format!("the protocol process cannot be started: {error}")])?;
+    let departure = box_loop::run(parts, end, restart::deaths(), stop).await;
+    process.stop().await;
+    Ok(departure)
+}
+
+/// Runs both sides in this process.
+pub(crate) async fn together(parts: Parts, stop: impl Future<Output = ()>) -> Departure {
+    let (ours, theirs) = border::inside();
+    let protocol = tokio::task::spawn_local(protocol::driver::run(parts.begin(), theirs));
+    let departure = box_loop::run(parts, ours, restart::deaths(), stop).await;
+    protocol.abort();
+    departure
 }
 
 /// Puts the parts together around a platform.

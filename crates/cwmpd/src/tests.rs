@@ -31,9 +31,9 @@ use tokio::{
 use crate::{
     config::{Config, SharedLayers},
     control::{Answer, Asked, Request},
-    driver, numbers,
+    numbers,
     restart::Departure,
-    run::assemble,
+    run::{assemble, together},
 };
 
 mod changes;
@@ -122,7 +122,7 @@ impl Running {
         let mut parts = assemble(config, layers, platform, numbers, &files, asked).await.unwrap();
         parts.recover().await;
         let (stop, stopped) = oneshot::channel();
-        let ended = tokio::task::spawn_local(driver::run(parts, async {
+        let ended = tokio::task::spawn_local(together(parts, async {
             stopped.await.ok();
         }));
         Self { stop, ended, requests }

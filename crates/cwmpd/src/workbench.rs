@@ -14,14 +14,14 @@ use cwmp_core::{
 use cwmp_datamodel::{DataModel, Origin};
 use cwmp_platform::{Platform, instances::InstanceNumbers, settings::Settings};
 use cwmp_store::{Layers, durable::Files};
-use cwmp_transport::PostBody;
 use tokio::sync::{mpsc, watch};
 
+pub use crate::snapshots::Written;
 use crate::{
     agent_source::AgentSource,
+    box_loop::Parts,
     config::{Config, SharedLayers},
     data_task::Tree,
-    driver::Parts,
     numbers,
     restart::forget,
     run::{all, assemble, one},
@@ -123,8 +123,10 @@ impl Workbench {
 
     /// The envelope of a listing, as it is sent; `None` when its snapshot is gone.
     #[must_use]
-    pub fn body(&self, listing: Listing) -> Option<PostBody> {
-        self.snapshots.body(listing)
+    pub fn written(&self, listing: Listing) -> Option<Written> {
+        let snapshot = listing.snapshot;
+        self.snapshots.write(listing)?;
+        self.snapshots.written(snapshot)
     }
 
     /// Deletes what the agent keeps, as a factory reset does. `pending` is a state that the store had been given before

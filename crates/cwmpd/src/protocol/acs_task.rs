@@ -10,14 +10,16 @@ use std::{
     rc::Rc,
 };
 
-use cwmp_core::io::{AcsTarget, Input, NetError};
+use cwmp_core::io::{AcsTarget, Body, Input, NetError};
 use cwmp_transport::{AcsClient, PostBody};
 use tokio::sync::{Notify, mpsc};
+
+use super::box_side::BoxSide;
 
 /// One step of a session.
 pub(crate) enum Step {
     Open(AcsTarget),
-    Post(PostBody),
+    Post(Body),
     Close,
 }
 
@@ -30,6 +32,7 @@ pub(crate) enum Note {
 /// Takes steps until the sender is gone; then closes. `changes` is notified when the network of the box has changed.
 pub(crate) async fn run(
     mut client: AcsClient,
+    side: BoxSide,
     changes: Rc<Notify>,
     mut steps: mpsc::UnboundedReceiver<Step>,
     inputs: mpsc::UnboundedSender<Input>,
@@ -49,8 +52,16 @@ pub(crate) async fn run(
             Step::Post(body) => {
                 let address = client.local_addr();
                 // Whatever was sent before that stays sent: the ACS may take in an answer of which it cannot say so.
+                let post = async {
+                    let body = match body {
+                        Body::Empty => PostBody::Empty,
+                        Body::Bytes(bytes) => PostBody::Bytes(bytes.into()),
+                        Body::Listing(listing) => side.envelope(listing).await.map_err(NetError::Broken)?,
+                    };
+                    client.post(body).await
+                };
                 let posted = tokio::select! {
-                    posted = client.post(body) => posted,
+                    posted = post => posted,
                     error = address_gone(address, &changes) => Err(error),
                 };
                 match posted {

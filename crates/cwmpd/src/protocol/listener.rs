@@ -1,5 +1,5 @@
-//! Where connection requests are taken: opens and closes the listener as the agent says, and keeps ConnectionRequestURL
-//! true.
+//! Where connection requests are taken: opens and closes the listener as the agent says, and tells the box where, for
+//! ConnectionRequestURL.
 
 use std::{
     cell::Cell,
@@ -11,6 +11,7 @@ use std::{
 use cwmp_core::{
     io::{Input, Via},
     settings::ConnectionRequestSettings,
+    url::HttpUrl,
 };
 use cwmp_transport::{ConnectionRequestListener, ListenerConfig, local_address_towards};
 use tokio::{
@@ -18,12 +19,14 @@ use tokio::{
     task::JoinHandle,
 };
 
-use crate::{agent_source::AgentSource, config::Listen};
+use super::box_side::BoxSide;
+use crate::{
+    border::{DoorState, Up},
+    config::Listen,
+};
 
 /// How long to wait before a port that is taken is tried again.
 const TRY_AGAIN: Duration = Duration::from_secs(30);
-/// How long an Inform may be held up so that its ConnectionRequestURL is true.
-const SETTLE: Duration = Duration::from_secs(3);
 /// Accepted requests on their way to the agent; one is as good as many.
 const WAITING_REQUESTS: usize = 4;
 
@@ -34,10 +37,10 @@ pub(crate) struct Listener {
     task: JoinHandle<()>,
 }
 
-/// What is known of the door; shared with those who need ConnectionRequestURL to be true.
+/// What is known of the door.
 pub(crate) struct Door {
     config: Listen,
-    source: Rc<AgentSource>,
+    side: BoxSide,
     inputs: mpsc::UnboundedSender<Input>,
     port: Cell<Option<u16>>,
     address: Cell<Option<IpAddr>>,
@@ -53,10 +56,10 @@ impl Drop for Listener {
 
 impl Listener {
     /// A closed door. Must be made inside a LocalSet.
-    pub(crate) fn new(config: Listen, source: Rc<AgentSource>, inputs: mpsc::UnboundedSender<Input>) -> Self {
+    pub(crate) fn new(config: Listen, side: BoxSide, inputs: mpsc::UnboundedSender<Input>) -> Self {
         let (port, address) = (Cell::new(None), Cell::new(None));
         let settled = watch::Sender::new(true);
-        let door = Rc::new(Door { config, source, inputs, port, address, settled });
+        let door = Rc::new(Door { config, side, inputs, port, address, settled });
         let (wanted, changes) = watch::channel(None);
         let keeper = Rc::clone(&door);
         let task = tokio::task::spawn_local(async move { keeper.keep(changes).await });
@@ -134,67 +137,48 @@ impl Door {
         }
     }
 
-    /// Makes ConnectionRequestURL true before an Inform carries it: waits for the listener, and asks the kernel which
-    /// address leads to the ACS. Bounded by [`SETTLE`].
-    pub(crate) async fn settle(&self) {
-        let work = async {
-            self.settled.subscribe().wait_for(|settled| *settled).await.ok();
-            if self.config.host.is_none()
-                && let Some(url) = self.source.settings().url
-                && let Some(address) = local_address_towards(&url).await
-            {
-                self.local_address(address);
-            }
-        };
-        tokio::time::timeout(SETTLE, work).await.ok();
+    /// Makes what the box knows of the door true: waits for the listener, and asks the kernel which address leads to the
+    /// URL, where there is one to ask about.
+    pub(crate) async fn settle(&self, towards: Option<HttpUrl>) {
+        self.settled.subscribe().wait_for(|settled| *settled).await.ok();
+        if let Some(url) = towards
+            && let Some(address) = local_address_towards(&url).await
+        {
+            self.local_address(address, false);
+        }
     }
 
-    /// Takes note of the address that the ACS sees; returns whether ConnectionRequestURL has changed with it.
-    pub(crate) fn local_address(&self, address: IpAddr) -> bool {
-        let before = self.url();
+    /// Takes note of the address that the ACS sees; a change is looked at at once or with the next Inform.
+    pub(crate) fn local_address(&self, address: IpAddr, look: bool) {
         self.address.set(Some(address));
-        self.tell();
-        before != self.url()
+        self.tell(look);
     }
 
     fn path(&self) -> &str {
         self.config.path.as_deref().unwrap_or("/")
     }
 
-    /// ConnectionRequestURL; empty while nothing listens or no address is known.
-    fn url(&self) -> String {
-        let host = match (&self.config.host, self.address.get()) {
-            (Some(host), _) => host.clone(),
-            (None, Some(address)) => address.to_string(),
-            (None, None) => return String::new(),
-        };
-        let host = if host.contains(':') { format!("[{host}]") } else { host };
-        self.port.get().map_or_else(String::new, |port| format!("http://{host}:{port}{}", self.path()))
-    }
-
     /// Takes note of the port that is open, if any; nobody has to wait for it any more.
     fn leads_to(&self, port: Option<u16>) {
         self.port.set(port);
-        self.tell();
+        self.tell(false);
         self.settled.send_replace(true);
     }
 
-    fn tell(&self) {
-        self.source.set_connection_request_url(self.url());
+    fn tell(&self, look: bool) {
+        let state = DoorState { port: self.port.get(), address: self.address.get(), look };
+        self.side.tell(Up::Door(state));
     }
 }
 
 #[cfg(test)]
 mod tests {
-    use std::{fs, net::Ipv4Addr};
+    use std::net::Ipv4Addr;
 
     use cwmp_core::{
         digest::{Challenge, Credentials},
-        rpc::DeviceId,
         settings::Secret,
     };
-    use cwmp_store::{Layers, durable::RealFiles};
-    use tempfile::TempDir;
     use tokio::{
         io::{AsyncReadExt, AsyncWriteExt},
         net::{TcpListener, TcpStream},
@@ -202,13 +186,13 @@ mod tests {
     };
 
     use super::*;
-    use crate::config::SharedLayers;
 
     struct Bell {
         listener: Listener,
         incoming: mpsc::UnboundedReceiver<Input>,
+        told: mpsc::UnboundedReceiver<Up>,
+        port: Option<u16>,
         address: SocketAddr,
-        _folder: TempDir,
     }
 
     impl Bell {
@@ -216,16 +200,6 @@ mod tests {
         async fn start() -> Self {
             let free = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await.unwrap();
             let address = free.local_addr().unwrap();
-            let folder = tempfile::tempdir().unwrap();
-            fs::write(folder.path().join("factory.ini"), "").unwrap();
-            let (layers, _) = Layers::load(RealFiles::shared(), folder.path()).unwrap();
-            let id = DeviceId {
-                manufacturer: "Maker".into(),
-                oui: "00D09E".into(),
-                product_class: String::new(),
-                serial_number: "1".into(),
-            };
-            let (source, _) = AgentSource::new(Rc::new(SharedLayers::new(layers)), &id, |_| false);
             let (inputs, incoming) = mpsc::unbounded_channel();
             let config = Listen {
                 addresses: vec![address.ip()],
@@ -233,20 +207,26 @@ mod tests {
                 path: Some("/".into()),
                 host: Some("box".into()),
             };
-            let listener = Listener::new(config, Rc::new(source), inputs);
-            Self { listener, incoming, address, _folder: folder }
+            let (up, told) = mpsc::unbounded_channel();
+            let listener = Listener::new(config, BoxSide::new(up), inputs);
+            Self { listener, incoming, told, port: None, address }
         }
 
         /// Wants connection requests with this password, and waits until they are taken.
         async fn open(&mut self, password: &str) {
             let (username, password) = ("acs".to_owned(), Secret(password.to_owned()));
             self.listener.listen(Some(ConnectionRequestSettings { http_enable: true, username, password }));
-            self.listener.door().settle().await;
-            assert_eq!(self.url(), format!("http://box:{}/", self.address.port()));
+            self.listener.door().settle(None).await;
+            assert_eq!(self.port(), Some(self.address.port()));
         }
 
-        fn url(&self) -> String {
-            self.listener.door().url()
+        /// The port that the box was told last.
+        fn port(&mut self) -> Option<u16> {
+            while let Ok(up) = self.told.try_recv() {
+                let Up::Door(state) = up else { panic!("{up:?}") };
+                self.port = state.port;
+            }
+            self.port
         }
 
         async fn ask(&self, authorization: &str) -> String {
@@ -293,14 +273,14 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn a_closed_door_has_no_url_and_opens_again_on_the_same_port() {
+    async fn a_closed_door_has_no_port_and_opens_again_on_the_same_port() {
         let test = async {
             let mut bell = Bell::start().await;
             for _ in 0..3 {
                 bell.open("one").await;
                 assert_eq!(bell.ring("one").await, "200");
                 bell.listener.listen(None);
-                assert_eq!(bell.url(), "");
+                assert_eq!(bell.port(), None);
             }
             // Long enough for the sockets to close.
             while TcpStream::connect(bell.address).await.is_ok() {}
