@@ -24,6 +24,7 @@ use crate::{
     door::Door,
     jobs::{Jobs, Workshop},
     ledger::Ledger,
+    notify::Notifier,
     protocol_side::ProtocolSide,
     restart::{self, Departure},
     snapshots::Snapshots,
@@ -143,6 +144,8 @@ pub(crate) async fn run(parts: Parts, end: BoxEnd, deaths: u32, stop: impl Futur
         served,
     };
 
+    let notifier = Notifier::of_environment().map(Rc::new);
+    let mut signs = Signs::new(notifier.clone());
     let clock = ClockWatch::new();
     let mut watch = tokio::time::interval(WATCH_EVERY);
     watch.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
@@ -163,6 +166,7 @@ pub(crate) async fn run(parts: Parts, end: BoxEnd, deaths: u32, stop: impl Futur
                     tracing::error!("the protocol side: {reason}; it starts again in {} s", wait.as_secs());
                 }
             }
+            () = signs.due() => signs.give(&household.side, revival.due.is_some()),
             () = revival.due() => {
                 // Whatever writes to the box is not broken off.
                 if household.jobs.is_applying() {
@@ -189,6 +193,9 @@ pub(crate) async fn run(parts: Parts, end: BoxEnd, deaths: u32, stop: impl Futur
             () = &mut stop => break Departure::Stop,
         }
     };
+    if let (Some(notifier), Departure::Stop) = (&notifier, departure) {
+        notifier.say("STOPPING=1");
+    }
     household.side.gone();
     // Without its senders the store writes what is left and ends.
     drop(household);
@@ -204,6 +211,48 @@ async fn next(from_protocol: &mut Option<Ear<Up>>) -> Option<Up> {
     match from_protocol {
         Some(ear) => ear.hear().await,
         None => std::future::pending().await,
+    }
+}
+
+/// Signs of life for an init system. Each goes through both loops: one that hangs is noticed.
+struct Signs {
+    notifier: Option<Rc<Notifier>>,
+    due: Option<Instant>,
+    /// Whether the last one is still on its way.
+    asked: Rc<Cell<bool>>,
+    what: &'static str,
+}
+
+impl Signs {
+    /// The first one says that the program is ready.
+    fn new(notifier: Option<Rc<Notifier>>) -> Self {
+        let due = notifier.as_ref().map(|_| Instant::now());
+        Self { notifier, due, asked: Rc::default(), what: "READY=1" }
+    }
+
+    async fn due(&self) {
+        match self.due {
+            Some(due) => tokio::time::sleep_until(due).await,
+            None => std::future::pending().await,
+        }
+    }
+
+    /// Gives one once the protocol side has answered; while that is known to be down, this loop answers alone.
+    fn give(&mut self, side: &ProtocolSide, alone: bool) {
+        let Some(notifier) = self.notifier.clone() else { return };
+        self.due = notifier.every.map(|every| Instant::now() + every);
+        if alone {
+            notifier.say(self.what);
+        } else if !self.asked.replace(true) {
+            let (side, asked, what) = (side.clone(), Rc::clone(&self.asked), self.what);
+            tokio::task::spawn_local(async move {
+                if side.order(Order::Ping).await.is_some() {
+                    notifier.say(what);
+                }
+                asked.set(false);
+            });
+        }
+        self.what = "WATCHDOG=1";
     }
 }
 

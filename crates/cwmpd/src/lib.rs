@@ -28,6 +28,7 @@ mod jobs;
 mod ledger;
 mod log;
 mod mapping;
+mod notify;
 mod numbers;
 mod platforms;
 mod protocol;

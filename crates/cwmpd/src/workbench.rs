@@ -3,7 +3,12 @@
 //! [`Workbench::open`] reads the files as a start of the program does; what is missing of the program is what has to do with
 //! the outside: the driver loop, the connection to the ACS, the listener and the control socket.
 
-use std::{path::Path, rc::Rc, sync::Arc};
+use std::{
+    os::unix::net::UnixStream,
+    path::{Path, PathBuf},
+    rc::Rc,
+    sync::Arc,
+};
 
 use cwmp_core::{
     fault::CwmpFault,
@@ -28,6 +33,16 @@ use crate::{
     snapshots::Snapshots,
     store_task::Kept,
 };
+
+/// Does what the protocol process does before it hears from the network, for a test that plays one that was taken over. Comes
+/// back with the socket to the box process, and the folders with secrets that it was told of.
+///
+/// # Errors
+/// What keeps the protocol process from starting, a sentence each.
+pub fn taken_over() -> Result<(UnixStream, Vec<PathBuf>), Vec<String>> {
+    let (begin, stream) = crate::protocol::process::begin()?;
+    Ok((stream, begin.private_folders))
+}
 
 /// One start of the agent on the files of a folder.
 pub struct Workbench {

@@ -23,17 +23,26 @@ use crate::{
 /// # Errors
 /// Why it cannot start, a sentence each. Later errors are logged.
 pub(crate) fn run() -> Result<(), Vec<String>> {
+    let (begin, stream) = begin()?;
+    let runtime = runtime()?;
+    tokio::task::LocalSet::new().block_on(&runtime, serve(begin, stream)).map_err(one)?;
+    // Nothing here is worth waiting for: what must last is with the box.
+    runtime.shutdown_background();
+    Ok(())
+}
+
+/// Hears what the box says first, and gives up what is not needed.
+///
+/// # Errors
+/// As for [`run`].
+pub(crate) fn begin() -> Result<(Begin, UnixStream), Vec<String>> {
     let (begin, stream) = open().map_err(|error| {
         vec![format!("standard input is not the socket of a box process ({error}): start `cwmpd run`")]
     })?;
     log::start(begin.log_level.parse().unwrap_or(tracing::Level::INFO));
     follow_the_box().map_err(one)?;
     confine::confine(&begin.private_folders).map_err(one)?;
-    let runtime = runtime()?;
-    tokio::task::LocalSet::new().block_on(&runtime, serve(begin, stream)).map_err(one)?;
-    // Nothing here is worth waiting for: what must last is with the box.
-    runtime.shutdown_background();
-    Ok(())
+    Ok((begin, stream))
 }
 
 /// The socket, and what comes first on it.
