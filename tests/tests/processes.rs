@@ -5,7 +5,6 @@
 use std::{
     fs::{self, File},
     path::Path,
-    process::Command,
     time::Duration,
 };
 
@@ -14,12 +13,6 @@ use cwmpd_tests::{
     Cwmpd, Sandbox, Scene,
     scene::{PATIENCE, acs_options},
 };
-
-/// The one process that this one has started.
-fn child(parent: u32) -> Option<u32> {
-    let text = fs::read_to_string(format!("/proc/{parent}/task/{parent}/children")).ok()?;
-    text.split_whitespace().next()?.parse().ok()
-}
 
 /// A line of /proc/PID/status.
 fn status(pid: u32, name: &str) -> String {
@@ -46,7 +39,7 @@ async fn two_processes() -> Scene {
 #[tokio::test]
 async fn the_protocol_process_has_no_privileges_and_ends_with_the_box_process() {
     let mut scene = two_processes().await;
-    let (parent, protocol) = (scene.agent().pid(), child(scene.agent().pid()).unwrap());
+    let (parent, protocol) = (scene.agent().pid(), scene.agent().protocol_pid().unwrap());
     assert_eq!(status(protocol, "NoNewPrivs"), "1");
     assert_eq!(status(protocol, "CapEff").trim_start_matches('0'), "");
     if cfg!(any(target_arch = "x86_64", target_arch = "aarch64", target_arch = "riscv64")) {
@@ -68,9 +61,9 @@ async fn the_protocol_process_has_no_privileges_and_ends_with_the_box_process() 
 #[tokio::test]
 async fn sigterm_to_both_ends_both_in_order() {
     let mut scene = two_processes().await;
-    let protocol = child(scene.agent().pid()).unwrap();
+    let protocol = scene.agent().protocol_pid().unwrap();
     // As an init system does that signals every process of a service.
-    assert!(Command::new("kill").arg(protocol.to_string()).status().unwrap().success());
+    Cwmpd::signal(protocol, "TERM").unwrap();
     let ended = scene.agent.take().unwrap().stop(PATIENCE).unwrap();
     assert!(ended.success(), "{ended}");
     assert!(!runs(protocol));
@@ -81,12 +74,12 @@ async fn sigterm_to_both_ends_both_in_order() {
 #[tokio::test]
 async fn a_protocol_process_that_dies_is_started_again_and_nothing_is_lost() {
     let scene = two_processes().await;
-    let parent = scene.agent().pid();
     for life in 1..=3 {
-        let protocol = child(parent).unwrap();
-        assert!(Command::new("kill").arg("-9").arg(protocol.to_string()).status().unwrap().success());
+        let protocol = scene.agent().protocol_pid().unwrap();
+        Cwmpd::signal(protocol, "KILL").unwrap();
         scene.logged("it starts again in", life).await;
-        scene.until("started again", || child(parent).is_some_and(|pid| pid != protocol)).await;
+        let again = || scene.agent().protocol_pid().is_some_and(|pid| pid != protocol);
+        scene.until("started again", again).await;
         // In a sandbox each start counts as a boot.
         let report = scene.good_session(EventCode::Boot).await;
         assert!(!report.has_event(&EventCode::Bootstrap));
