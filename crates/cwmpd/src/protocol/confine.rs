@@ -173,8 +173,8 @@ mod calls {
         libc::CLONE_NEWUTS,
         libc::CLONE_NEWCGROUP,
     ];
-    /// Requests of ioctl that type on somebody's terminal.
-    const TERMINAL: &[u64] = &[libc::TIOCSTI, 0x541c];
+    /// Requests of ioctl that type on a terminal of somebody else: TIOCSTI and TIOCLINUX.
+    const TERMINAL: &[u64] = &[0x5412, 0x541c];
 
     /// Takes the calls away from this thread and those that it will start.
     pub(super) fn deny() -> io::Result<()> {
