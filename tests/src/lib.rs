@@ -4,6 +4,7 @@
 //! same way.
 
 pub mod conformance;
+pub mod dns;
 pub mod loopback;
 pub mod powercut;
 pub mod program;
@@ -11,6 +12,7 @@ pub mod replay;
 pub mod sandbox;
 pub mod scene;
 pub mod simulate;
+pub mod tunnel;
 pub mod usage;
 
 pub use program::Cwmpd;

@@ -158,6 +158,7 @@ async fn a_connection_request_during_a_session_leads_to_another_one_after_it() {
     scene.assert_clean();
 }
 
+/// Conformance: 6.24
 #[tokio::test]
 async fn changed_credentials_for_connection_requests_count_at_once() {
     let scene = Scene::bootstrapped().await;
@@ -174,6 +175,7 @@ async fn changed_credentials_for_connection_requests_count_at_once() {
     scene.assert_clean();
 }
 
+/// Conformance: 6.08
 #[tokio::test]
 async fn without_enable_cwmp_there_is_silence_and_a_closed_port() {
     let scene = Scene::bootstrapped().await;

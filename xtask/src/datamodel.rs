@@ -1,5 +1,5 @@
-//! `cargo xtask datamodel [--check]`: turns the table of the TR-181 data model into the compact facts file of
-//! cwmp-datamodel. The layout is described in that crate, in `facts/format.rs`.
+//! `cargo xtask datamodel [--check]`: turns the table of the TR-181 data model, and the list of its secrets, into the
+//! compact facts file of cwmp-datamodel. The layout is described in that crate, in `facts/format.rs`.
 
 use crate::sh::{Res, Sh};
 use std::{
@@ -13,6 +13,8 @@ use std::{
 mod format;
 
 const FACTS: &str = "crates/cwmp-datamodel/data/tr-181-2-17.facts";
+/// Parameters that read back as empty, one a line; the table does not mark all of them.
+const SECRETS: &str = "crates/cwmp-datamodel/data/tr-181-2-17.secrets";
 const TABLE: &str = "bbf/tr-181-2-17-cwmp.tsv";
 
 /// Makes the facts file, or with `check` compares it with what is committed.
@@ -22,13 +24,15 @@ pub(crate) fn run(sh: &Sh, check: bool) -> Res {
     let table = schemas.join(TABLE);
     let text = fs::read_to_string(&table)
         .map_err(|e| format!("{}: {e}; CWMP_SCHEMA_DIR names the folder that holds bbf/", table.display()))?;
-    let made = encode(&text).map_err(|e| format!("{}: {e}", table.display()))?;
+    let secrets = root.join(SECRETS);
+    let secrets = fs::read_to_string(&secrets).map_err(|e| format!("{}: {e}", secrets.display()))?;
+    let made = encode(&text, &secrets).map_err(|e| format!("{}: {e}", table.display()))?;
     let file = root.join(FACTS);
     if check {
         let present = fs::read(&file).map_err(|e| format!("{}: {e}", file.display()))?;
         if present != made {
             return Err(format!(
-                "{FACTS} is not what {TABLE} gives: run `cargo xtask datamodel` and commit the file"
+                "{FACTS} is not what {TABLE} and {SECRETS} give: run `cargo xtask datamodel` and commit the file"
             )
             .into());
         }
@@ -40,7 +44,10 @@ pub(crate) fn run(sh: &Sh, check: bool) -> Res {
 }
 
 /// A row's facts without its name: what [`rule`] encodes.
-type Columns<'a> = [&'a str; 7];
+type Columns<'a> = [&'a str; 8];
+
+/// Last of the columns: the parameter reads as empty, whatever the table says.
+const SECRET: &str = "secret";
 
 #[derive(Default)]
 struct Object<'a> {
@@ -53,8 +60,8 @@ struct Object<'a> {
     parameters: Vec<(&'a str, Columns<'a>)>,
 }
 
-fn encode(table: &str) -> Result<Vec<u8>, String> {
-    let objects = parse(table)?;
+fn encode(table: &str, secrets: &str) -> Result<Vec<u8>, String> {
+    let objects = parse(table, secrets)?;
     let all =
         || objects.iter().flat_map(|o| [(o.name, o.columns)].into_iter().chain(o.parameters.iter().copied()));
     let mut names = BTreeSet::new();
@@ -129,7 +136,9 @@ fn encode(table: &str) -> Result<Vec<u8>, String> {
 }
 
 /// Reads the table. Parents come before children, and an object's parameters follow it at once.
-fn parse(table: &str) -> Result<Vec<Object<'_>>, String> {
+fn parse<'a>(table: &'a str, secrets: &str) -> Result<Vec<Object<'a>>, String> {
+    let mut secrets: BTreeSet<&str> =
+        secrets.lines().filter(|line| !line.is_empty() && !line.starts_with('#')).collect();
     let mut objects: Vec<Object<'_>> = Vec::new();
     let (mut seen, mut object_of_last) = (BTreeSet::new(), "");
     for (number, line) in table.lines().enumerate().skip(1) {
@@ -146,7 +155,8 @@ fn parse(table: &str) -> Result<Vec<Object<'_>>, String> {
             return Err(bad("the list column holds neither `list` nor nothing"));
         }
         let what = if kind == "parameter" { value_type } else { kind };
-        let columns = [what, access, facets, default, status, notify, list];
+        let secret = if secrets.remove(path) { SECRET } else { "" };
+        let columns = [what, access, facets, default, status, notify, list, secret];
         if let Some(object) = path.strip_suffix('.') {
             object_of_last = object;
             let own = object.strip_suffix(".{i}").unwrap_or(object);
@@ -163,7 +173,10 @@ fn parse(table: &str) -> Result<Vec<Object<'_>>, String> {
             object.parameters.push((name, columns));
         }
     }
-    Ok(in_pre_order(objects))
+    match secrets.first() {
+        Some(name) => Err(format!("it has no {name}, which {SECRETS} names")),
+        None => Ok(in_pre_order(objects)),
+    }
 }
 
 /// Every object followed by all that is below it; siblings stay in the order of the table.
@@ -200,7 +213,7 @@ fn text_tag(name: &str) -> Option<u8> {
 }
 
 fn rule(columns: Columns<'_>, blob: &Text) -> Result<Vec<u8>, String> {
-    let [what, access, _, default, status, notify, list] = columns;
+    let [what, access, _, default, status, notify, list, secret] = columns;
     let number = |names: &[&str], name: &str| {
         let found = names.iter().position(|known| *known == name);
         found.and_then(|n| u8::try_from(n).ok()).ok_or_else(|| format!("`{name}` is none of {names:?}"))
@@ -220,6 +233,9 @@ fn rule(columns: Columns<'_>, blob: &Text) -> Result<Vec<u8>, String> {
     let mut second = number(&format::STATUS, status)?;
     for name in notify.split(' ').filter(|name| !name.is_empty()) {
         second |= 4 << number(&format::NOTIFY, name)?;
+    }
+    if secret == SECRET {
+        second |= format::FLAG_HIDDEN;
     }
     let mut tail = Vec::new();
     for (name, value) in facets(columns) {
@@ -335,7 +351,7 @@ mod tests {
     const HEAD: &str = "path\tkind\taccess\ttype\tfacets\tlist\tdefault\tversion\tstatus\tnotify\n";
 
     fn encoded(rows: &[&str]) -> Result<Vec<u8>, String> {
-        encode(&format!("{HEAD}{}\n", rows.join("\n")))
+        encode(&format!("{HEAD}{}\n", rows.join("\n")), "")
     }
 
     #[test]
@@ -368,6 +384,15 @@ mod tests {
             let error = encoded(&[root, row]).unwrap_err();
             assert!(error.contains(said), "{row}: {error}");
         }
+    }
+
+    #[test]
+    fn a_secret_that_the_table_lacks_is_a_mistake() {
+        let table = format!(
+            "{HEAD}Device.\tobject\treadOnly\t\t\t\t\t2.0\tcurrent\t\nDevice.P\tparameter\treadWrite\tstring\t\t\t\t2.0\tcurrent\t\n"
+        );
+        assert_ne!(encode(&table, "# one\nDevice.P\n").unwrap(), encode(&table, "").unwrap());
+        assert!(encode(&table, "Device.Q\n").unwrap_err().contains("no Device.Q"));
     }
 
     #[test]

@@ -17,6 +17,7 @@ cargo xtask <job> [flags]
     --bless REASON        accept the new size: rewrites the target's line in docs/size-ratchet.tsv
   interop acsrs         test against acsrs, an ACS from the Rust crate registry
   interop nginx         test transfers of files and https against nginx
+  interop libuci        test UCI files against libuci's own command
     --setup               build and install what is missing (implied by CI=true)
   bench                 time, memory, writes and size of the program as it ships, against the development ACS
     --quick               fewer rounds, as in ci
@@ -105,6 +106,7 @@ pub(crate) struct Interop {
 pub(crate) enum Peer {
     Acsrs,
     Nginx,
+    Libuci,
 }
 
 /// Flags of `simulate`.
@@ -232,12 +234,13 @@ fn interop(mut args: lexopt::Parser) -> Result<Job, lexopt::Error> {
             Long("setup") => setup = true,
             Value(peer) if named.is_none() && peer == "acsrs" => named = Some(Peer::Acsrs),
             Value(peer) if named.is_none() && peer == "nginx" => named = Some(Peer::Nginx),
+            Value(peer) if named.is_none() && peer == "libuci" => named = Some(Peer::Libuci),
             other => return Err(other.unexpected()),
         }
     }
     match named {
         Some(peer) => Ok(Job::Interop(Interop { peer, setup })),
-        None => Err("interop with what? There are: acsrs, nginx".into()),
+        None => Err("interop with what? There are: acsrs, nginx, libuci".into()),
     }
 }
 
@@ -343,6 +346,7 @@ mod tests {
             "features",
             "interop acsrs",
             "interop nginx",
+            "interop libuci",
             "lint",
             "powercut",
             "simulate",

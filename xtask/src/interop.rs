@@ -1,8 +1,9 @@
-//! `interop`: the agent against servers that somebody else wrote: acsrs, an ACS, and nginx, for files and https.
+//! `interop`: the agent against what somebody else wrote: acsrs, an ACS; nginx, for files and https; libuci's command.
 //!
 //! They are run as programs and never linked. The tests write their configurations and start them.
 
 use crate::flags;
+use crate::libuci::{self, LIBUCI};
 use crate::need::{Install, NGINX, Need, OPENSSL, ensure_all};
 use crate::sh::{Res, Sh};
 use std::path::PathBuf;
@@ -27,6 +28,10 @@ pub(crate) fn run(sh: &Sh, options: &flags::Interop) -> Res {
         flags::Peer::Nginx => {
             NGINX.ensure(sh, setup)?;
             nginx(sh)
+        }
+        flags::Peer::Libuci => {
+            LIBUCI.ensure(sh, setup)?;
+            libuci::test(sh)
         }
     }
 }

@@ -10,6 +10,7 @@ mod deny;
 mod features;
 mod flags;
 mod interop;
+mod libuci;
 mod lint;
 mod need;
 mod parts;

@@ -20,6 +20,8 @@ pub(crate) enum Install {
     Pip { venv: &'static str, packages: &'static str },
     /// A program from the Rust registry, into `target/<root>/bin`. `quick` builds it without optimisation.
     Cargo { name: &'static str, version: &'static str, root: &'static str, quick: bool },
+    /// What takes more than a few commands: the job that does it, and its function. It stays below `target/`.
+    Job { how: &'static str, run: fn(&Sh) -> Res },
     /// Nothing that a program could fetch: what a person has to do.
     ByHand(&'static str),
 }
@@ -54,13 +56,13 @@ impl Install {
                 let install = install.arg("--root").arg(root);
                 vec![if quick { install.arg("--debug").env("CARGO_PROFILE_DEV_DEBUG", "0") } else { install }]
             }
-            Self::ByHand(_) => Vec::new(),
+            Self::Job { .. } | Self::ByHand(_) => Vec::new(),
         }
     }
 
     /// What a person types to get it.
     pub(crate) fn how(&self, sh: &Sh) -> String {
-        if let Self::ByHand(text) = self {
+        if let Self::ByHand(text) | Self::Job { how: text, .. } = self {
             return (*text).to_owned();
         }
         let root = format!("{}/", sh.root().display());
@@ -79,6 +81,9 @@ impl Need {
         }
         for command in self.install.commands(sh) {
             command.run()?;
+        }
+        if let Install::Job { run, .. } = self.install {
+            run(sh)?;
         }
         if (self.probe)(sh) {
             Ok(())
@@ -167,6 +172,9 @@ pub(crate) const OPENSSL: Need = Need {
     probe: |_| on_path("openssl").is_some(),
     install: Install::Apt("openssl"),
 };
+
+pub(crate) const CURL: Need =
+    Need { what: "the curl command", probe: |_| on_path("curl").is_some(), install: Install::Apt("curl") };
 
 pub(crate) const IPROUTE2: Need =
     Need { what: "the ip command", probe: |_| on_path("ip").is_some(), install: Install::Apt("iproute2") };

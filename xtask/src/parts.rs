@@ -3,10 +3,12 @@
 //! A new check is one `Step` here, in the part whose budget pays for it.
 
 use crate::need::{
-    CLIPPY, IPROUTE2, LXML, NAMESPACES, NGINX, Need, OPENSSL, QEMU, RUST_SRC, RUSTFMT, SCHEMAS, ZIG,
+    CLIPPY, CURL, IPROUTE2, LXML, NAMESPACES, NGINX, Need, OPENSSL, QEMU, RUST_SRC, RUSTFMT, SCHEMAS, ZIG,
 };
 use crate::sh::{Res, Sh};
-use crate::{bench, build, conformance, demo, deny, features, interop, lint, powercut, simulate, test, tidy};
+use crate::{
+    bench, build, conformance, demo, deny, features, interop, libuci, lint, powercut, simulate, test, tidy,
+};
 
 /// Steps that share a time budget.
 pub(crate) struct Part {
@@ -56,6 +58,7 @@ pub(crate) const PARTS: &[Part] = &[
             Step::test("unit and integration tests", test::workspace).wants(&[
                 &SCHEMAS,
                 &LXML,
+                &CURL,
                 &IPROUTE2,
                 &NAMESPACES,
             ]),
@@ -75,6 +78,7 @@ pub(crate) const PARTS: &[Part] = &[
         steps: &[
             Step::test("acsrs", interop::acsrs).needs(&[&OPENSSL, &interop::ACSRS]),
             Step::test("nginx", interop::nginx).needs(&[&NGINX]),
+            Step::test("UCI against libuci", libuci::test).needs(&[&libuci::LIBUCI]),
         ],
     },
     Part {

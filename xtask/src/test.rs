@@ -49,7 +49,8 @@ pub(crate) fn workspace(sh: &Sh) -> Res {
 
 /// The main scenarios once more, with the program as two processes.
 pub(crate) fn two_processes(sh: &Sh) -> Res {
-    let tests = "test --workspace --no-fail-fast --test sessions --test restarts --test transfers --test bad_acs";
+    let tests =
+        "test --workspace --no-fail-fast --test sessions --test restarts --test transfers --test bad_acs";
     sh.cargo().words(tests).env("CWMPD_PROCESSES", "2").run_tests()
 }
 

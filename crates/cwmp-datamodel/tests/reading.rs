@@ -4,8 +4,13 @@
 
 mod common;
 
+use std::time::Duration;
+
 use common::{Bench, Memory};
-use cwmp_core::io::{DataOp, DataReply};
+use cwmp_core::{
+    io::{DataOp, DataReply},
+    limits::DATA_TIMEOUT_MS,
+};
 use cwmp_datamodel::{Origin, limits};
 use cwmp_platform::source::{Access, ObjectKind};
 
@@ -209,7 +214,9 @@ async fn a_call_reads_each_source_once_and_only_those_it_is_about() {
 async fn a_source_that_hangs_or_fails_fails_the_call() {
     let mut bench = Bench::new();
     bench.own.hangs.set(true);
+    let started = tokio::time::Instant::now();
     assert_eq!(bench.values(&["Device."]).await, Err(9002));
+    assert_eq!(started.elapsed(), Duration::from_millis(DATA_TIMEOUT_MS));
     assert_eq!(bench.value("Device.Time.Enable").await, "true");
     bench.own.hangs.set(false);
     bench.own.fails_to_read.set(true);

@@ -10,7 +10,8 @@ enum Scheme {
     Digest { challenge: DigestChallenge, cnonce: String, nc: u32 },
 }
 
-/// Credentials of one session, and what the ACS has asked for. Nothing is sent before a challenge.
+/// Credentials of one session, and what the ACS has asked for. Nothing is sent before a challenge, unless
+/// [`Authenticator::offer_basic`] says so.
 #[derive(Default)]
 pub(crate) struct Authenticator {
     username: String,
@@ -21,6 +22,16 @@ pub(crate) struct Authenticator {
 impl Authenticator {
     pub(crate) fn new(username: &str, password: &str) -> Self {
         Self { username: username.to_owned(), password: password.to_owned(), scheme: None }
+    }
+
+    /// Gives Basic credentials unasked, which TR-069a6 3.4.4 allows over TLS, to a server that has asked for them before.
+    pub(crate) fn offer_basic(&mut self) {
+        self.scheme = Some(Scheme::Basic);
+    }
+
+    /// Whether it is Basic that the server sees.
+    pub(crate) fn is_basic(&self) -> bool {
+        matches!(self.scheme, Some(Scheme::Basic))
     }
 
     /// Whether the server has asked for credentials that could be given.
@@ -67,7 +78,7 @@ impl Authenticator {
             }
         }
         // The same Basic credentials again would be refused again.
-        let refused = matches!(self.scheme, Some(Scheme::Basic));
+        let refused = self.is_basic();
         let again = basic_offered && basic_allowed && !refused;
         self.scheme = again.then_some(Scheme::Basic);
         Ok(again)

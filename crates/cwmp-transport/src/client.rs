@@ -30,6 +30,7 @@ use crate::{
     cookie::CookieJar,
     headers, limits,
     line::{Line, LineConfig, Next},
+    path::ManagementPath,
     patience::Waits,
     tls::Tls,
 };
@@ -49,6 +50,8 @@ pub struct ClientConfig {
     pub basic_without_tls: bool,
     /// For https; to be shared by all clients of the program.
     pub tls: Tls,
+    /// Which way connections take; to be shared as well.
+    pub path: ManagementPath,
 }
 
 impl Default for ClientConfig {
@@ -59,6 +62,7 @@ impl Default for ClientConfig {
             reply_total: Duration::from_millis(limits::REPLY_TOTAL_MS),
             basic_without_tls: true,
             tls: Tls::default(),
+            path: ManagementPath::default(),
         }
     }
 }
@@ -66,7 +70,11 @@ impl Default for ClientConfig {
 impl ClientConfig {
     fn line(&self) -> LineConfig {
         LineConfig {
-            connector: Connector { connect_timeout: self.connect_timeout, tls: self.tls.clone() },
+            connector: Connector {
+                connect_timeout: self.connect_timeout,
+                tls: self.tls.clone(),
+                path: self.path.clone(),
+            },
             waits: Waits { silence: self.reply_timeout, total: self.reply_total },
             basic_without_tls: self.basic_without_tls,
         }
@@ -83,6 +91,9 @@ pub struct AcsClient {
     jar: CookieJar,
     /// The ACS that has refused a compressed message, and the setting that it was compressed with.
     refused: Option<(HttpUrl, HttpCompression)>,
+    /// The ACS that has asked for Basic over TLS in the last session, and taken it: the next one begins with it
+    /// (TR-069a6 3.4.4).
+    basic: Option<HttpUrl>,
 }
 
 struct Session {
@@ -97,7 +108,7 @@ impl AcsClient {
     /// A client without a session.
     #[must_use]
     pub fn new(config: ClientConfig) -> Self {
-        Self { config, session: None, jar: CookieJar::default(), refused: None }
+        Self { config, session: None, jar: CookieJar::default(), refused: None, basic: None }
     }
 
     /// Begins a session: connects to the ACS. A session that is still open is closed first. Cookies of the session before
@@ -112,7 +123,10 @@ impl AcsClient {
         }
         let asked = (target.url.clone(), target.compression);
         self.refused = self.refused.take().filter(|refused| *refused == asked);
-        let auth = Authenticator::new(&target.username, &target.password.0);
+        let mut auth = Authenticator::new(&target.username, &target.password.0);
+        if self.basic.take().is_some_and(|url| url == target.url) {
+            auth.offer_basic();
+        }
         let mut line = Line::new(Method::POST, target.url.clone(), auth, self.config.line());
         line.open().await?;
         self.session = Some(Session {
@@ -159,6 +173,9 @@ impl AcsClient {
             // The page of a failure is of no use; it need not be decodable.
             let decode = head.status.is_success();
             let body = if decode { compression::decode(&head.headers, received)? } else { received };
+            // Where a redirect has led, nothing is given unasked.
+            let basic = session.line.is_basic_over_tls() && session.line.url == session.asked.0;
+            self.basic = basic.then(|| session.asked.0.clone());
             self.session = Some(session);
             return Ok(Reply { status, retry_after: retry_after(&head.headers), body });
         }

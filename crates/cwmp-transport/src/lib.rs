@@ -5,17 +5,18 @@
 //! * [`client`]: [`AcsClient`], one session at a time over one connection: authentication, redirects, cookies;
 //! * `line`: what every client of ours does: keeps a connection, answers challenges, follows redirects;
 //! * `connector`, `connection`: from a URL to a connection, and HTTP on it;
+//! * [`path`]: [`ManagementPath`], where every socket is made: network device, namespace, name servers, proxy;
+//! * `dns`: names, where the path has servers of its own;
 //! * [`body`]: what is posted, in one piece or produced while it is sent;
 //! * `compression`: HTTP compression of both directions, behind the feature of that name;
 //! * [`cookie`]: the cookies of a session;
 //! * [`files`]: [`FileClient`], downloads and uploads;
 //! * [`listener`]: [`ConnectionRequestListener`], the one open door of the box;
 //! * [`tls`], [`tls_config`]: https, behind the feature `tls`;
-//! * [`local`]: which address of the box the ACS sees;
 //! * [`limits`]: every bound of this crate, by name.
 //!
-//! There is deliberately no proxy, no connection pool and no pipelining: TR-069 wants one connection a session and one
-//! request at a time. Without the feature `tls` an https URL is refused, never spoken to in clear text.
+//! There is deliberately no connection pool and no pipelining: TR-069 wants one connection a session and one request at
+//! a time. Without the feature `tls` an https URL is refused, never spoken to in clear text.
 
 mod auth;
 pub mod body;
@@ -25,12 +26,13 @@ mod compression;
 mod connection;
 mod connector;
 pub mod cookie;
+mod dns;
 pub mod files;
 mod headers;
 pub mod limits;
 mod line;
 pub mod listener;
-pub mod local;
+pub mod path;
 mod patience;
 mod random;
 mod stream;
@@ -42,6 +44,6 @@ pub use body::PostBody;
 pub use client::{AcsClient, ClientConfig};
 pub use files::{FileClient, FileConfig};
 pub use listener::{ConnectionRequestListener, ListenError, ListenerConfig};
-pub use local::local_address_towards;
+pub use path::{ManagementPath, PathConfig, ProxyConfig};
 pub use tls::Tls;
 pub use tls_config::TlsConfig;

@@ -2,6 +2,32 @@
 
 /// Most addresses of one name that are tried before connecting counts as failed.
 pub const ADDRESSES: usize = 8;
+/// Most addresses of one name that are looked at, to choose those from that are tried: one family must not hide the other.
+pub const NAME_ADDRESSES: usize = 32;
+/// Wait for an address before the next one is tried beside it, in milliseconds (RFC 8305 5).
+pub const CONNECT_STAGGER_MS: u64 = 250;
+/// Largest head of a proxy's answer, in bytes.
+pub const PROXY_HEAD_BYTES: usize = 16 * 1024;
+/// Stack of the thread that makes a socket in a network namespace, in bytes.
+pub const NAMESPACE_STACK_BYTES: usize = 64 * 1024;
+/// Most name servers that are asked for a name.
+pub const DNS_SERVERS: usize = 4;
+/// Wait for one name server in each of the rounds, in milliseconds.
+pub const DNS_WAITS_MS: [u64; 2] = [2_000, 4_000];
+/// Wait for the addresses of one family when those of the other are here, in milliseconds.
+pub const DNS_OTHER_FAMILY_MS: u64 = 1_000;
+/// Largest datagram that is looked at as an answer, in bytes.
+pub const DNS_DATAGRAM_BYTES: usize = 4096;
+/// Most records of an answer that are looked at.
+pub const DNS_RECORDS: usize = 64;
+/// Most aliases (CNAME) between a name and its addresses.
+pub const DNS_ALIASES: usize = 8;
+/// Names whose addresses are kept; at the limit the one that was kept first gives way.
+pub const DNS_NAMES: usize = 8;
+/// Longest time that addresses are kept, whatever their TTL, in seconds: a day.
+pub const DNS_TTL_S: u32 = 86_400;
+/// Most of /etc/hosts and resolv.conf that is read, in bytes.
+pub const HOSTS_FILE_BYTES: u64 = 256 * 1024;
 /// Bytes that wait in the kernel to be sent: little, so that memory stays small and what the ACS has taken is known about.
 pub const SEND_BUFFER_BYTES: u32 = 64 * 1024;
 /// Largest head (status line and headers) of a reply of the ACS, in bytes.
@@ -39,14 +65,29 @@ pub const COOKIE_SCOPE_BYTES: usize = 1024;
 pub const REQUEST_HEAD_BYTES: usize = 8 * 1024;
 /// Most headers of a connection request.
 pub const REQUEST_HEADERS: usize = 64;
-/// Most connections that wait for or fail authentication; one more and the oldest is cut off.
+/// Most connections that wait for or fail authentication; one more and the oldest of the source that has the most is cut
+/// off.
 pub const REQUEST_CONNECTIONS: usize = 8;
+/// Connections that wait in the kernel to be accepted, for each address that is listened on.
+pub const REQUEST_BACKLOG: i32 = 128;
 /// Longest life of a connection to the listener, in milliseconds.
 pub const REQUEST_CONNECTION_MS: u64 = 15_000;
 /// Connection requests accepted at once after a quiet time; beyond it 503.
 pub const REQUEST_BURST: u32 = 20;
 /// Time after which one more connection request is accepted, in milliseconds: twenty a minute.
 pub const REQUEST_REFILL_MS: u64 = 3_000;
+/// Wrong passwords from one source (an IPv4 address, a network of IPv6) that are looked at in a burst; beyond it 503.
+pub const GUESSES: u32 = 10;
+/// Time after which one more is looked at, in milliseconds: ten a minute.
+pub const GUESS_REFILL_MS: u64 = 6_000;
+/// Wrong passwords from all sources together that are looked at in a burst; beyond it 503 for who has not proved itself yet.
+pub const GUESSES_OF_ALL: u32 = 100;
+/// Time after which one more is looked at, in milliseconds: one a second.
+pub const GUESS_OF_ALL_REFILL_MS: u64 = 1_000;
+/// Sources whose wrong passwords are counted; at the limit the one that guessed longest ago gives way.
+pub const GUESSING_SOURCES: usize = 32;
+/// Sources that are known to have proved the password; at the limit the one that did so longest ago gives way.
+pub const PROVEN_SOURCES: usize = 8;
 /// How long a nonce of the listener is good, in milliseconds.
 pub const NONCE_MS: u64 = 120_000;
 /// Most used nonces remembered, so that none is used twice; at the limit the oldest ones expire early.

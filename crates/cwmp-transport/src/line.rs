@@ -85,6 +85,11 @@ impl Line {
         self.auth.is_challenged()
     }
 
+    /// Whether the server has taken Basic credentials over TLS.
+    pub(crate) fn is_basic_over_tls(&self) -> bool {
+        self.url.scheme == Scheme::Https && self.auth.is_basic()
+    }
+
     /// A new message: challenges and redirects are counted from here.
     pub(crate) fn begin(&mut self) {
         (self.attempts, self.redirects) = (0, 0);

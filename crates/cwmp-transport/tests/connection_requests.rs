@@ -20,8 +20,7 @@ use cwmp_core::{
     url::HttpUrl,
 };
 use cwmp_transport::{
-    ConnectionRequestListener, ListenError, ListenerConfig, limits, listener::random_path,
-    local_address_towards,
+    ConnectionRequestListener, ListenError, ListenerConfig, ManagementPath, limits, listener::random_path,
 };
 use peer::{Message, Peer};
 use tokio::sync::mpsc;
@@ -204,7 +203,9 @@ async fn whatever_does_not_prove_the_password_gets_a_challenge() {
         let reply = door.signed(PATH, change).await;
         assert!(!challenge_of(&reply).stale);
     }
-    // Signed correctly, but not what the challenge said.
+    assert_eq!(door.rung(), 0);
+    // Signed correctly, but not what the challenge said. Doors of their own: guesses are counted.
+    let mut door = Door::plain().await;
     let challenge = door.challenge(PATH).await;
     let wrong = [
         DigestChallenge { realm: "other".into(), ..challenge.clone() },
@@ -221,6 +222,9 @@ async fn whatever_does_not_prove_the_password_gets_a_challenge() {
         let answer = challenge.answer(&WHO, method, uri, "c", 1);
         challenge_of(&door.get(PATH, &format!("Authorization: {answer}\r\n")).await);
     }
+    assert_eq!(door.rung(), 0);
+    let mut door = Door::plain().await;
+    let challenge = door.challenge(PATH).await;
     let good = challenge.answer(&WHO, "GET", PATH, "c", 1);
     for headers in [
         "Authorization: Basic YWNzOnJpbmc=\r\n".to_owned(),
@@ -234,6 +238,54 @@ async fn whatever_does_not_prove_the_password_gets_a_challenge() {
     let answer = challenge.answer(&empty, "GET", PATH, "c", 1);
     challenge_of(&door.get(PATH, &format!("Authorization: {answer}\r\n")).await);
     assert_eq!(door.rung(), 0);
+}
+
+/// A connection from this address.
+async fn connect_from(door: &Door, from: &str) -> Peer {
+    let socket = tokio::net::TcpSocket::new_v4().unwrap();
+    socket.bind(SocketAddr::new(from.parse().unwrap(), 0)).unwrap();
+    Peer::new(socket.connect(door.address).await.unwrap())
+}
+
+/// A request with this password from this address; the status of what is answered.
+async fn guess(door: &Door, from: &str, password: &str) -> String {
+    let mut peer = connect_from(door, from).await;
+    peer.write(format!("GET {PATH} HTTP/1.1\r\nHost: box\r\n\r\n")).await;
+    let challenge = challenge_of(&peer.read().await);
+    let answer = challenge.answer(&Credentials { username: "acs", password }, "GET", PATH, "c", 1);
+    peer.write(format!("GET {PATH} HTTP/1.1\r\nAuthorization: {answer}\r\n\r\n")).await;
+    let reply = peer.read().await;
+    assert_eq!(reply.header("retry-after"), None);
+    status(&reply).to_owned()
+}
+
+/// Conformance: 6.05, 6.06, 13.05
+#[tokio::test]
+async fn who_guesses_passwords_is_slowed_and_nobody_else() {
+    let mut door = Door::plain().await;
+    for _ in 0..limits::GUESSES {
+        assert_eq!(guess(&door, "127.0.0.66", "guess").await, "401");
+    }
+    // From now on nothing is learnt from there, not even by the right one.
+    assert_eq!(guess(&door, "127.0.0.66", "guess").await, "503");
+    assert_eq!(guess(&door, "127.0.0.66", "ring").await, "503");
+    assert_eq!(door.rung(), 0);
+    // Any other address is served.
+    for from in ["127.0.0.1", "127.0.0.2", "127.9.9.9"] {
+        assert_eq!(guess(&door, from, "ring").await, "200");
+    }
+    // Many guess side by side, until none is looked at; who has proved itself goes on.
+    let mut looked_at = limits::GUESSES;
+    for n in 0.. {
+        if guess(&door, &format!("127.1.0.{n}"), "guess").await == "503" {
+            break;
+        }
+        looked_at += 1;
+    }
+    // The common allowance may have grown by some on the way.
+    assert!((limits::GUESSES_OF_ALL..limits::GUESSES_OF_ALL + 60).contains(&looked_at), "{looked_at}");
+    assert_eq!(guess(&door, "127.9.9.9", "ring").await, "200");
+    assert_eq!(door.rung(), 4);
 }
 
 /// Conformance: 6.15
@@ -331,6 +383,25 @@ async fn silent_connections_give_way_oldest_first() {
     // The youngest are still served.
     silent[99].write("GET /none HTTP/1.1\r\n\r\n").await;
     assert_eq!(status(&silent[99].read().await), "404");
+}
+
+/// Conformance: 6.20, 13.05
+#[tokio::test]
+async fn a_flood_from_one_place_pushes_out_itself() {
+    let mut door = Door::plain().await;
+    // Slow, and the oldest of all.
+    let mut acs = Peer::connect(door.address).await;
+    acs.write(format!("GET {PATH} HTTP/1.1\r\n\r\n")).await;
+    let challenge = challenge_of(&acs.read().await);
+    let mut flood = Vec::new();
+    for _ in 0..200 {
+        flood.push(connect_from(&door, "127.0.0.66").await);
+    }
+    assert!(flood[190].ended().await);
+    let answer = challenge.answer(&WHO, "GET", PATH, "c", 1);
+    acs.write(format!("GET {PATH} HTTP/1.1\r\nAuthorization: {answer}\r\n\r\n")).await;
+    assert_eq!(status(&acs.read().await), "200");
+    assert_eq!(door.rung(), 1);
 }
 
 /// Conformance: 6.20
@@ -454,11 +525,12 @@ fn random_paths_are_long_and_differ() {
 
 #[tokio::test]
 async fn the_local_address_is_the_one_that_the_acs_sees() {
+    let path = ManagementPath::default();
     for (url, local) in [("http://127.0.0.1:7547/", "127.0.0.1"), ("http://[::1]/", "::1")] {
-        let found = local_address_towards(&HttpUrl::parse(url).unwrap()).await;
+        let found = path.local_address_towards(&HttpUrl::parse(url).unwrap()).await;
         assert_eq!(found, Some(local.parse().unwrap()));
     }
-    let named = local_address_towards(&HttpUrl::parse("http://localhost/").unwrap()).await;
+    let named = path.local_address_towards(&HttpUrl::parse("http://localhost/").unwrap()).await;
     assert!(named.unwrap().is_loopback());
-    assert_eq!(local_address_towards(&HttpUrl::parse("http://acs.invalid/").unwrap()).await, None);
+    assert_eq!(path.local_address_towards(&HttpUrl::parse("http://acs.invalid/").unwrap()).await, None);
 }

@@ -472,3 +472,70 @@ async fn a_file_that_ends_without_close_notify_was_cut() {
         assert_eq!(fetched.map_or_else(|error| error.code.0, |_| 0), expected);
     }
 }
+
+/// What servers say that know TLS 1.0 and 1.1 alone: an alert to what they do not understand, or their own version.
+///
+/// Conformance: 1.45
+#[tokio::test]
+async fn a_server_that_speaks_old_versions_alone_is_refused_in_clear_words() {
+    let alert = b"\x15\x03\x01\x00\x02\x02\x46".to_vec();
+    // ServerHello: version, 32 random bytes, no session, TLS_RSA_WITH_AES_128_CBC_SHA, no compression.
+    let hello = |minor: u8| {
+        let body = [&[3, minor][..], &[7; 32], &[0, 0, 0x2f, 0]].concat();
+        [&[22, 3, minor, 0, 4 + body.len() as u8, 2, 0, 0, body.len() as u8][..], &body].concat()
+    };
+    for reply in [alert, hello(1), hello(2)] {
+        let (server, world) = (Server::start().await, World::new());
+        let url = url(&server, "127.0.0.1", "/");
+        let old = async {
+            let mut peer = server.accept().await;
+            peer.first_bytes().await;
+            peer.write(&reply).await;
+        };
+        let mut client = client(world.tls());
+        let (outcome, ()) = join!(session(&mut client, &url), old);
+        let text = refusal(outcome);
+        assert!(text.contains("TLS: ") && text.contains("the server must speak TLS 1.2 or 1.3"), "{text}");
+    }
+}
+
+/// Conformance: 1.42
+#[tokio::test]
+async fn basic_is_given_unasked_to_an_acs_that_has_asked_for_it_over_tls() {
+    let world = World::new();
+    let own = world.server(HERE, ALWAYS);
+    let shows = Shows { own: &own, others: &[&world.between], versions: BOTH, asks: None };
+    let (server, mut client, config) = (Server::start().await, client(world.tls()), shows.config());
+    let url = url(&server, "127.0.0.1", "/");
+    let ask = "WWW-Authenticate: Basic realm=r\r\n";
+    // What the ACS answers in each session, and whether each request shows a password.
+    for (replies, shown) in [
+        (&["401 Go", "200 OK"][..], &[false, true][..]),
+        (&["200 OK"], &[true]),
+        (&["401 Go"], &[true]),
+        // It was refused: nothing more is given unasked.
+        (&["200 OK"], &[false]),
+        (&["200 OK"], &[false]),
+    ] {
+        let serving = async {
+            let (mut peer, _) = accept(&server, &config).await.unwrap();
+            let mut seen = Vec::new();
+            for status in replies {
+                seen.push(
+                    peer.read()
+                        .await
+                        .header("authorization")
+                        .is_some_and(|value| value.starts_with("Basic ")),
+                );
+                peer.reply(status, if status.starts_with("401") { ask } else { "" }, "").await;
+            }
+            seen
+        };
+        let (outcome, seen) = join!(session(&mut client, &url), serving);
+        assert_eq!(seen, shown);
+        match replies {
+            ["401 Go"] => assert_eq!(outcome, Err(NetError::Unauthorized)),
+            _ => assert_eq!(outcome.unwrap().status, 200),
+        }
+    }
+}

@@ -15,6 +15,7 @@ use cwmp_core::{
     url::HttpUrl,
 };
 use cwmp_transport::{
+    PathConfig,
     files::{Fetched, RemoteFile, Validator, destination::Held},
     tls_config::{Material, Pin, Stamp},
 };
@@ -35,6 +36,8 @@ pub(crate) struct Begin {
     pub(crate) synchronised: bool,
     /// Where connection requests are taken.
     pub(crate) listen: Listen,
+    /// Which way the traffic takes.
+    pub(crate) path: PathConfig,
     /// Longest wait for a reply of the ACS.
     pub(crate) acs_reply_timeout: Duration,
     /// Whether Basic is answered without TLS.
@@ -90,8 +93,6 @@ pub(crate) struct DoorState {
     pub(crate) port: Option<u16>,
     /// The address that the ACS sees, as far as known.
     pub(crate) address: Option<std::net::IpAddr>,
-    /// Whether a change is to be looked at as one of a watched parameter at once.
-    pub(crate) look: bool,
 }
 
 /// Names a file that the box holds for a transfer, as long as that runs.

@@ -63,12 +63,13 @@ pub(crate) struct Parts {
 impl Parts {
     /// What the protocol side is told before anything else.
     pub(crate) fn begin(&self) -> Begin {
-        let Config { connection_request, acs_reply_timeout, basic_without_tls, tls, .. } =
+        let Config { connection_request, path, acs_reply_timeout, basic_without_tls, tls, .. } =
             self.config.clone();
         Begin {
             start: self.start.clone(),
             synchronised: self.platform.clock_is_synchronised(),
             listen: connection_request,
+            path,
             acs_reply_timeout,
             basic_without_tls,
             pins: tls.pins,
@@ -121,7 +122,10 @@ pub(crate) async fn run(parts: Parts, end: BoxEnd, deaths: u32, stop: impl Futur
     let tree = Tree { model: data, ledger, diagnostics, inputs: inputs.clone(), told_of_rollback: false };
     let tree = data_task::run(tree, snapshots.clone(), Rc::clone(&door), to_data);
     let tree = tokio::task::spawn_local(tree);
-    let mut changes = ChangeWatch::new(platform.changes());
+    let told = platform.changes();
+    // Of a namespace of its own nobody tells.
+    let untold = told.is_none() || config.path.namespace.is_some();
+    let mut changes = ChangeWatch::new(told);
     let (served, mut serving) = mpsc::unbounded_channel();
     let mut household = Household {
         jobs: Jobs::new(workshop, inputs.clone()),
@@ -183,6 +187,9 @@ pub(crate) async fn run(parts: Parts, end: BoxEnd, deaths: u32, stop: impl Futur
             () = clock.stepped() => household.input(Input::ClockStepped),
             _ = watch.tick() => {
                 household.look_at_clock();
+                if untold {
+                    household.side.tell(Down::NetworkChanged);
+                }
                 household.ask_once(Question::Watch);
             }
             () = changes.settled() => {
@@ -368,7 +375,7 @@ impl Household {
             }
             Up::Close(reader) => self.desk.close(reader),
             Up::Door(state) => {
-                if self.door.is_now(Some(state)) && state.look {
+                if self.door.is_now(Some(state)) {
                     self.ask_once(Question::Watch);
                 }
             }

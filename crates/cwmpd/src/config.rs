@@ -11,11 +11,13 @@ use cwmp_store::{
     Layers, Problem, StoreError,
     prozone::{self, MemoryZone, Prozone, PstoreZone},
 };
+use cwmp_transport::{PathConfig, path::Interface};
 use serde::{Deserialize, Serialize};
 use tracing::Level;
 
 use self::reader::Reader;
 
+mod path;
 mod processes;
 pub(crate) mod reader;
 mod shared;
@@ -77,6 +79,8 @@ pub(crate) struct Config {
     pub(crate) confirm_ms: u64,
     /// Whether a Basic challenge is answered without TLS, where everybody on the way can read the password.
     pub(crate) basic_without_tls: bool,
+    /// Which way the traffic of the agent takes.
+    pub(crate) path: PathConfig,
     /// Whom https trusts, and who the box is there.
     pub(crate) tls: TlsFiles,
     /// Where a trace of the agent is written; `None` for nowhere.
@@ -126,6 +130,8 @@ impl ProzoneConfig {
 pub(crate) struct Listen {
     /// Addresses to bind, at least one.
     pub(crate) addresses: Vec<IpAddr>,
+    /// Network device that they come by.
+    pub(crate) interface: Interface,
     /// Port; 0 for any free one.
     pub(crate) port: u16,
     /// Path, beginning with `/`; `None` until [`Config::keep_path`] has made one.
@@ -167,6 +173,7 @@ impl Config {
                 addresses: read
                     .read("connection_request_address", "1 to 16 IP addresses, separated by commas", addresses)
                     .unwrap_or_else(|| vec![Ipv4Addr::UNSPECIFIED.into(), Ipv6Addr::UNSPECIFIED.into()]),
+                interface: path::read_interface(&mut read),
                 port: read
                     .unsigned("connection_request_port", 0..=65_535)
                     .and_then(|port| u16::try_from(port).ok())
@@ -185,6 +192,7 @@ impl Config {
             ),
             confirm_ms: u64::from(read.unsigned("confirm_time", 0..=CONFIRM_TIME).unwrap_or(600)) * 1000,
             basic_without_tls: read.boolean("basic_without_tls").unwrap_or(true),
+            path: path::read(&mut read),
             tls: tls::read(&mut read),
             trace_file: read.read("trace_file", absolute, path),
             trace_bytes: read.unsigned("trace_bytes", 4096..=1 << 30).unwrap_or(TRACE_BYTES).into(),

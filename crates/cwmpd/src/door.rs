@@ -31,7 +31,8 @@ impl Door {
         tokio::time::timeout(SETTLE, self.side.order(Order::Settle(towards))).await.ok();
     }
 
-    /// Takes note of where the door is; returns whether ConnectionRequestURL has changed with it.
+    /// Takes note of where the door is; returns whether ConnectionRequestURL has changed with it, which the ACS is to hear of
+    /// (TR-069a6 3.2.2.2).
     pub(crate) fn is_now(&self, state: Option<DoorState>) -> bool {
         let before = self.url();
         self.state.set(state);

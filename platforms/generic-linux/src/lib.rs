@@ -25,6 +25,7 @@ mod sandbox;
 mod time;
 mod transfers;
 mod updater;
+mod users;
 mod vendor_files;
 mod zone;
 

@@ -29,6 +29,7 @@ use crate::{
     sandbox::Sandbox,
     time::Time,
     updater::{self, Updater},
+    users::Users,
     vendor_files::VendorFiles,
 };
 
@@ -101,18 +102,20 @@ impl GenericLinux {
     /// A backend with these options. `settings` holds what the box has no place for: the identity where it is set, and
     /// ProvisioningCode.
     ///
-    /// `numbers` gives the rows of the network their numbers.
+    /// `numbers` gives the rows of the network and of the users their numbers.
     ///
     /// In a sandbox this is the moment of the boot: the image that lies there now is the one that runs.
     #[must_use]
     pub fn new(options: Options, settings: Rc<dyn Settings>, numbers: Rc<InstanceNumbers>) -> Self {
         let shared = Rc::new(Shared::new(options, settings));
-        let network = shared.root.is_real().then(|| Rc::new(Network::new(Rc::clone(&shared), numbers)));
+        let of_network = Rc::clone(&numbers);
+        let network = shared.root.is_real().then(|| Rc::new(Network::new(Rc::clone(&shared), of_network)));
         let mut sources: Vec<Rc<dyn ParameterSource>> = vec![
             Rc::new(DeviceInfo { shared: Rc::clone(&shared) }),
             Rc::new(Processes::new(Rc::clone(&shared))),
             Rc::new(VendorFiles { shared: Rc::clone(&shared) }),
             Rc::new(Time { shared: Rc::clone(&shared), now: SystemTime::now }),
+            Rc::new(Users { shared: Rc::clone(&shared), numbers, now: SystemTime::now }),
         ];
         sources.extend(network.clone().map(|network| network as _));
         Self { shared, network, sources }

@@ -9,6 +9,10 @@ use std::{
 };
 
 use cwmp_core::{datetime::DateTime, value::ValueType};
+use cwmp_datamodel::{
+    facts::{Facts, Place},
+    validate::validate,
+};
 use cwmp_platform::{
     settings::Settings,
     source::{Access, ObjectKind, ParameterSink, ParameterSource, Wanted},
@@ -142,6 +146,18 @@ impl ParameterSink for Collected {
 
     fn vendor_parameter(&mut self, name: &str, _: ValueType, value: &dyn fmt::Display, access: Access) {
         self.parameter(name, value, access);
+    }
+}
+
+/// Holds values against the facts of TR-181 that the program is built with.
+pub(crate) fn assert_values_fit(collected: &Collected) {
+    for (path, (value, _)) in &collected.values {
+        let Some(Place::Parameter(_, parameter)) = Facts::tr181().find(path) else {
+            panic!("{path} is not in the model")
+        };
+        if let Err(invalid) = validate(parameter.rule(), None, value) {
+            panic!("{path} = `{value}`: {}", invalid.text);
+        }
     }
 }
 

@@ -7,6 +7,7 @@ mod confirmed;
 mod coverage;
 mod namespace;
 mod notified;
+mod path;
 mod shown;
 
 use std::collections::BTreeMap;

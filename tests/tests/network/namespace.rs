@@ -22,7 +22,16 @@ pub(crate) struct Namespace {
 impl Namespace {
     /// A namespace with nothing but its loopback interface; `None`, with a line that says why, where none can be made.
     pub(crate) fn new() -> Option<Self> {
-        let name = format!("cwmpd-{}-{}", std::process::id(), COUNT.fetch_add(1, Ordering::Relaxed));
+        Self::named(Self::free_name())
+    }
+
+    /// A name that no other namespace has.
+    pub(crate) fn free_name() -> String {
+        format!("cwmpd-{}-{}", std::process::id(), COUNT.fetch_add(1, Ordering::Relaxed))
+    }
+
+    /// One with this name.
+    pub(crate) fn named(name: String) -> Option<Self> {
         let made = Command::new("ip").args(["netns", "add", &name]).output();
         let error = match made {
             Ok(output) if output.status.success() => {

@@ -18,6 +18,7 @@ fn url(scene: &Scene) -> String {
     scene.acs.with_cpe(known::CPE, |_, cpe| find(cpe)).flatten().unwrap()
 }
 
+/// Conformance: 6.22
 #[test]
 fn a_new_address_of_the_uplink_is_notified_within_seconds() {
     let Some(home) = Home::new() else { return };

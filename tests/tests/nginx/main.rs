@@ -5,6 +5,7 @@
 
 #[path = "../../../crates/cwmp-transport/tests/secure/certificates.rs"]
 mod certificates;
+mod reverse;
 mod server;
 mod tls;
 

@@ -262,3 +262,16 @@ async fn the_agent_speaks_to_no_acs_with_a_bad_certificate_and_tries_again() {
         session.unwrap_or_else(|error| panic!("{flaw:?}: {error}\n{}", agent.log()));
     }
 }
+
+/// Conformance: 1.45
+#[tokio::test]
+#[ignore = "needs nginx: cargo xtask interop nginx"]
+async fn a_server_that_speaks_old_versions_of_tls_alone_is_refused_in_clear_words() {
+    let authorities = Authorities::new();
+    let old = "ssl_protocols TLSv1 TLSv1.1; ssl_ciphers ALL:@SECLEVEL=0;";
+    let nginx = files(&authorities, Flaw::None, old);
+    let (client, into) = (authorities.client(None), authorities.folder.path().join("image"));
+    let error = client.fetch(&remote(&nginx.https("/image"), None), 0, &into, &|_| {}).await.unwrap_err();
+    assert!(error.code.0 == 9015 && error.text.contains("the server must speak TLS 1.2 or 1.3"), "{error}");
+    assert!(nginx.requests().is_empty());
+}

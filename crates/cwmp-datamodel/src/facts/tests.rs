@@ -21,6 +21,12 @@ fn table() -> Option<String> {
     }
 }
 
+/// What reads as empty: the model's own marks that the table lacks, and a few more.
+fn secrets() -> std::collections::BTreeSet<&'static str> {
+    let list = include_str!("../../data/tr-181-2-17.secrets");
+    list.lines().filter(|line| line.starts_with("Device.")).collect()
+}
+
 /// A rule as the columns of the table: kind, access, type, facets, list, default, status, notify.
 fn columns(rule: Rule) -> [String; 8] {
     let mut facets = Vec::new();
@@ -84,6 +90,9 @@ fn every_row_of_the_table_is_kept() {
         };
         let mut facets: Vec<&str> =
             facets.split(';').filter(|facet| !["", "len=.."].contains(facet)).collect();
+        if secrets().contains(path) && !facets.contains(&"hidden") {
+            facets.push("hidden");
+        }
         facets.sort_unstable();
         let access = if access.is_empty() { "readOnly" } else { access };
         let rule = match Facts::tr181().find(path) {
@@ -97,6 +106,47 @@ fn every_row_of_the_table_is_kept() {
     }
     let known: usize = Facts::tr181().objects().map(|object| 1 + object.parameters().count()).sum();
     assert_eq!(known, rows);
+}
+
+#[test]
+fn every_password_and_key_reads_as_empty() {
+    let facts = Facts::tr181();
+    let is_hidden = |path: &str| match facts.find(path) {
+        Some(Place::Parameter(_, parameter)) => parameter.rule().is_hidden(),
+        _ => panic!("{path} is not found"),
+    };
+    assert!(secrets().iter().all(|path| is_hidden(path)));
+    let hidden = facts.objects().flat_map(Object::parameters).filter(|p| p.rule().is_hidden()).count();
+    assert_eq!(hidden, secrets().len());
+
+    // What the table calls a password, and what it marks itself, is among them.
+    let Some(table) = table() else { return };
+    const TELLING: [&str; 10] = [
+        "Password",
+        "Passphrase",
+        "SharedSecret",
+        "Secret",
+        "PIN",
+        "WEPKey",
+        "PreSharedKey",
+        "EncryptionKey",
+        "PrivateKey",
+        "KeyValue",
+    ];
+    let mut found = std::collections::BTreeSet::new();
+    for line in table.lines().skip(1) {
+        let cells: Vec<&str> = line.split('\t').collect();
+        let name = cells[0].rsplit('.').next().unwrap();
+        let telling = cells[2] != "readOnly"
+            && ["string", "hexBinary"].contains(&cells[3])
+            && TELLING.iter().any(|end| name.ends_with(end));
+        if telling || cells[4].split(';').any(|facet| facet == "hidden") {
+            assert!(is_hidden(cells[0]), "{} reads as it is", cells[0]);
+            found.insert(cells[0]);
+        }
+    }
+    let others: Vec<&str> = secrets().into_iter().filter(|path| !found.contains(path)).collect();
+    assert_eq!(others, ["Device.USPAgent.ControllerTrust.Challenge.{i}.Value"]);
 }
 
 #[test]

@@ -40,6 +40,8 @@ pub(super) struct Round<'s> {
     source: &'s MappedSource,
     /// What was read, by path of the file, or by program and arguments.
     texts: RefCell<BTreeMap<String, Option<Rc<str>>>>,
+    /// Files of the present row alone: those of all rows together might be larger than all that they say.
+    of_row: RefCell<BTreeMap<String, Option<Rc<str>>>>,
     runs: Cell<usize>,
     started: Instant,
 }
@@ -53,7 +55,8 @@ struct Asked {
 
 impl<'s> Round<'s> {
     pub(super) fn new(source: &'s MappedSource) -> Self {
-        Self { source, texts: RefCell::default(), runs: Cell::new(0), started: Instant::now() }
+        let (texts, of_row) = (RefCell::default(), RefCell::default());
+        Self { source, texts, of_row, runs: Cell::new(0), started: Instant::now() }
     }
 
     /// Finds the rows and asks the providers: each once, and once more for fields of rows that others have found.
@@ -129,6 +132,11 @@ impl<'s> Round<'s> {
         }
     }
 
+    /// What comes is about another row.
+    pub(super) fn next_row(&self) {
+        self.of_row.borrow_mut().clear();
+    }
+
     /// The value of a parameter in a row, within the facts of the model; `None` where it has none.
     pub(super) async fn value(&self, parameter: &Parameter, place: usize, row: &MappedRow) -> Option<String> {
         let text = self.text(parameter, row.field(place), &row.key).await?;
@@ -150,12 +158,12 @@ impl<'s> Round<'s> {
             Source::Key => Some(key.into()),
             Source::Field { .. } => field.map(|text| text.as_str().into()),
             Source::File(file) => {
-                let text = self.file(&path(file, key)?)?;
+                let text = self.file(file, key)?;
                 // The line break at the end belongs to the file, not to the value.
                 Some(text.strip_suffix('\n').map_or(Rc::clone(&text), Into::into))
             }
             Source::Ini { file, section, key: name } => {
-                let text = self.file(&path(file, key)?)?;
+                let text = self.file(file, key)?;
                 ini::get(&text, &fill(section, key, ""), name).map(Into::into)
             }
             Source::Command(words) => {
@@ -164,12 +172,14 @@ impl<'s> Round<'s> {
         }
     }
 
-    fn file(&self, path: &str) -> Option<Rc<str>> {
-        if let Some(known) = self.texts.borrow().get(path) {
+    fn file(&self, file: &str, key: &str) -> Option<Rc<str>> {
+        let path = path(file, key)?;
+        let texts = if path == file { &self.texts } else { &self.of_row };
+        if let Some(known) = texts.borrow().get(&path) {
             return known.clone();
         }
-        let text: Option<Rc<str>> = self.source.host.text(path).map(Into::into);
-        self.texts.borrow_mut().insert(path.to_owned(), text.clone());
+        let text: Option<Rc<str>> = self.source.host.text(&path).map(Into::into);
+        texts.borrow_mut().insert(path, text.clone());
         text
     }
 

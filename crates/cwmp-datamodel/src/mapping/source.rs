@@ -130,6 +130,7 @@ impl MappedSource {
         out: &mut dyn ParameterSink,
     ) {
         let Some(row) = part.rows.get(row) else { return };
+        round.next_row();
         let mut below = None;
         for (place, parameter) in part.parameters.iter().enumerate() {
             if below != Some(&parameter.below) && !parameter.below.is_empty() {

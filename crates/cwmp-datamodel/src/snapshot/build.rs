@@ -117,8 +117,10 @@ impl<'a> Builder<'a> {
     /// 9004 where more was delivered than one snapshot may hold.
     pub fn finish(mut self) -> Result<Snapshot, CwmpFault> {
         self.close();
+        self.sort();
         self.add_parents();
         self.sort();
+        self.merge();
         self.add_counts();
         if self.full {
             return Err(CwmpFault::new(
@@ -167,22 +169,24 @@ impl<'a> Builder<'a> {
         }
     }
 
-    /// A parent that no source has delivered is implied by its children.
+    /// A parent that no source has delivered is implied by its children, which follow each other here: nothing else is
+    /// needed to know which are there than the parents of the object before.
     fn add_parents(&mut self) {
-        let mut known: std::collections::HashSet<&str> =
-            self.objects.iter().map(|object| path_in(&self.bytes, object)).collect();
-        let mut missing = Vec::new();
-        if known.insert(ROOT) {
-            missing.push(ROOT.to_owned());
-        }
-        for object in &self.objects {
-            let mut path = path_in(&self.bytes, object);
-            while let Some((parent, _)) = path.strip_suffix('.').and_then(|path| path.rsplit_once('.')) {
-                path = path.get(..=parent.len()).unwrap_or("");
-                if !known.insert(path) {
-                    break;
+        let mut missing: Vec<String> = Vec::new();
+        let mut open: Vec<&str> = Vec::new();
+        let paths = self.objects.iter().map(|object| path_in(&self.bytes, object));
+        for path in paths.chain([ROOT]) {
+            while open.last().is_some_and(|parent| !path.starts_with(parent)) {
+                open.pop();
+            }
+            // Each part of the path is an object, from the outermost that is not open to the object itself.
+            let known = open.last().map_or(0, |parent| parent.len());
+            let ends = path.match_indices('.').map(|(at, _)| at + 1).filter(|end| *end > known);
+            for part in ends.filter_map(|end| path.get(..end)) {
+                open.push(part);
+                if part != path || self.objects.is_empty() {
+                    missing.push(part.to_owned());
                 }
-                missing.push(path.to_owned());
             }
         }
         for path in missing {
@@ -235,31 +239,32 @@ impl<'a> Builder<'a> {
         }
     }
 
-    /// Sorts the objects; parts of one object become one, the first delivery of a parameter counts.
+    /// Puts the objects into document order; parts of one object stay in the order of their delivery.
     fn sort(&mut self) {
+        // In place: a stable sort takes as much memory again.
         let bytes = &self.bytes;
-        self.objects.sort_by(|a, b| {
+        self.objects.sort_unstable_by(|a, b| {
             in_document_order((path_in(bytes, a), a.nearest), (path_in(bytes, b), b.nearest))
+                .then(a.path.cmp(&b.path))
         });
-        let mut merged: Vec<ObjectRecord> = Vec::with_capacity(self.objects.len());
-        for part in std::mem::take(&mut self.objects) {
-            match merged
-                .last_mut()
-                .filter(|object| path_in(&self.bytes, object) == path_in(&self.bytes, &part))
-            {
-                None => merged.push(part),
-                Some(object) => {
-                    let records = [*object, part]
-                        .map(|o| self.bytes.get(o.from as usize..o.to as usize).unwrap_or(&[]).to_vec());
-                    object.from = u32::try_from(self.bytes.len()).unwrap_or(u32::MAX);
-                    self.bytes.extend(records.concat());
-                    object.to = u32::try_from(self.bytes.len()).unwrap_or(u32::MAX);
-                    sort_records(&mut self.bytes, (object.from, object.to));
-                    object.to = without_repeats(&mut self.bytes, (object.from, object.to));
-                }
+    }
+
+    /// Parts of one object become one; the first delivery of a parameter counts.
+    fn merge(&mut self) {
+        let bytes = &mut self.bytes;
+        self.objects.dedup_by(|part, object| {
+            if path_in(bytes, object) != path_in(bytes, part) {
+                return false;
             }
-        }
-        self.objects = merged;
+            let records =
+                [*object, *part].map(|o| bytes.get(o.from as usize..o.to as usize).unwrap_or(&[]).to_vec());
+            object.from = u32::try_from(bytes.len()).unwrap_or(u32::MAX);
+            bytes.extend(records.concat());
+            object.to = u32::try_from(bytes.len()).unwrap_or(u32::MAX);
+            sort_records(bytes, (object.from, object.to));
+            object.to = without_repeats(bytes, (object.from, object.to));
+            true
+        });
         self.full |= self.bytes.len() > limits::SNAPSHOT_BYTES;
     }
 

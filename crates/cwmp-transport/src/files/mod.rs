@@ -40,6 +40,7 @@ use crate::{
     connector::Connector,
     limits,
     line::{Line, LineConfig},
+    path::ManagementPath,
     patience::Waits,
     tls::Tls,
 };
@@ -57,6 +58,8 @@ pub struct FileConfig {
     pub basic_without_tls: bool,
     /// For https; to be shared by all clients of the program.
     pub tls: Tls,
+    /// Which way connections take; to be shared as well.
+    pub path: ManagementPath,
     /// Largest file that is fetched, in bytes.
     pub max_bytes: u64,
     /// Bytes that must stay free in the file system that a file is fetched to.
@@ -71,6 +74,7 @@ impl Default for FileConfig {
             pause: Duration::from_millis(limits::FETCH_PAUSE_MS),
             basic_without_tls: true,
             tls: Tls::default(),
+            path: ManagementPath::default(),
             max_bytes: limits::FETCH_BYTES,
             reserve_bytes: limits::FETCH_RESERVE_BYTES,
         }
@@ -180,6 +184,7 @@ impl FileClient {
             connector: Connector {
                 connect_timeout: self.config.connect_timeout,
                 tls: self.config.tls.clone(),
+                path: self.config.path.clone(),
             },
             waits: Waits { silence, total: Duration::from_millis(limits::TRANSFER_MS) },
             basic_without_tls: self.config.basic_without_tls,

@@ -2,6 +2,7 @@
 
 use std::{
     io,
+    net::IpAddr,
     sync::{Mutex, MutexGuard, PoisonError},
 };
 
@@ -21,9 +22,11 @@ use tokio::{
 
 use super::{
     AcceptHook, ListenerConfig,
+    guesses::Guesses,
     nonce::{Nonces, Verdict},
     rate::Rate,
 };
+use crate::limits::{REQUEST_BURST, REQUEST_REFILL_MS};
 
 /// The same on every box: it must not tell one from another.
 const REALM: &str = "Connection Request";
@@ -46,7 +49,10 @@ struct State {
     username: String,
     password: Secret,
     nonces: Nonces,
+    /// Accepted requests.
     rate: Rate,
+    /// Wrong passwords.
+    guesses: Guesses,
 }
 
 /// Decides on requests.
@@ -63,7 +69,13 @@ impl Gate {
     /// When the system has no random source.
     pub(super) fn new(config: ListenerConfig) -> io::Result<Self> {
         let ListenerConfig { path, username, password, sink, accept, .. } = config;
-        let state = State { username, password, nonces: Nonces::new()?, rate: Rate::default() };
+        let state = State {
+            username,
+            password,
+            nonces: Nonces::new()?,
+            rate: Rate::new(REQUEST_BURST, REQUEST_REFILL_MS),
+            guesses: Guesses::default(),
+        };
         Ok(Self { path, sink, accept, state: Mutex::new(state), start: Instant::now() })
     }
 
@@ -77,7 +89,7 @@ impl Gate {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    pub(super) fn answer(&self, method: &Method, uri: &Uri, headers: &HeaderMap) -> Answer {
+    pub(super) fn answer(&self, from: IpAddr, method: &Method, uri: &Uri, headers: &HeaderMap) -> Answer {
         // The path is half a secret, too.
         if !constant_time_eq(uri.path().as_bytes(), self.path.as_bytes()) {
             return StatusCode::NOT_FOUND.into();
@@ -88,9 +100,19 @@ impl Gate {
         }
         let mut state = self.state();
         let now_ms = u64::try_from(self.start.elapsed().as_millis()).unwrap_or(u64::MAX);
-        match state.verdict(uri, headers, now_ms) {
-            Some(Verdict::Good) => {}
-            other => return challenge(&state.nonces, now_ms, other == Some(Verdict::Stale)),
+        if !headers.contains_key(header::AUTHORIZATION) {
+            return challenge(&state.nonces, now_ms, false);
+        }
+        if !state.guesses.allows(from, now_ms) {
+            return StatusCode::SERVICE_UNAVAILABLE.into();
+        }
+        let verdict = state.verdict(uri, headers, now_ms);
+        match verdict {
+            None => state.guesses.failed(from, now_ms),
+            Some(_) => state.guesses.proved(from),
+        }
+        if verdict != Some(Verdict::Good) {
+            return challenge(&state.nonces, now_ms, verdict == Some(Verdict::Stale));
         }
         // Refusals carry no Retry-After (TR-069a6 3.2.2).
         if !(self.accept)() || !state.rate.take(now_ms) {

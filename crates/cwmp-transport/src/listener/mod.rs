@@ -4,6 +4,7 @@
 //! in a request can choose where the session leads; the request is a bell, no letter.
 
 mod gate;
+mod guesses;
 mod nonce;
 mod rate;
 
@@ -20,15 +21,20 @@ use cwmp_core::{io::Via, settings::Secret};
 use http_body_util::Empty;
 use hyper::{Request, Response, body::Incoming, server::conn::http1, service::service_fn};
 use hyper_util::rt::TokioIo;
+use socket2::SockRef;
 use tokio::{
     net::{TcpListener, TcpStream},
     sync::mpsc,
-    task::{AbortHandle, JoinSet},
+    task::{AbortHandle, JoinSet, yield_now},
     time::{sleep, timeout},
 };
 
 use self::gate::Gate;
-use crate::{limits, random};
+use crate::{
+    limits,
+    path::{Interface, ManagementPath},
+    random,
+};
 
 /// Asks whether the agent can take a connection request now; while it says no the answer is 503.
 pub type AcceptHook = Arc<dyn Fn() -> bool + Send + Sync>;
@@ -38,6 +44,10 @@ pub type AcceptHook = Arc<dyn Fn() -> bool + Send + Sync>;
 pub struct ListenerConfig {
     /// Addresses to listen on, both families. `[::]` serves IPv4 too unless the system says otherwise.
     pub bind: Vec<SocketAddr>,
+    /// Where its sockets are made.
+    pub way: ManagementPath,
+    /// By which network device requests come.
+    pub interface: Interface,
     /// The path of ConnectionRequestURL, beginning with `/`; see [`random_path`].
     pub path: String,
     /// ConnectionRequestUsername.
@@ -64,7 +74,17 @@ impl ListenerConfig {
         sink: mpsc::Sender<Via>,
     ) -> Self {
         let connection_timeout = Duration::from_millis(limits::REQUEST_CONNECTION_MS);
-        Self { bind, path, username, password, sink, accept: Arc::new(|| true), connection_timeout }
+        Self {
+            bind,
+            way: ManagementPath::default(),
+            interface: Interface::default(),
+            path,
+            username,
+            password,
+            sink,
+            accept: Arc::new(|| true),
+            connection_timeout,
+        }
     }
 }
 
@@ -104,6 +124,7 @@ pub fn random_path() -> io::Result<String> {
 /// Listens until it is dropped. Must be started and dropped inside a tokio runtime.
 pub struct ConnectionRequestListener {
     local_addrs: Vec<SocketAddr>,
+    sockets: Vec<Arc<TcpListener>>,
     door: Arc<Door>,
     /// One task an address; dropping the set ends them, their sockets and their connections.
     tasks: JoinSet<()>,
@@ -122,26 +143,35 @@ impl ConnectionRequestListener {
         if !config.path.starts_with('/') || !config.path.bytes().all(fits) {
             return Err(ListenError::Path(config.path));
         }
-        let sockets = bind(&config.bind).await?;
+        let sockets = bind(&config).await?;
         let connection_timeout = config.connection_timeout;
         let door = Arc::new(Door {
             gate: Gate::new(config).map_err(ListenError::Random)?,
             waiting: Mutex::new(Waiting::default()),
             connection_timeout,
         });
-        let mut local_addrs = Vec::new();
+        let local_addrs = sockets.iter().map(|(_, address)| *address).collect();
+        let sockets: Vec<_> = sockets.into_iter().map(|(socket, _)| Arc::new(socket)).collect();
         let mut tasks = JoinSet::new();
-        for (socket, address) in sockets {
-            local_addrs.push(address);
-            tasks.spawn(accept(socket, Arc::clone(&door)));
+        for socket in &sockets {
+            tasks.spawn(accept(Arc::clone(socket), Arc::clone(&door)));
         }
-        Ok(Self { local_addrs, door, tasks })
+        Ok(Self { local_addrs, sockets, door, tasks })
     }
 
     /// The addresses that are listened on, with the ports that the system chose for port 0.
     #[must_use]
     pub fn local_addrs(&self) -> &[SocketAddr] {
         &self.local_addrs
+    }
+
+    /// Whether the network device that it was bound to is still there. One that comes back under its old name is another
+    /// one, by which nothing reaches these sockets.
+    #[must_use]
+    pub fn is_on_its_device(&self) -> bool {
+        // Of a device that is gone the kernel has no name; in doubt it is there.
+        let gone = |error: io::Error| error.raw_os_error() == Some(nix::libc::ENODEV);
+        !self.sockets.iter().any(|socket| SockRef::from(&**socket).device().is_err_and(gone))
     }
 
     /// Asks for these credentials from now on. The port stays open: an ACS that has just set them may ring at once.
@@ -160,6 +190,7 @@ impl ConnectionRequestListener {
     /// well, but only when the runtime next runs.
     pub async fn stop(mut self) {
         self.tasks.shutdown().await;
+        self.sockets.clear();
     }
 }
 
@@ -171,13 +202,13 @@ impl fmt::Debug for ConnectionRequestListener {
     }
 }
 
-async fn bind(wanted: &[SocketAddr]) -> Result<Vec<(TcpListener, SocketAddr)>, ListenError> {
+async fn bind(config: &ListenerConfig) -> Result<Vec<(TcpListener, SocketAddr)>, ListenError> {
     let mut bound: Vec<(TcpListener, SocketAddr)> = Vec::new();
     let mut failed = ListenError::NoAddress;
     // IPv6 first: where `[::]` serves IPv4 too, 0.0.0.0 with the same port is in use then, and not needed.
-    let (six, four): (Vec<_>, Vec<_>) = wanted.iter().partition(|address| address.is_ipv6());
+    let (six, four): (Vec<_>, Vec<_>) = config.bind.iter().partition(|address| address.is_ipv6());
     for address in six.into_iter().chain(four) {
-        let attempt = match TcpListener::bind(address).await {
+        let attempt = match config.way.listen(address, &config.interface).await {
             Ok(socket) => socket.local_addr().map(|local| (socket, local)),
             Err(error) => Err(error),
         };
@@ -209,7 +240,28 @@ struct Door {
 #[derive(Default)]
 struct Waiting {
     next: u64,
-    connections: VecDeque<(u64, AbortHandle)>,
+    connections: VecDeque<Unproven>,
+}
+
+struct Unproven {
+    id: u64,
+    from: IpAddr,
+    task: AbortHandle,
+}
+
+impl Waiting {
+    /// Cuts off the oldest connection of the source that has the most: a flood from one place pushes out itself.
+    fn make_room(&mut self) {
+        let mut most = (0, 0);
+        for (at, one) in self.connections.iter().enumerate() {
+            // The first of a source counts all of them.
+            let count = self.connections.iter().skip(at).filter(|other| other.from == one.from).count();
+            most = if count > most.0 { (count, at) } else { most };
+        }
+        if let Some(oldest) = self.connections.remove(most.1) {
+            oldest.task.abort();
+        }
+    }
 }
 
 impl Door {
@@ -219,16 +271,21 @@ impl Door {
 
     /// The connection has proved itself or has ended: it is not cut off for others any more.
     fn leave(&self, id: u64) {
-        self.waiting().connections.retain(|(other, _)| *other != id);
+        self.waiting().connections.retain(|other| other.id != id);
     }
 }
 
-async fn accept(socket: TcpListener, door: Arc<Door>) {
+async fn accept(socket: Arc<TcpListener>, door: Arc<Door>) {
     let mut connections = JoinSet::new();
     loop {
         tokio::select! {
             accepted = socket.accept() => match accepted {
-                Ok((stream, _)) => admit(stream, &door, &mut connections),
+                Ok((stream, from)) => {
+                    admit(stream, from.ip(), &door, &mut connections);
+                    // Those that were cut off end, and are let go of, before the next one takes memory.
+                    yield_now().await;
+                    while connections.try_join_next().is_some() {}
+                }
                 Err(error) => {
                     tracing::warn!("cannot accept a connection request: {error}");
                     // Out of file descriptors: trying again at once would only burn time.
@@ -240,22 +297,20 @@ async fn accept(socket: TcpListener, door: Arc<Door>) {
     }
 }
 
-fn admit(stream: TcpStream, door: &Arc<Door>, connections: &mut JoinSet<()>) {
+fn admit(stream: TcpStream, from: IpAddr, door: &Arc<Door>, connections: &mut JoinSet<()>) {
     let mut waiting = door.waiting();
     while waiting.connections.len() >= limits::REQUEST_CONNECTIONS {
-        if let Some((_, oldest)) = waiting.connections.pop_front() {
-            oldest.abort();
-        }
+        waiting.make_room();
     }
     let id = waiting.next;
     waiting.next += 1;
-    let task = connections.spawn(serve(stream, id, Arc::clone(door)));
-    waiting.connections.push_back((id, task));
+    let task = connections.spawn(serve(stream, from, id, Arc::clone(door)));
+    waiting.connections.push_back(Unproven { id, from, task });
 }
 
-async fn serve(stream: TcpStream, id: u64, door: Arc<Door>) {
+async fn serve(stream: TcpStream, from: IpAddr, id: u64, door: Arc<Door>) {
     let service = service_fn(|request: Request<Incoming>| {
-        let response = respond(&door, id, &request);
+        let response = respond(&door, from, id, &request);
         async move { Ok::<_, std::convert::Infallible>(response) }
     });
     let connection = http1::Builder::new()
@@ -269,8 +324,8 @@ async fn serve(stream: TcpStream, id: u64, door: Arc<Door>) {
     door.leave(id);
 }
 
-fn respond(door: &Door, id: u64, request: &Request<Incoming>) -> Response<Empty<Bytes>> {
-    let answer = door.gate.answer(request.method(), request.uri(), request.headers());
+fn respond(door: &Door, from: IpAddr, id: u64, request: &Request<Incoming>) -> Response<Empty<Bytes>> {
+    let answer = door.gate.answer(from, request.method(), request.uri(), request.headers());
     if answer.accepted {
         door.leave(id);
     }

@@ -11,7 +11,7 @@ mod stream;
 use std::{cell::RefCell, error::Error, fmt, io, rc::Rc, sync::Arc};
 
 use rustls::{
-    CertificateError, ClientConfig, RootCertStore,
+    AlertDescription, CertificateError, ClientConfig, PeerIncompatible, RootCertStore,
     client::Resumption,
     crypto::{CryptoProvider, ring},
     pki_types::{ServerName, UnixTime},
@@ -181,6 +181,11 @@ fn failure(error: &io::Error, attempt: Attempt) -> Failure {
         rustls::Error::InvalidCertificate(CertificateError::UnknownIssuer) => {
             "; its authority is not trusted here, or the server does not send the certificates between"
         }
+        rustls::Error::AlertReceived(AlertDescription::ProtocolVersion)
+        | rustls::Error::PeerIncompatible(
+            PeerIncompatible::ServerTlsVersionIsDisabledByOurConfig
+            | PeerIncompatible::ServerDoesNotSupportTls12Or13,
+        ) => "; the server must speak TLS 1.2 or 1.3",
         rustls::Error::InvalidMessage(_) => "; is it a port for clear text?",
         _ => "",
     };

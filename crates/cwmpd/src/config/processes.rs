@@ -28,6 +28,14 @@ impl Config {
         let name = &self.protocol_user;
         let one = |because: &str| Ok(Processes::One { because: because.to_owned() });
         let root = geteuid().is_root();
+        if self.path.namespace.is_some() && self.single_process != Some(true) {
+            // Each socket is made by a thread that enters it, which takes privileges.
+            let why = "management_namespace can be entered by a program with privileges alone";
+            return match self.single_process {
+                Some(_) => Err(format!("single_process = false: {why}")),
+                None => one(why),
+            };
+        }
         match self.single_process {
             Some(true) => return one("single_process is true"),
             Some(false) if !root => return Ok(Processes::Two { user: None }),

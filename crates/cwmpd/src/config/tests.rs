@@ -1,7 +1,9 @@
 use std::fs;
 
+use cwmp_core::settings::Secret;
 use cwmp_platform::settings::Settings;
 use cwmp_store::durable::RealFiles;
+use cwmp_transport::ProxyConfig;
 use tempfile::TempDir;
 
 use super::*;
@@ -35,6 +37,7 @@ fn an_empty_section_gives_the_defaults() {
         sandbox: false,
         connection_request: Listen {
             addresses: vec!["0.0.0.0".parse().unwrap(), "::".parse().unwrap()],
+            interface: Interface::OfPath,
             port: 7547,
             path: None,
             host: None,
@@ -42,6 +45,7 @@ fn an_empty_section_gives_the_defaults() {
         acs_reply_timeout: Duration::from_secs(60),
         confirm_ms: 600_000,
         basic_without_tls: true,
+        path: PathConfig::default(),
         tls: TlsFiles::default(),
         trace_file: None,
         trace_bytes: 1 << 20,
@@ -68,6 +72,7 @@ fn every_setting_is_read() {
         sandbox: true,
         connection_request: Listen {
             addresses: vec!["127.0.0.1".parse().unwrap(), "::1".parse().unwrap()],
+            interface: Interface::OfPath,
             port: 0,
             path: Some("/".into()),
             host: Some("cpe.example".into()),
@@ -75,6 +80,7 @@ fn every_setting_is_read() {
         acs_reply_timeout: Duration::from_secs(30),
         confirm_ms: 0,
         basic_without_tls: false,
+        path: PathConfig::default(),
         tls: TlsFiles::default(),
         trace_file: None,
         trace_bytes: 1 << 20,
@@ -113,6 +119,20 @@ fn a_wrong_value_is_named_with_file_section_key_and_what_would_be_right() {
         ("connection_request_host", "user@host", "a host name"),
         ("acs_reply_timeout", "29", "a number from 30 to 3600"),
         ("basic_without_tls", "", "true or false"),
+        ("management_interface", "eth0/1", "the name of a network device"),
+        ("management_interface", "a-name-too-long0", "the name of a network device"),
+        ("management_namespace", "a b", "the name of a network namespace"),
+        ("management_namespace", "run/netns/a", "absolute path"),
+        ("management_namespace", "..", "the name of a network namespace"),
+        ("resolvers", "dns.example", "1 to 4 IP addresses"),
+        ("resolvers", "192.0.2.1:0", "1 to 4 IP addresses"),
+        ("resolvers", &["::1"; 5].join(","), "1 to 4 IP addresses"),
+        ("proxy", "https://proxy:3128", "http://HOST:PORT"),
+        ("proxy", "proxy:3128", "http://HOST:PORT"),
+        ("proxy", "http://proxy/path", "http://HOST:PORT"),
+        ("proxy", "http://user:secret@proxy/", "http://HOST:PORT"),
+        ("proxy_password", "\"a\nb\"", "without control characters"),
+        ("connection_request_interface", "eth 0", "the name of a network device"),
         ("prozone", "memory", "none, file or pstore"),
         ("prozone", "file", "file only with prozone_path"),
         ("prozone_path", "dev/mem", "an absolute path"),
@@ -267,4 +287,40 @@ fn wrong_settings_of_https_are_refused() {
             "{problems:?}"
         );
     }
+}
+
+#[test]
+fn the_management_path_is_read() {
+    let text = "management_interface=eth0.7\nmanagement_namespace=mgmt\nresolvers=192.0.2.53, [2001:db8::53]:5353, ::1\n\
+        proxy=http://[2001:db8::1]:3128\nproxy_username=box\nproxy_password=secret\nconnection_request_interface=br-lan\n";
+    let (config, _) = load(text).unwrap();
+    let proxy = ProxyConfig {
+        host: "2001:db8::1".into(),
+        port: 3128,
+        username: "box".into(),
+        password: Secret("secret".into()),
+    };
+    let expected = PathConfig {
+        interface: Some("eth0.7".into()),
+        namespace: Some("/run/netns/mgmt".into()),
+        resolvers: ["192.0.2.53:53", "[2001:db8::53]:5353", "[::1]:53"]
+            .map(|text| text.parse().unwrap())
+            .to_vec(),
+        proxy: Some(proxy),
+    };
+    assert_eq!(config.path, expected);
+    assert!(!format!("{config:?}").contains("secret"));
+    assert_eq!(config.connection_request.interface, Interface::Named("br-lan".into()));
+
+    let (config, _) = load("management_namespace=/proc/1/ns/net\nproxy=http://proxy\n").unwrap();
+    assert_eq!(config.path.namespace, Some("/proc/1/ns/net".into()));
+    assert_eq!(config.path.proxy.unwrap().port, 80);
+
+    // The empty text takes back what a lower file says.
+    let factory =
+        "[cwmpd]\nmanagement_interface=eth0\nmanagement_namespace=a\nresolvers=::1\nproxy=http://proxy\n";
+    let user = "[cwmpd]\nmanagement_interface=\nmanagement_namespace=\nresolvers=\nproxy=\nconnection_request_interface=\n";
+    let (_dir, layers) = layers(factory, user);
+    let (config, _) = Config::load(&layers).unwrap();
+    assert_eq!((config.path, config.connection_request.interface), (PathConfig::default(), Interface::Any));
 }

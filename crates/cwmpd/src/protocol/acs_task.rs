@@ -4,14 +4,10 @@
 //! its network has changed, such a connection is given up at once rather than after the wait for a reply, so that the next
 //! session begins with the address that the box has now.
 
-use std::{
-    io,
-    net::{SocketAddr, UdpSocket},
-    rc::Rc,
-};
+use std::{net::IpAddr, rc::Rc};
 
 use cwmp_core::io::{AcsTarget, Body, Input, NetError};
-use cwmp_transport::{AcsClient, PostBody};
+use cwmp_transport::{AcsClient, ManagementPath, PostBody};
 use tokio::sync::{Notify, mpsc};
 
 use super::box_side::BoxSide;
@@ -26,13 +22,14 @@ pub(crate) enum Step {
 /// What the driver must know of the connection, beside the inputs of the agent.
 pub(crate) enum Note {
     /// The session runs over this address of the box.
-    LocalAddress(std::net::IpAddr),
+    LocalAddress(IpAddr),
 }
 
 /// Takes steps until the sender is gone; then closes. `changes` is notified when the network of the box has changed.
 pub(crate) async fn run(
     mut client: AcsClient,
     side: BoxSide,
+    path: ManagementPath,
     changes: Rc<Notify>,
     mut steps: mpsc::UnboundedReceiver<Step>,
     inputs: mpsc::UnboundedSender<Input>,
@@ -50,7 +47,7 @@ pub(crate) async fn run(
                 Err(error) => Input::SessionLost(error),
             },
             Step::Post(body) => {
-                let address = client.local_addr();
+                let address = client.local_addr().map(|local| local.ip());
                 // Whatever was sent before that stays sent: the ACS may take in an answer of which it cannot say so.
                 let post = async {
                     let body = match body {
@@ -62,7 +59,7 @@ pub(crate) async fn run(
                 };
                 let posted = tokio::select! {
                     posted = post => posted,
-                    error = address_gone(address, &changes) => Err(error),
+                    error = address_gone(address, &path, &changes) => Err(error),
                 };
                 match posted {
                     Ok(reply) => Input::Reply(reply),
@@ -82,21 +79,15 @@ pub(crate) async fn run(
 }
 
 /// Waits until the box no longer has this address.
-async fn address_gone(address: Option<SocketAddr>, changes: &Notify) -> NetError {
+async fn address_gone(address: Option<IpAddr>, path: &ManagementPath, changes: &Notify) -> NetError {
     let Some(address) = address else { return std::future::pending().await };
     loop {
         // A change that came before, while nothing was posted, counts.
         changes.notified().await;
-        if !is_own(address) {
-            return NetError::Broken(format!("the box no longer has the address {}", address.ip()));
+        if !path.has_address(address).await {
+            return NetError::Broken(format!("the box no longer has the address {address}"));
         }
     }
-}
-
-/// Whether the kernel lets a socket have this address. In doubt it does.
-fn is_own(mut address: SocketAddr) -> bool {
-    address.set_port(0);
-    !UdpSocket::bind(address).is_err_and(|error| error.kind() == io::ErrorKind::AddrNotAvailable)
 }
 
 #[cfg(test)]
@@ -108,17 +99,17 @@ mod tests {
     #[tokio::test(start_paused = true)]
     async fn an_address_is_looked_for_when_the_network_has_changed() {
         // One for documentation, and one that is always there.
-        let (gone, own) = ("192.0.2.1:7547".parse().unwrap(), "127.0.0.1:7547".parse().unwrap());
-        let changes = Notify::new();
+        let (gone, own) = ("192.0.2.1".parse().unwrap(), "127.0.0.1".parse().unwrap());
+        let (path, changes) = (ManagementPath::default(), Notify::new());
         let hour = Duration::from_secs(3600);
-        let waited = tokio::time::timeout(hour, address_gone(Some(gone), &changes)).await;
+        let waited = tokio::time::timeout(hour, address_gone(Some(gone), &path, &changes)).await;
         assert!(waited.is_err(), "nothing has changed");
         changes.notify_one();
-        let error = address_gone(Some(gone), &changes).await;
+        let error = address_gone(Some(gone), &path, &changes).await;
         assert_eq!(error, NetError::Broken("the box no longer has the address 192.0.2.1".to_owned()));
         for here in [Some(own), None] {
             changes.notify_one();
-            assert!(tokio::time::timeout(hour, address_gone(here, &changes)).await.is_err());
+            assert!(tokio::time::timeout(hour, address_gone(here, &path, &changes)).await.is_err());
         }
     }
 }

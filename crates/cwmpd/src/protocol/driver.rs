@@ -13,7 +13,7 @@ use cwmp_core::{
     time::Now,
 };
 use cwmp_transport::{
-    AcsClient, ClientConfig, Tls, TlsConfig,
+    AcsClient, ClientConfig, ManagementPath, Tls, TlsConfig,
     files::{FileClient, FileConfig},
 };
 use tokio::sync::{Notify, mpsc};
@@ -40,7 +40,9 @@ const IDLE_EVERY: Duration = Duration::from_secs(30);
 /// Runs the agent until the box is gone.
 pub(crate) async fn run(begin: Begin, end: ProtocolEnd) {
     let ProtocolEnd { send: up, hear: mut from_box } = end;
-    let Begin { start, synchronised, listen, acs_reply_timeout, basic_without_tls, pins, traced, .. } = begin;
+    let Begin {
+        start, synchronised, listen, path, acs_reply_timeout, basic_without_tls, pins, traced, ..
+    } = begin;
     let (inputs, mut incoming) = mpsc::unbounded_channel();
     let (notes, mut noted) = mpsc::unbounded_channel();
     let (steps, to_acs) = mpsc::unbounded_channel();
@@ -51,15 +53,19 @@ pub(crate) async fn run(begin: Begin, end: ProtocolEnd) {
     let date = Rc::new(move || clock::now(known.get()).wall);
     let config = TlsConfig { ca_file: None, client: None, pins, date };
     let tls = Tls::with_files(config, Rc::new(side.clone()));
+    let path = ManagementPath::new(path);
     let client = AcsClient::new(ClientConfig {
         reply_timeout: acs_reply_timeout,
         basic_without_tls,
         tls: tls.clone(),
+        path: path.clone(),
         ..ClientConfig::default()
     });
-    let files = FileClient::new(FileConfig { basic_without_tls, tls, ..FileConfig::default() });
+    let files =
+        FileClient::new(FileConfig { basic_without_tls, tls, path: path.clone(), ..FileConfig::default() });
     let network = Rc::new(Notify::new());
-    let acs = acs_task::run(client, side.clone(), Rc::clone(&network), to_acs, inputs.clone(), notes);
+    let acs =
+        acs_task::run(client, side.clone(), path.clone(), Rc::clone(&network), to_acs, inputs.clone(), notes);
     let acs = tokio::task::spawn_local(acs);
     let mut driver = Driver {
         agent: Agent::new(),
@@ -67,10 +73,11 @@ pub(crate) async fn run(begin: Begin, end: ProtocolEnd) {
         transfers: Transfers::new(files, side.clone()),
         idle_asked: None,
         steps,
-        listener: Listener::new(listen, side.clone(), inputs.clone()),
+        listener: Listener::new(listen, path.clone(), side.clone(), inputs.clone()),
         side,
         inputs,
         network,
+        path,
         trace: traced.then(trace::Recorder::default),
     };
     driver.handle(Input::Started(start));
@@ -79,7 +86,7 @@ pub(crate) async fn run(begin: Begin, end: ProtocolEnd) {
         tokio::select! {
             Some(input) = incoming.recv() => driver.handle(input),
             Some(Note::LocalAddress(address)) = noted.recv() => {
-                driver.listener.door().local_address(address, true);
+                driver.listener.door().local_address(address);
             }
             down = from_box.hear() => match down {
                 Some(down) => driver.hear(down),
@@ -103,6 +110,7 @@ struct Driver {
     side: BoxSide,
     inputs: mpsc::UnboundedSender<Input>,
     network: Rc<Notify>,
+    path: ManagementPath,
     trace: Option<trace::Recorder>,
 }
 
@@ -122,7 +130,10 @@ impl Driver {
         match down {
             Down::Input(input) => self.handle(input),
             Down::Clock(synchronised) => self.synchronised.set(synchronised),
-            Down::NetworkChanged => self.network.notify_one(),
+            Down::NetworkChanged => {
+                self.network.notify_one();
+                self.listener.network_changed();
+            }
             Down::Order(number, order) => self.order(number, order),
             Down::Cancel(number) => self.transfers.cancel(number),
             Down::Return(number, answer) => self.side.answered(number, answer),
@@ -218,7 +229,7 @@ impl Driver {
             Effect::Post(body) => self.step(Step::Post(body)),
             Effect::CloseSession => self.step(Step::Close),
             Effect::SendDatagram(datagram) => {
-                tokio::task::spawn_local(datagram::send(datagram));
+                tokio::task::spawn_local(datagram::send(self.path.clone(), datagram));
             }
             Effect::Listen(settings) => self.listener.listen(settings),
             Effect::Trace(record) => log(&record),

@@ -13,9 +13,9 @@ use cwmp_core::{
     settings::ConnectionRequestSettings,
     url::HttpUrl,
 };
-use cwmp_transport::{ConnectionRequestListener, ListenerConfig, local_address_towards};
+use cwmp_transport::{ConnectionRequestListener, ListenerConfig, ManagementPath};
 use tokio::{
-    sync::{mpsc, watch},
+    sync::{Notify, mpsc, watch},
     task::JoinHandle,
 };
 
@@ -40,10 +40,13 @@ pub(crate) struct Listener {
 /// What is known of the door.
 pub(crate) struct Door {
     config: Listen,
+    way: ManagementPath,
     side: BoxSide,
     inputs: mpsc::UnboundedSender<Input>,
     port: Cell<Option<u16>>,
     address: Cell<Option<IpAddr>>,
+    /// The network of the box may have changed.
+    network: Notify,
     /// False from the order to listen until the first attempt is over.
     settled: watch::Sender<bool>,
 }
@@ -56,10 +59,23 @@ impl Drop for Listener {
 
 impl Listener {
     /// A closed door. Must be made inside a LocalSet.
-    pub(crate) fn new(config: Listen, side: BoxSide, inputs: mpsc::UnboundedSender<Input>) -> Self {
+    pub(crate) fn new(
+        config: Listen,
+        way: ManagementPath,
+        side: BoxSide,
+        inputs: mpsc::UnboundedSender<Input>,
+    ) -> Self {
         let (port, address) = (Cell::new(None), Cell::new(None));
-        let settled = watch::Sender::new(true);
-        let door = Rc::new(Door { config, side, inputs, port, address, settled });
+        let door = Rc::new(Door {
+            config,
+            way,
+            side,
+            inputs,
+            port,
+            address,
+            network: Notify::new(),
+            settled: watch::Sender::new(true),
+        });
         let (wanted, changes) = watch::channel(None);
         let keeper = Rc::clone(&door);
         let task = tokio::task::spawn_local(async move { keeper.keep(changes).await });
@@ -68,6 +84,11 @@ impl Listener {
 
     pub(crate) fn door(&self) -> Rc<Door> {
         Rc::clone(&self.door)
+    }
+
+    /// The network of the box may have changed: a device to listen on may have come, or come back as another one.
+    pub(crate) fn network_changed(&self) {
+        self.door.network.notify_one();
     }
 
     /// Opens the door with these credentials, or closes it. A door that is open stays open when they change.
@@ -90,24 +111,32 @@ impl Door {
             let Some(listener) = self.open(&mut wanted, &sink).await else { continue };
             let port = listener.local_addrs().first().map(SocketAddr::port);
             self.leads_to(port);
-            loop {
+            let is_closed = loop {
                 tokio::select! {
                     biased;
                     Some(via) = requests.recv() => {
                         self.inputs.send(Input::ConnectionRequest(via)).ok();
                     }
                     Ok(()) = wanted.changed() => {
-                        let Some(settings) = wanted.borrow_and_update().clone() else { break };
+                        let Some(settings) = wanted.borrow_and_update().clone() else { break true };
                         if let Err(error) = listener.set_credentials(settings.username, settings.password) {
                             tracing::error!("{error}");
                         }
                         // It may have been closed and opened again before this was heard of.
                         self.leads_to(port);
                     }
+                    () = self.network.notified() => {
+                        if !listener.is_on_its_device() {
+                            tracing::info!("the network device for connection requests is another one: listening anew");
+                            break false;
+                        }
+                    }
                     else => return,
                 }
+            };
+            if is_closed {
+                self.leads_to(None);
             }
-            self.leads_to(None);
             // Its sockets are closed then: the same port can be bound again.
             listener.stop().await;
         }
@@ -124,15 +153,19 @@ impl Door {
             let bind =
                 self.config.addresses.iter().map(|ip| SocketAddr::new(*ip, self.config.port)).collect();
             let path = self.path().to_owned();
-            let config = ListenerConfig::new(bind, path, settings.username, settings.password, sink.clone());
+            let mut config =
+                ListenerConfig::new(bind, path, settings.username, settings.password, sink.clone());
+            (config.way, config.interface) = (self.way.clone(), self.config.interface.clone());
             match ConnectionRequestListener::start(config).await {
                 Ok(listener) => return Some(listener),
                 Err(error) => tracing::error!("{error}; next try in {} s", TRY_AGAIN.as_secs()),
             }
-            self.settled.send_replace(true);
-            // Other settings may do better.
-            if let Ok(Err(_)) = tokio::time::timeout(TRY_AGAIN, wanted.changed()).await {
-                return None;
+            self.leads_to(None);
+            // Other settings may do better, and so may another network.
+            tokio::select! {
+                changed = wanted.changed() => changed.ok()?,
+                () = self.network.notified() => {}
+                () = tokio::time::sleep(TRY_AGAIN) => {}
             }
         }
     }
@@ -142,16 +175,16 @@ impl Door {
     pub(crate) async fn settle(&self, towards: Option<HttpUrl>) {
         self.settled.subscribe().wait_for(|settled| *settled).await.ok();
         if let Some(url) = towards
-            && let Some(address) = local_address_towards(&url).await
+            && let Some(address) = self.way.local_address_towards(&url).await
         {
-            self.local_address(address, false);
+            self.local_address(address);
         }
     }
 
-    /// Takes note of the address that the ACS sees; a change is looked at at once or with the next Inform.
-    pub(crate) fn local_address(&self, address: IpAddr, look: bool) {
+    /// Takes note of the address that the ACS sees.
+    pub(crate) fn local_address(&self, address: IpAddr) {
         self.address.set(Some(address));
-        self.tell(look);
+        self.tell();
     }
 
     fn path(&self) -> &str {
@@ -161,13 +194,12 @@ impl Door {
     /// Takes note of the port that is open, if any; nobody has to wait for it any more.
     fn leads_to(&self, port: Option<u16>) {
         self.port.set(port);
-        self.tell(false);
+        self.tell();
         self.settled.send_replace(true);
     }
 
-    fn tell(&self, look: bool) {
-        let state = DoorState { port: self.port.get(), address: self.address.get(), look };
-        self.side.tell(Up::Door(state));
+    fn tell(&self) {
+        self.side.tell(Up::Door(DoorState { port: self.port.get(), address: self.address.get() }));
     }
 }
 
@@ -179,6 +211,7 @@ mod tests {
         digest::{Challenge, Credentials},
         settings::Secret,
     };
+    use cwmp_transport::path::Interface;
     use tokio::{
         io::{AsyncReadExt, AsyncWriteExt},
         net::{TcpListener, TcpStream},
@@ -203,12 +236,13 @@ mod tests {
             let (inputs, incoming) = mpsc::unbounded_channel();
             let config = Listen {
                 addresses: vec![address.ip()],
+                interface: Interface::OfPath,
                 port: address.port(),
                 path: Some("/".into()),
                 host: Some("box".into()),
             };
             let (up, told) = mpsc::unbounded_channel();
-            let listener = Listener::new(config, BoxSide::new(up), inputs);
+            let listener = Listener::new(config, ManagementPath::default(), BoxSide::new(up), inputs);
             Self { listener, incoming, told, port: None, address }
         }
 

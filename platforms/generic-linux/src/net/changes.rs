@@ -6,7 +6,7 @@ use async_trait::async_trait;
 use cwmp_platform::Changes;
 use nix::{
     errno::Errno,
-    sys::socket::{MsgFlags, SockFlag, recv},
+    sys::socket::{MsgFlags, SockFlag, SockProtocol, recv},
 };
 use tokio::{io::Interest, net::UnixDatagram};
 
@@ -29,7 +29,7 @@ impl NetworkChanges {
     /// Listens from now on.
     pub(crate) fn new() -> io::Result<Self> {
         let groups = LINK | IPV4_ADDRESS | IPV4_ROUTE | IPV6_ADDRESS | IPV6_ROUTE;
-        let socket = netlink::open(SockFlag::SOCK_NONBLOCK, groups)?;
+        let socket = netlink::open(SockProtocol::NetlinkRoute, SockFlag::SOCK_NONBLOCK, groups)?;
         Ok(Self { socket: UnixDatagram::from_std(socket.into())? })
     }
 }

@@ -8,11 +8,15 @@ mod address;
 mod link;
 mod neighbour;
 mod route;
+mod wifi;
 
 pub(crate) use address::{Address, AddressOrigin};
-pub(crate) use link::{BridgeFacts, Link, LinkKind, OperState, PortFacts};
+pub(crate) use link::{BridgeFacts, Link, LinkKind, OperState, PortFacts, Stats};
 pub(crate) use neighbour::{Neighbour, Station};
 pub(crate) use route::{Hop, Route, RouteKind};
+#[cfg(test)]
+pub(crate) use wifi::Rate;
+pub(crate) use wifi::{Band, BandName, Channel, Client, Interface, Radio, Role, Standard, Width, Wifi};
 
 /// The index of a network device; it changes with each boot.
 pub(crate) type Index = u32;
@@ -33,6 +37,8 @@ pub(crate) trait Kernel {
     fn neighbours(&self) -> Result<Vec<Neighbour>, String>;
     /// Behind which port of a bridge a host is.
     fn stations(&self) -> Result<Vec<Station>, String>;
+    /// Radios and wireless interfaces, in `detail` with clients, noise and country.
+    fn wifi(&self, detail: bool) -> Result<Wifi, String>;
 }
 
 /// The kernel that this program runs on, in the network namespace that it was started in.
@@ -61,6 +67,10 @@ impl Kernel for Netlink {
             *family = AF_BRIDGE;
         }
         dump("bridges' hosts", 30, &fixed, neighbour::parse_station)
+    }
+
+    fn wifi(&self, detail: bool) -> Result<Wifi, String> {
+        wifi::ask(detail)
     }
 }
 

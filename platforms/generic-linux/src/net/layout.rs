@@ -3,17 +3,18 @@
 //! ```text
 //! IP.Interface -> Ethernet.VLANTermination -> Ethernet.Link -> Ethernet.Interface
 //!                                             Ethernet.Link -> Bridging.Bridge.Port (management) -> Bridging.Bridge.Port
+//!                                             Ethernet.Link -> WiFi.SSID -> WiFi.Radio
 //! ```
 //!
 //! A device that carries addresses is an IP.Interface; one with Ethernet frames that is no VLAN is an Ethernet.Link below
-//! it, and one that is a port an Ethernet.Interface below that. A port of a bridge has no IP.Interface. Wireless devices
-//! end at their Link: what lies below belongs to WiFi.
+//! it, and one that is a port an Ethernet.Interface below that. A port of a bridge has no IP.Interface. Where
+//! Ethernet.Interface stands, a wireless device has a WiFi.SSID, if it serves or uses a network.
 
 use std::collections::HashMap;
 
 use cwmp_platform::instances::InstanceNumbers;
 
-use super::kernel::{Index, Link, LinkKind};
+use super::kernel::{Index, Link, LinkKind, Radio, Role, Wifi};
 use crate::files::Root;
 
 /// Most devices that the tree shows; those that came last are left out.
@@ -28,6 +29,8 @@ pub(crate) const ETHERNET_INTERFACE: &str = "Device.Ethernet.Interface.";
 pub(crate) const ETHERNET_LINK: &str = "Device.Ethernet.Link.";
 pub(crate) const VLAN_TERMINATION: &str = "Device.Ethernet.VLANTermination.";
 pub(crate) const IP_INTERFACE: &str = "Device.IP.Interface.";
+pub(crate) const RADIO: &str = "Device.WiFi.Radio.";
+pub(crate) const SSID: &str = "Device.WiFi.SSID.";
 pub(crate) const BRIDGE: &str = "Device.Bridging.Bridge.";
 
 /// A row of a table and its device.
@@ -37,6 +40,12 @@ pub(crate) struct Row<'l> {
     pub(crate) link: &'l Link,
     /// Paths of what lies below.
     pub(crate) lower: Vec<String>,
+}
+
+/// A row of Device.WiFi.Radio; it is no network device.
+pub(crate) struct RadioRow<'l> {
+    pub(crate) path: String,
+    pub(crate) radio: &'l Radio,
 }
 
 /// A bridge and its ports; the first one is the management port, which stands for the bridge itself.
@@ -53,10 +62,12 @@ pub(crate) struct Layout<'l> {
     pub(crate) vlans: Vec<Row<'l>>,
     pub(crate) ip: Vec<Row<'l>>,
     pub(crate) bridges: Vec<BridgeRow<'l>>,
+    pub(crate) radios: Vec<RadioRow<'l>>,
+    pub(crate) ssids: Vec<Row<'l>>,
 }
 
 impl<'l> Layout<'l> {
-    pub(crate) fn new(links: &'l [Link], numbers: &InstanceNumbers, root: &Root) -> Self {
+    pub(crate) fn new(links: &'l [Link], wifi: &'l Wifi, numbers: &InstanceNumbers, root: &Root) -> Self {
         let links = || links.iter().take(DEVICES);
         let is_vlan_base = |link: &Link| {
             links().any(|other| matches!(other.kind, LinkKind::Vlan { on, .. } if on == Some(link.index)))
@@ -71,6 +82,10 @@ impl<'l> Layout<'l> {
         let ethernet = rows(ETHERNET_INTERFACE, &|link| {
             link.is_ethernet && link.kind == LinkKind::Port && !is_wireless(root, &link.name)
         });
+        let serves = |link: &Link| {
+            wifi.interfaces.iter().find(|one| one.index == link.index && one.role != Role::Helper)
+        };
+        let mut ssids = rows(SSID, &|link| serves(link).is_some());
         let mut vlans = rows(VLAN_TERMINATION, &is_vlan);
         let mut l2 = rows(ETHERNET_LINK, &|link| {
             link.is_ethernet && !is_vlan(link) && !is_fallback(link) && (!link.enslaved || is_vlan_base(link))
@@ -87,7 +102,19 @@ impl<'l> Layout<'l> {
             })
             .collect();
 
-        let by_ethernet = index(&ethernet);
+        let given = numbers.assign(RADIO, wifi.radios.iter().map(|radio| radio.name.as_str()), REMEMBERED);
+        let radios = wifi.radios.iter().zip(given);
+        let radios: Vec<RadioRow<'l>> = radios
+            .filter_map(|(radio, number)| Some(RadioRow { path: format!("{RADIO}{}", number?), radio }))
+            .collect();
+        for row in &mut ssids {
+            let radio = serves(row.link)
+                .and_then(|interface| radios.iter().find(|row| row.radio.index == interface.radio));
+            row.lower.extend(radio.map(|radio| radio.path.clone()));
+        }
+
+        let mut by_ethernet = index(&ethernet);
+        by_ethernet.extend(index(&ssids));
         let by_vlan = index(&vlans);
         let by_link = index(&l2);
         let path = |by: &HashMap<Index, String>, of: Option<Index>| of.and_then(|of| by.get(&of)).cloned();
@@ -128,7 +155,7 @@ impl<'l> Layout<'l> {
             let index = Some(row.link.index);
             row.lower.extend(path(&by_vlan, index).or(path(&by_link, index)));
         }
-        Self { ethernet, links: l2, vlans, ip, bridges }
+        Self { ethernet, links: l2, vlans, ip, bridges, radios, ssids }
     }
 
     /// Path of the IP.Interface of a device.
@@ -139,12 +166,20 @@ impl<'l> Layout<'l> {
     /// Everything that lies on something.
     pub(crate) fn rows(&self) -> impl Iterator<Item = &Row<'l>> {
         let ports = self.bridges.iter().flat_map(|bridge| &bridge.ports);
-        self.ip.iter().chain(&self.vlans).chain(&self.links).chain(ports).chain(&self.ethernet)
+        self.ip
+            .iter()
+            .chain(&self.vlans)
+            .chain(&self.links)
+            .chain(ports)
+            .chain(&self.ethernet)
+            .chain(&self.ssids)
     }
 
-    /// Path of the one Ethernet.Interface through which all frames of a device go; `None` where there is none, or several.
+    /// Path of the one Ethernet.Interface or Radio through which all frames of a device go; `None` where there is none, or
+    /// several.
     pub(crate) fn port_below(&self, index: Index) -> Option<&str> {
-        let mut ports = self.below(index).into_iter().filter(|path| path.starts_with(ETHERNET_INTERFACE));
+        let is_port = |path: &&str| [ETHERNET_INTERFACE, RADIO].iter().any(|table| path.starts_with(table));
+        let mut ports = self.below(index).into_iter().filter(is_port);
         ports.next().filter(|_| ports.next().is_none())
     }
 

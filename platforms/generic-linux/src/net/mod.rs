@@ -31,17 +31,18 @@ mod netlink;
 mod routing;
 mod rows;
 mod stack;
+mod wifi;
 
 #[cfg(test)]
 mod tests;
 
 pub(crate) use changes::NetworkChanges;
 
-use kernel::{Address, Index, Kernel, Link, Netlink, Route};
-use layout::{ETHERNET_INTERFACE, ETHERNET_LINK, IP_INTERFACE, Layout, VLAN_TERMINATION};
+use kernel::{Address, Index, Kernel, Link, Netlink, Route, Wifi};
+use layout::{ETHERNET_INTERFACE, ETHERNET_LINK, IP_INTERFACE, Layout, SSID, VLAN_TERMINATION};
 use moment::Moment;
 
-const OBJECTS: [&str; 27] = [
+const OBJECTS: [&str; 38] = [
     "Device.Bridging.Bridge.{i}.",
     "Device.Bridging.Bridge.{i}.Port.{i}.",
     "Device.Bridging.Bridge.{i}.Port.{i}.Stats.",
@@ -69,6 +70,17 @@ const OBJECTS: [&str; 27] = [
     "Device.Routing.Router.{i}.",
     "Device.Routing.Router.{i}.IPv4Forwarding.{i}.",
     "Device.Routing.Router.{i}.IPv6Forwarding.{i}.",
+    "Device.WiFi.",
+    "Device.WiFi.AccessPoint.{i}.",
+    "Device.WiFi.AccessPoint.{i}.AssociatedDevice.{i}.",
+    "Device.WiFi.AccessPoint.{i}.AssociatedDevice.{i}.Stats.",
+    "Device.WiFi.EndPoint.{i}.",
+    "Device.WiFi.EndPoint.{i}.Profile.{i}.",
+    "Device.WiFi.EndPoint.{i}.Stats.",
+    "Device.WiFi.Radio.{i}.",
+    "Device.WiFi.Radio.{i}.Stats.",
+    "Device.WiFi.SSID.{i}.",
+    "Device.WiFi.SSID.{i}.Stats.",
 ];
 
 /// Answers for the network.
@@ -84,6 +96,7 @@ pub(crate) struct View<'v> {
     root: &'v Root,
     numbers: &'v InstanceNumbers,
     links: &'v [Link],
+    wifi: &'v Wifi,
     layout: Layout<'v>,
     addresses: Vec<Address>,
     routes: Vec<Route>,
@@ -115,6 +128,11 @@ fn default_way(routes: &[Route]) -> Option<DefaultWay> {
     ways.min_by_key(|(preference, _)| *preference).map(|(_, way)| way)
 }
 
+/// Most boxes have none, and then nothing is asked for.
+fn has_radios(root: &Root) -> bool {
+    !root.names("sys/class/ieee80211").is_empty()
+}
+
 impl Network {
     pub(crate) fn new(shared: Rc<Shared>, numbers: Rc<InstanceNumbers>) -> Self {
         Self { shared, numbers, kernel: Box::new(Netlink), now: SystemTime::now }
@@ -124,7 +142,7 @@ impl Network {
     pub(crate) fn interface_name(&self, path: &str) -> Option<String> {
         let path = path.strip_suffix('.').unwrap_or(path);
         let (table, number) = path.rsplit_once('.')?;
-        let tables = [IP_INTERFACE, ETHERNET_INTERFACE, ETHERNET_LINK, VLAN_TERMINATION];
+        let tables = [IP_INTERFACE, ETHERNET_INTERFACE, ETHERNET_LINK, VLAN_TERMINATION, SSID];
         let table = tables.into_iter().find(|known| known.strip_suffix('.') == Some(table))?;
         let name = self.numbers.key(table, number.parse().ok()?)?;
         let links = self.kernel.links().ok()?;
@@ -168,11 +186,17 @@ impl ParameterSource for Network {
         let root = &self.shared.root;
         let now = (self.now)();
         let links = self.kernel.links().map_err(SourceError::new)?;
+        let of_wifi = wanted.touches("Device.WiFi.");
+        let wifi = match has_radios(root) {
+            true => self.kernel.wifi(of_wifi).map_err(SourceError::new)?,
+            false => Wifi::default(),
+        };
         let mut view = View {
             root,
             numbers: &self.numbers,
             links: &links,
-            layout: Layout::new(&links, &self.numbers, root),
+            wifi: &wifi,
+            layout: Layout::new(&links, &wifi, &self.numbers, root),
             addresses: Vec::new(),
             routes: Vec::new(),
             moment: Moment::now(now, clock::is_synchronised(root, &self.shared.options, now)),
@@ -182,7 +206,7 @@ impl ParameterSource for Network {
             view.addresses = self.kernel.addresses().map_err(SourceError::new)?;
         }
         // The side on which a port and a host are follows from the default route.
-        if hosts || wanted.touches(routing::ROUTING) || wanted.touches(ETHERNET_INTERFACE) {
+        if hosts || of_wifi || wanted.touches(routing::ROUTING) || wanted.touches(ETHERNET_INTERFACE) {
             view.routes = self.kernel.routes().map_err(SourceError::new)?;
         }
         let (mut neighbours, mut stations) = (Vec::new(), Vec::new());
@@ -199,6 +223,7 @@ impl ParameterSource for Network {
         ip::read(&view, wanted, out);
         stack::read(&view, wanted, out);
         routing::read(&view, wanted, out);
+        wifi::read(&view, wanted, out);
         // Before anybody sees them. A box whose disk is full answers all the same.
         if let Err(error) = self.numbers.keep().await {
             tracing::error!("new rows may have other numbers after a restart: {error}");

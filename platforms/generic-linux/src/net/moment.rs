@@ -17,6 +17,8 @@ pub(crate) struct Moment {
     wall: Option<i64>,
     /// Hundredths of a second since the boot, as the kernel counts them for addresses; it wraps.
     ticks: u32,
+    /// Thousandths of a second since the boot, suspended time included.
+    boot: i64,
 }
 
 impl Moment {
@@ -26,7 +28,10 @@ impl Moment {
         let ticks = clock_gettime(ClockId::CLOCK_MONOTONIC)
             .map_or(0, |time| time.tv_sec().wrapping_mul(100).wrapping_add(time.tv_nsec() / 10_000_000));
         // What does not fit wraps in the kernel too.
-        Self { wall, ticks: u32::try_from(i128::from(ticks).rem_euclid(1 << 32)).unwrap_or(0) }
+        let ticks = u32::try_from(i128::from(ticks).rem_euclid(1 << 32)).unwrap_or(0);
+        let boot = clock_gettime(ClockId::CLOCK_BOOTTIME)
+            .map_or(0, |time| time.tv_sec().saturating_mul(1000) + time.tv_nsec() / 1_000_000);
+        Self { wall, ticks, boot }
     }
 
     /// Seconds since the epoch; `None` while the clock is not synchronised.
@@ -47,6 +52,12 @@ impl Moment {
     pub(crate) fn end_of_ticks(self, left: Option<u32>) -> String {
         let Some(left) = left else { return NEVER.to_owned() };
         self.at(0, |wall| wall + i64::from(left) * 10)
+    }
+
+    /// When something was, in nanoseconds since the boot.
+    pub(crate) fn since_boot(self, nanoseconds: u64) -> String {
+        let at = i64::try_from(nanoseconds / 1_000_000).unwrap_or(i64::MAX);
+        self.at(0, |wall| wall.saturating_sub(self.boot.saturating_sub(at)))
     }
 
     fn at(self, left: u32, end: impl Fn(i64) -> i64) -> String {
@@ -74,7 +85,7 @@ mod tests {
             .map(|n: u32| {
                 let ticks = set_at + n * 7;
                 let left = 3600 - (ticks - set_at) / 100;
-                Moment { wall: Some(1_000_400 + i64::from(ticks) * 10), ticks }.end(left, set_at)
+                Moment { wall: Some(1_000_400 + i64::from(ticks) * 10), ticks, boot: 0 }.end(left, set_at)
             })
             .collect();
         assert_eq!(ends.into_iter().collect::<Vec<_>>(), ["1970-01-01T01:16:48Z"]);
@@ -82,15 +93,24 @@ mod tests {
 
     #[test]
     fn for_ever_and_unknown_have_dates_of_their_own() {
-        let set = Moment { wall: Some(0), ticks: 5 };
+        let set = Moment { wall: Some(0), ticks: 5, boot: 0 };
         assert_eq!(set.end(u32::MAX, 0), NEVER);
         assert_eq!(set.end_of_ticks(None), NEVER);
         assert_eq!(set.end_of_ticks(Some(1040)), "1970-01-01T00:00:10Z");
-        let unset = Moment { wall: None, ticks: 5 };
+        let unset = Moment { wall: None, ticks: 5, boot: 0 };
         assert_eq!(unset.end(60, 0), UNKNOWN);
         assert_eq!(unset.end(u32::MAX, 0), NEVER);
         // The counter wraps after 497 days.
-        let wrapped = Moment { wall: Some(1000), ticks: 50 };
+        let wrapped = Moment { wall: Some(1000), ticks: 50, boot: 0 };
         assert_eq!(wrapped.end(60, u32::MAX - 49), "1970-01-01T00:01:01Z");
+    }
+
+    #[test]
+    fn what_was_since_the_boot_has_a_date() {
+        let moment = Moment { wall: Some(100_000), ticks: 0, boot: 60_000 };
+        assert_eq!(moment.since_boot(20_000_000_000), "1970-01-01T00:01:00Z");
+        assert_eq!(Moment { wall: None, ..moment }.since_boot(1), UNKNOWN);
+        // More than the model has dates for is no panic.
+        moment.since_boot(u64::MAX);
     }
 }

@@ -28,6 +28,8 @@ pub(crate) const MESSAGES: usize = 16 * 1024;
 const TRIES: u32 = 3;
 /// The kernel answers a dump at once; this is for one that does not, in seconds.
 const PATIENCE: i64 = 5;
+/// The kernel was built without, or knows of none.
+const NONE: [Errno; 3] = [Errno::EOPNOTSUPP, Errno::ENOENT, Errno::ENODEV];
 /// nlmsghdr.
 const HEADER: usize = 16;
 
@@ -38,19 +40,31 @@ const NLMSG_ERROR: u16 = 2;
 const NLMSG_DONE: u16 = 3;
 const NLMSG_OVERRUN: u16 = 4;
 
-/// Opens a socket for rtnetlink messages of the kernel, and of nobody else.
-pub(crate) fn open(flags: SockFlag, groups: u32) -> io::Result<OwnedFd> {
+/// A question to the kernel.
+pub(crate) struct Request<'a> {
+    /// Who answers: rtnetlink or generic netlink.
+    pub(crate) protocol: SockProtocol,
+    /// Number of the request, or of the family of generic netlink.
+    pub(crate) kind: u16,
+    /// Whether a list is asked for, and not a single answer.
+    pub(crate) list: bool,
+    /// The fixed part of the message, and attributes.
+    pub(crate) payload: &'a [u8],
+}
+
+/// Opens a socket for messages of the kernel, and of nobody else.
+pub(crate) fn open(protocol: SockProtocol, flags: SockFlag, groups: u32) -> io::Result<OwnedFd> {
     let kind = SockType::Raw;
     let flags = SockFlag::SOCK_CLOEXEC | flags;
-    let fd = socket::socket(AddressFamily::Netlink, kind, flags, SockProtocol::NetlinkRoute)?;
+    let fd = socket::socket(AddressFamily::Netlink, kind, flags, protocol)?;
     socket::bind(fd.as_raw_fd(), &NetlinkAddr::new(0, groups))?;
     // Who is connected to the kernel gets nothing from other processes.
     socket::connect(fd.as_raw_fd(), &NetlinkAddr::new(0, 0))?;
     Ok(fd)
 }
 
-/// Asks for everything of one kind (`RTM_GET...`, with the fixed part of the message) and keeps what `parse` makes of each
-/// answer. What this kernel was built without is empty.
+/// Asks rtnetlink for everything of one kind (`RTM_GET...`, with the fixed part of the message) and keeps what `parse`
+/// makes of each answer. What this kernel was built without is empty.
 ///
 /// # Errors
 /// A sentence that names what was asked.
@@ -60,16 +74,28 @@ pub(crate) fn dump<T>(
     fixed: &[u8],
     parse: impl Fn(&[u8]) -> Option<T>,
 ) -> Result<Vec<T>, String> {
+    let protocol = SockProtocol::NetlinkRoute;
+    ask(what, &Request { protocol, kind: request, list: true, payload: fixed }, parse)
+}
+
+/// The same of any kind. What there is none of is empty, too.
+pub(crate) fn ask<T>(
+    what: &str,
+    request: &Request<'_>,
+    parse: impl Fn(&[u8]) -> Option<T>,
+) -> Result<Vec<T>, String> {
     let error = |error: io::Error| format!("the kernel does not list its {what} (netlink): {error}");
     let mut buffer = vec![0; DATAGRAM_BYTES];
     for last in (1..=TRIES).map(|n| n == TRIES) {
         let mut found = Vec::new();
-        let consistent = dump_once(request, fixed, &mut buffer, |payload| {
+        let consistent = ask_once(request, &mut buffer, |payload| {
             found.extend(parse(payload));
-            found.len() < MESSAGES
+            request.list && found.len() < MESSAGES
         });
         match consistent {
-            Err(odd) if odd.raw_os_error() == Some(Errno::EOPNOTSUPP as i32) => return Ok(Vec::new()),
+            Err(odd) if NONE.iter().any(|none| odd.raw_os_error() == Some(*none as i32)) => {
+                return Ok(Vec::new());
+            }
             Err(other) => return Err(error(other)),
             Ok(consistent) if consistent || last => return Ok(found),
             Ok(_) => {}
@@ -79,15 +105,14 @@ pub(crate) fn dump<T>(
 }
 
 /// One try; `false` when the kernel says that its lists changed while it was reading them.
-fn dump_once(
-    request: u16,
-    fixed: &[u8],
+fn ask_once(
+    request: &Request<'_>,
     buffer: &mut [u8],
     mut each: impl FnMut(&[u8]) -> bool,
 ) -> io::Result<bool> {
-    let fd = open(SockFlag::empty(), 0)?;
+    let fd = open(request.protocol, SockFlag::empty(), 0)?;
     setsockopt(&fd, sockopt::ReceiveTimeout, &TimeVal::seconds(PATIENCE))?;
-    socket::send(fd.as_raw_fd(), &question(request, fixed), MsgFlags::empty())?;
+    socket::send(fd.as_raw_fd(), &question(request), MsgFlags::empty())?;
     let mut consistent = true;
     for _ in 0..DATAGRAMS {
         let length = loop {
@@ -115,15 +140,25 @@ fn dump_once(
     Ok(consistent)
 }
 
-fn question(request: u16, fixed: &[u8]) -> Vec<u8> {
-    let length = u32::try_from(HEADER + fixed.len()).unwrap_or(u32::MAX);
-    let mut bytes = Vec::with_capacity(HEADER + fixed.len());
-    bytes.extend(length.to_ne_bytes());
-    bytes.extend(request.to_ne_bytes());
-    bytes.extend((NLM_F_REQUEST | NLM_F_DUMP).to_ne_bytes());
+fn question(request: &Request<'_>) -> Vec<u8> {
+    let length = HEADER + request.payload.len();
+    let mut bytes = Vec::with_capacity(length);
+    bytes.extend(u32::try_from(length).unwrap_or(u32::MAX).to_ne_bytes());
+    bytes.extend(request.kind.to_ne_bytes());
+    let flags = if request.list { NLM_F_REQUEST | NLM_F_DUMP } else { NLM_F_REQUEST };
+    bytes.extend(flags.to_ne_bytes());
     // Sequence number and port: each dump has a socket of its own, so there is nothing to tell apart.
     bytes.extend([0; 8]);
-    bytes.extend(fixed);
+    bytes.extend(request.payload);
+    bytes
+}
+
+/// An attribute of a request.
+pub(crate) fn attribute(kind: u16, value: &[u8]) -> Vec<u8> {
+    let mut bytes = u16::try_from(value.len() + 4).unwrap_or(u16::MAX).to_ne_bytes().to_vec();
+    bytes.extend(kind.to_ne_bytes());
+    bytes.extend(value);
+    bytes.resize(aligned(bytes.len()), 0);
     bytes
 }
 
@@ -211,29 +246,13 @@ pub(crate) fn text(value: &[u8]) -> Option<String> {
 }
 
 #[cfg(test)]
-pub(crate) mod build {
-    //! Messages as the kernel writes them.
-
-    use super::aligned;
-
-    /// An attribute.
-    pub(crate) fn attribute(kind: u16, value: &[u8]) -> Vec<u8> {
-        let mut bytes = u16::try_from(value.len() + 4).unwrap().to_ne_bytes().to_vec();
-        bytes.extend(kind.to_ne_bytes());
-        bytes.extend(value);
-        bytes.resize(aligned(bytes.len()), 0);
-        bytes
-    }
-}
-
-#[cfg(test)]
 mod tests {
     use super::*;
 
     #[test]
     fn attributes_are_read_one_after_the_other() {
-        let mut bytes = build::attribute(3, b"eth0\0");
-        bytes.extend(build::attribute(4 | 0x8000, &1500_u32.to_ne_bytes()));
+        let mut bytes = attribute(3, b"eth0\0");
+        bytes.extend(attribute(4 | 0x8000, &1500_u32.to_ne_bytes()));
         let found: Vec<_> = Attributes::within(&bytes).collect();
         assert_eq!(found.len(), 2);
         assert_eq!((found[0].0, text(found[0].1).as_deref()), (3, Some("eth0")));
@@ -242,7 +261,7 @@ mod tests {
 
     #[test]
     fn odd_lengths_end_the_reading() {
-        let whole = build::attribute(3, b"eth0\0");
+        let whole = attribute(3, b"eth0\0");
         for end in 0..whole.len() - 3 {
             assert_eq!(Attributes::within(&whole[..end]).count(), 0, "{end}");
         }
@@ -251,7 +270,8 @@ mod tests {
             odd.extend([3, 0, 1, 2]);
             assert_eq!(Attributes::within(&odd).count(), 0, "{length}");
         }
-        let mut bytes = question(18, &[0; 16]);
+        let protocol = SockProtocol::NetlinkRoute;
+        let mut bytes = question(&Request { protocol, kind: 18, list: true, payload: &[0; 16] });
         assert_eq!(Messages(&bytes).count(), 1);
         bytes[0] = 15;
         assert_eq!(Messages(&bytes).count(), 0);

@@ -3,7 +3,7 @@
 use cwmp_platform::source::{Access::ReadOnly, ObjectKind, ParameterSink};
 
 use super::{
-    kernel::{Link, OperState},
+    kernel::{Link, OperState, Stats},
     layout::Row,
 };
 use crate::files::clean;
@@ -38,6 +38,12 @@ pub(super) fn status(link: &Link) -> &'static str {
 pub(super) fn stats(row: &Row<'_>, out: &mut dyn ParameterSink) {
     let Some(stats) = &row.link.stats else { return };
     out.object(&format!("{}.Stats.", row.path), ObjectKind::Single);
+    counters(stats, out);
+    out.parameter("MulticastPacketsReceived", &stats.multicast, ReadOnly);
+}
+
+/// What every table of devices counts.
+pub(super) fn counters(stats: &Stats, out: &mut dyn ParameterSink) {
     out.parameter("BytesSent", &stats.tx_bytes, ReadOnly);
     out.parameter("BytesReceived", &stats.rx_bytes, ReadOnly);
     out.parameter("PacketsSent", &stats.tx_packets, ReadOnly);
@@ -46,7 +52,6 @@ pub(super) fn stats(row: &Row<'_>, out: &mut dyn ParameterSink) {
     out.parameter("ErrorsReceived", &narrow(stats.rx_errors), ReadOnly);
     out.parameter("DiscardPacketsSent", &narrow(stats.tx_dropped), ReadOnly);
     out.parameter("DiscardPacketsReceived", &narrow(stats.rx_dropped), ReadOnly);
-    out.parameter("MulticastPacketsReceived", &stats.multicast, ReadOnly);
 }
 
 /// A counter of 32 bits starts again at 0 (TR-106 StatsCounter32).

@@ -8,8 +8,12 @@ use super::{
 };
 use crate::{
     Options,
-    testing::{Collected, FakeRoot, FakeSettings},
+    testing::{Collected, FakeRoot, FakeSettings, assert_values_fit},
 };
+
+mod wifi;
+
+pub(super) use wifi::access_point;
 
 /// Answers what it was given, and counts what it is asked.
 #[derive(Clone, Default)]
@@ -19,6 +23,7 @@ struct FakeKernel {
     routes: Vec<Route>,
     neighbours: Vec<Neighbour>,
     stations: Vec<Station>,
+    wifi: Wifi,
     asked: Rc<RefCell<BTreeMap<&'static str, u32>>>,
 }
 
@@ -117,6 +122,11 @@ impl Kernel for FakeKernel {
     fn stations(&self) -> Result<Vec<Station>, String> {
         self.count("stations");
         Ok(self.stations.clone())
+    }
+
+    fn wifi(&self, detail: bool) -> Result<Wifi, String> {
+        self.count(if detail { "wifi in detail" } else { "wifi" });
+        Ok(self.wifi.clone())
     }
 }
 
@@ -336,6 +346,9 @@ async fn a_kernel_that_does_not_answer_fails_the_call() {
             unreachable!()
         }
         fn stations(&self) -> Result<Vec<Station>, String> {
+            unreachable!()
+        }
+        fn wifi(&self, _: bool) -> Result<Wifi, String> {
             unreachable!()
         }
     }

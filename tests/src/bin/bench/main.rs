@@ -14,7 +14,7 @@ use std::{
 };
 
 use figures::{Cell, Series, Table, shown};
-use subject::{Answer, Start, Subject, TABLE};
+use subject::{Answer, Load, MAPPED, Start, Subject, TABLE};
 
 /// What an order of magnitude too much would exceed. Times hold on a busy machine too, so they are generous.
 mod limits {
@@ -28,12 +28,19 @@ mod limits {
     pub(crate) const SESSION_CPU: Duration = Duration::from_millis(20);
     /// Most processor time from the start to the end of the first session.
     pub(crate) const START_CPU: Duration = Duration::from_millis(500);
+    /// Most that the processor time of a parameter may grow, in percent, when twenty times as many are read.
+    pub(crate) const GROWTH_PERCENT: u128 = 130;
+    /// Most memory over idle in that read, in percent of the bytes of its values.
+    pub(crate) const PEAK_PERCENT: u64 = 250;
     /// Most memory at rest, in KiB.
     pub(crate) const IDLE_KIB: u64 = 8 * 1024;
 }
 
 /// Rows of [`TABLE`] that make a box large: four parameters each.
 const ROWS: u32 = 250;
+/// Rows of [`MAPPED`] of a box and of one twenty times as large: twenty parameters each.
+const FEW: u32 = 50;
+const MANY: u32 = 1000;
 /// What is read of the large box: 250 rows of four.
 const THOUSAND: [&str; 1] = [TABLE];
 
@@ -112,6 +119,8 @@ struct Figures {
     touched: Vec<String>,
     large: Read,
     tree: Read,
+    few: Read,
+    many: Read,
 }
 
 /// Reads of many parameters in one call.
@@ -124,6 +133,9 @@ struct Read {
     bare_cpu: Series<Duration>,
     first_peak: Option<u64>,
     peak: Series<u64>,
+    /// Resident before the first read, and the most that any read had above it.
+    idle: Option<u64>,
+    over_idle: u64,
 }
 
 impl Figures {
@@ -139,7 +151,9 @@ impl Figures {
 
 impl Read {
     async fn once(&mut self, subject: &Subject, names: &[&str]) -> Result<(), String> {
-        let (session, answer, peak) = subject.read_watched(names).await?;
+        let (session, answer, [before, most]) = subject.read_watched(names).await?;
+        let peak = most.saturating_sub(before);
+        self.over_idle = self.over_idle.max(most.saturating_sub(*self.idle.get_or_insert(before)));
         // The very first read touches pages of the program and of the heap that later ones find in place.
         match self.first_peak {
             None => self.first_peak = Some(peak),
@@ -157,6 +171,16 @@ impl Read {
     /// Processor time of the read itself: that of a session with it less that of one without.
     fn net_cpu(&self) -> Option<Duration> {
         Some(self.cpu.median()?.saturating_sub(self.bare_cpu.median()?))
+    }
+
+    /// Memory over idle in percent of the bytes of the values.
+    fn peak_percent(&self) -> Option<u64> {
+        let bytes = u64::try_from(self.answer.as_ref()?.value_bytes).ok()?;
+        (self.over_idle * 1024 * 100).checked_div(bytes)
+    }
+
+    fn parameter_time(&self) -> Option<Duration> {
+        self.time.median()?.checked_div(u32::try_from(self.answer.as_ref()?.parameters).ok()?)
     }
 
     fn parameter_cpu(&self) -> Option<Duration> {
@@ -179,6 +203,7 @@ async fn bench(options: &Options) -> Result<Vec<String>, String> {
     starts(&options.programs, &folder, &rounds, &mut figures).await?;
     sessions(&options.programs, &folder, &rounds, &mut figures).await?;
     reads(&options.programs, &folder, &rounds, &mut figures).await?;
+    scale(&options.programs, &folder, &rounds, &mut figures).await?;
     print(&options.programs, &rounds, &figures);
     Ok(figures.iter().flat_map(|figures| wrong(figures, &rounds)).collect())
 }
@@ -192,7 +217,7 @@ async fn starts(
 ) -> Result<(), String> {
     for round in 0..rounds.starts {
         for (program, figures) in in_turns(round, programs, figures) {
-            let (subject, start) = Subject::start(program, &folder.join("new"), 0).await?;
+            let (subject, start) = Subject::start(program, &folder.join("new"), Load::None).await?;
             figures.started(&start);
             subject.stop()?;
         }
@@ -207,7 +232,7 @@ async fn sessions(
     rounds: &Rounds,
     figures: &mut [Figures],
 ) -> Result<(), String> {
-    let subjects = boxes(programs, folder, 0).await?;
+    let subjects = boxes(programs, &folder.join("small"), Load::None).await?;
     let mut before = Vec::new();
     for subject in &subjects {
         // What the first periodic Inform of a box's life records is no wear.
@@ -242,13 +267,33 @@ async fn reads(
     rounds: &Rounds,
     figures: &mut [Figures],
 ) -> Result<(), String> {
-    let subjects = boxes(programs, folder, ROWS).await?;
+    let subjects = boxes(programs, &folder.join("large"), Load::Inform(ROWS)).await?;
     for round in 0..=rounds.reads {
         for (subject, figures) in in_turns(round, &subjects, figures) {
             figures.large.once(subject, &THOUSAND).await?;
         }
     }
     subjects.into_iter().try_for_each(Subject::stop)
+}
+
+/// Reads of 1,000 parameters beside reads of 20,000 of the same kind.
+async fn scale(
+    programs: &[PathBuf],
+    folder: &Path,
+    rounds: &Rounds,
+    figures: &mut [Figures],
+) -> Result<(), String> {
+    let few = boxes(programs, &folder.join("few"), Load::Mapped(FEW)).await?;
+    let many = boxes(programs, &folder.join("many"), Load::Mapped(MANY)).await?;
+    for round in 0..=rounds.reads {
+        for (subject, figures) in in_turns(round, &few, figures) {
+            figures.few.once(subject, &[MAPPED]).await?;
+        }
+        for (subject, figures) in in_turns(round, &many, figures) {
+            figures.many.once(subject, &[MAPPED]).await?;
+        }
+    }
+    few.into_iter().chain(many).try_for_each(Subject::stop)
 }
 
 /// Programs or boxes with their figures, every other round the other way round: none is always the first.
@@ -265,11 +310,10 @@ fn in_turns<'a, S>(
 }
 
 /// A running box for each program.
-async fn boxes(programs: &[PathBuf], folder: &Path, rows: u32) -> Result<Vec<Subject>, String> {
+async fn boxes(programs: &[PathBuf], folder: &Path, load: Load) -> Result<Vec<Subject>, String> {
     let mut subjects = Vec::new();
     for (number, program) in programs.iter().enumerate() {
-        let folder = folder.join(format!("{number}-{rows}"));
-        subjects.push(Subject::start(program, &folder, rows).await?.0);
+        subjects.push(Subject::start(program, &folder.join(number.to_string()), load).await?.0);
     }
     Ok(subjects)
 }
@@ -303,7 +347,14 @@ fn print(programs: &[PathBuf], rounds: &Rounds, figures: &[Figures]) {
     });
     let large: Of = |figures| &figures.large;
     let tree: Of = |figures| &figures.tree;
-    for (title, of) in [("large read", large), ("whole tree of a small box", tree)] {
+    let few: Of = |figures| &figures.few;
+    let many: Of = |figures| &figures.many;
+    for (title, of) in [
+        ("large read", large),
+        ("whole tree of a small box", tree),
+        ("mapped table", few),
+        ("twenty times as large", many),
+    ] {
         let answer = |f: &Figures, count: fn(&Answer) -> usize| {
             let count = of(f).answer.as_ref().map_or(0, count);
             Cell::count(u64::try_from(count).unwrap_or(u64::MAX), "")
@@ -313,10 +364,14 @@ fn print(programs: &[PathBuf], rounds: &Rounds, figures: &[Figures]) {
         row("  envelope, bytes", &|f| answer(f, |a| a.bytes));
         row("  values, bytes", &|f| answer(f, |a| a.value_bytes));
         row("  request to answer", &|f| Cell::time(&of(f).time));
+        row("  the same a parameter", &|f| time(of(f).parameter_time()));
         row("  CPU of the session", &|f| Cell::time(&of(f).cpu));
         row("  net CPU a parameter", &|f| time(of(f).parameter_cpu()));
         row("  peak memory over idle", &|f| Cell::kib(&of(f).peak));
         row("  the same, first read", &|f| Cell::count(of(f).first_peak.unwrap_or(0), "KiB"));
+        row("  most over idle, of the values' bytes", &|f| {
+            Cell::count(of(f).peak_percent().unwrap_or(0), "%")
+        });
     }
     if programs.len() > 1 {
         for (name, program) in names.iter().zip(programs) {
@@ -357,8 +412,34 @@ fn wrong(figures: &Figures, rounds: &Rounds) -> Vec<String> {
     memory("memory over idle in a large read", figures.large.peak.median(), limits::PEAK_KIB);
     memory("memory over idle in the first large read", figures.large.first_peak, limits::PEAK_KIB);
     memory("memory at rest", figures.idle_rss.median(), limits::IDLE_KIB);
-    if figures.large.answer.as_ref().map(|answer| answer.parameters) != Some(1_000) {
-        wrong.push("the large read is not one of 1,000 parameters".to_owned());
+    for (what, read, count) in [
+        ("large read", &figures.large, 1_000),
+        ("read of the mapped table", &figures.few, 1_000),
+        ("read of one twenty times as large", &figures.many, 20_000),
+    ] {
+        let is = read.answer.as_ref().map_or(0, |answer| answer.parameters);
+        if is != count {
+            wrong.push(format!("the {what} is one of {is} parameters, not {count}"));
+        }
+    }
+    let growth = figures.few.parameter_cpu().zip(figures.many.parameter_cpu());
+    let growth = growth.and_then(|(few, many)| (many.as_nanos() * 100).checked_div(few.as_nanos()));
+    let peak = figures.many.peak_percent().map(u128::from);
+    for (what, is, limit) in [
+        (
+            "processor time of one parameter of 20,000, to that of one of 1,000",
+            growth,
+            limits::GROWTH_PERCENT,
+        ),
+        (
+            "memory over idle in a read of 20,000, to the bytes of the values",
+            peak,
+            limits::PEAK_PERCENT.into(),
+        ),
+    ] {
+        if is.is_none_or(|is| is > limit) {
+            wrong.push(format!("{what}: {is:?} %, the limit is {limit} %"));
+        }
     }
     wrong
 }

@@ -26,6 +26,42 @@ const IDLE_THREADS_END: Duration = Duration::from_secs(3);
 /// The table whose rows make a box large.
 pub(crate) const TABLE: &str = "Device.ManagementServer.InformParameter.";
 
+/// A table that a vendor's mapping file fills, from a file for each row.
+pub(crate) const MAPPED: &str = "Device.QoS.Classification.";
+/// What each of its files says. With the Alias, which the tree adds, a row has twenty parameters.
+const LINES: [(&str, &str, &str); 19] = [
+    ("Enable", "bool", "1"),
+    ("Status", "trim", "Enabled"),
+    ("AllInterfaces", "bool", "0"),
+    ("IPVersion", "number", "4"),
+    ("DestIP", "ip", "203.0.113.17"),
+    ("DestMask", "trim", "203.0.113.0/24"),
+    ("DestIPExclude", "bool", "0"),
+    ("SourceIP", "ip", "198.51.100.129"),
+    ("SourceMask", "trim", "198.51.100.128/25"),
+    ("SourceIPExclude", "bool", "0"),
+    ("Protocol", "number", "6"),
+    ("DestPort", "number", "8443"),
+    ("DestPortRangeMax", "number", "8447"),
+    ("SourcePort", "number", "1024"),
+    ("SourcePortRangeMax", "number", "65535"),
+    ("SourceMACAddress", "mac", "02:00:5e:10:00:01"),
+    ("DestMACAddress", "mac", "02:00:5e:10:00:02"),
+    ("SourceVendorClassID", "trim", "Example STB 4000"),
+    ("DestVendorClassID", "trim", "Example Media Gateway"),
+];
+
+/// What makes a box large.
+#[derive(Clone, Copy)]
+pub(crate) enum Load {
+    /// Nothing does.
+    None,
+    /// Rows of [`TABLE`], four parameters each.
+    Inform(u32),
+    /// Rows of [`MAPPED`], twenty parameters each.
+    Mapped(u32),
+}
+
 /// A box with the program running on it.
 pub(crate) struct Subject {
     acs: Acs,
@@ -65,8 +101,8 @@ pub(crate) struct Answer {
 }
 
 impl Subject {
-    /// A new box in this folder, with so many rows in [`TABLE`], through its first session.
-    pub(crate) async fn start(program: &Path, folder: &Path, rows: u32) -> Result<(Self, Start), String> {
+    /// A new box in this folder, with this load, through its first session.
+    pub(crate) async fn start(program: &Path, folder: &Path, load: Load) -> Result<(Self, Start), String> {
         let text = |error: io::Error| format!("{}: {error}", folder.display());
         if folder.exists() {
             fs::remove_dir_all(folder).map_err(text)?;
@@ -79,6 +115,10 @@ impl Subject {
             "PeriodicInformInterval",
             "86400",
         );
+        if let Load::Mapped(rows) = load {
+            map(folder, rows).map_err(text)?;
+        }
+        let rows = if let Load::Inform(rows) = load { rows } else { 0 };
         for row in 1..=rows {
             let section = format!("ManagementServer.InformParameter.{row}");
             sandbox = sandbox
@@ -129,13 +169,13 @@ impl Subject {
         Ok((session, answer))
     }
 
-    /// The same, with the memory that it took: the peak over the memory resident before, in KiB.
-    pub(crate) async fn read_watched(&self, names: &[&str]) -> Result<(Session, Answer, u64), String> {
+    /// The same, with the memory that it took: what was resident before, and the peak, in KiB.
+    pub(crate) async fn read_watched(&self, names: &[&str]) -> Result<(Session, Answer, [u64; 2]), String> {
         let before = self.quiet().await?;
         Usage::reset_peak(self.agent.pid()).map_err(gone)?;
         let (session, answer) = self.read(names).await?;
         let after = self.agent.usage().map_err(gone)?;
-        Ok((session, answer, after.peak_rss_kib.saturating_sub(before.rss_kib)))
+        Ok((session, answer, [before.rss_kib, after.peak_rss_kib]))
     }
 
     /// What is on the box's storage, so that a write of any kind shows: each file's and folder's inode, size and times,
@@ -251,6 +291,23 @@ impl Storage {
             .into_iter()
             .collect()
     }
+}
+
+/// Writes the mapping file and the files that its rows come from.
+fn map(folder: &Path, rows: u32) -> io::Result<()> {
+    let (files, maps) = (folder.join("rows"), folder.join("datamodel.d"));
+    fs::create_dir_all(&files)?;
+    fs::create_dir_all(&maps)?;
+    let content: String = LINES.iter().map(|(name, _, value)| format!("{name}={value}\n")).collect();
+    for row in 0..rows {
+        fs::write(files.join(format!("{row:04}")), &content)?;
+    }
+    let files = files.display();
+    let lines = LINES.iter().map(|(name, conversion, _)| {
+        format!("{name} = file(\"{files}/{{key}}\") | key({name}) | {conversion}\n")
+    });
+    let map = format!("[{MAPPED}{{i}}.]  rows = entries(\"{files}\")\n{}", lines.collect::<String>());
+    fs::write(maps.join("bench.map"), map)
 }
 
 /// Tells the agent on its control socket to hold a session.

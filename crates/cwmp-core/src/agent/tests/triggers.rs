@@ -305,6 +305,30 @@ fn the_throttle_delays_active_notifications_and_another_session_carries_them() {
     assert_eq!(events(&bench.whole_session()), ["4 VALUE CHANGE"]);
 }
 
+/// Conformance: 5.18
+#[test]
+fn a_value_that_flaps_ten_times_a_second_does_not_flood_the_acs_and_its_last_change_is_told() {
+    let throttled = AgentSettings { default_active_notification_throttle: 60, ..settings() };
+    let mut bench = Bench::start(throttled, Stored::default(), BootCause::Boot);
+    bench.whole_session();
+    let mut told = Vec::new();
+    for tenths in 0..6000_u64 {
+        bench.value_change = true;
+        bench.input(Input::WatchedChanged);
+        bench.advance(100);
+        if !bench.seen.is_empty() {
+            assert_eq!(events(&bench.whole_session()), ["4 VALUE CHANGE"]);
+            told.push(tenths);
+        }
+    }
+    assert_eq!(told.len(), 10, "ten minutes: {told:?}");
+    assert!(told.windows(2).all(|pair| pair[1] - pair[0] >= 600), "{told:?}");
+    // What has changed since the last of them is told as well, with nothing that would remind of it.
+    bench.sleep();
+    assert_eq!(events(&bench.whole_session()), ["4 VALUE CHANGE"]);
+    bench.expect_nothing();
+}
+
 #[test]
 fn an_event_for_which_value_change_leaves_no_room_waits_for_the_next_inform() {
     let keys = (0..64).map(|n| CommandKey::new(n.to_string()).unwrap());

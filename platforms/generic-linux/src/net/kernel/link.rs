@@ -100,6 +100,23 @@ pub(crate) struct Stats {
     pub(crate) multicast: u64,
 }
 
+impl Stats {
+    /// What two devices count together.
+    pub(crate) fn plus(self, other: Self) -> Self {
+        Self {
+            rx_packets: self.rx_packets.wrapping_add(other.rx_packets),
+            tx_packets: self.tx_packets.wrapping_add(other.tx_packets),
+            rx_bytes: self.rx_bytes.wrapping_add(other.rx_bytes),
+            tx_bytes: self.tx_bytes.wrapping_add(other.tx_bytes),
+            rx_errors: self.rx_errors.wrapping_add(other.rx_errors),
+            tx_errors: self.tx_errors.wrapping_add(other.tx_errors),
+            rx_dropped: self.rx_dropped.wrapping_add(other.rx_dropped),
+            tx_dropped: self.tx_dropped.wrapping_add(other.tx_dropped),
+            multicast: self.multicast.wrapping_add(other.multicast),
+        }
+    }
+}
+
 pub(super) fn parse(message: &[u8]) -> Option<Link> {
     let flags = u32_at(message, 8)?;
     let hardware = u16_at(message, 2)?;
@@ -243,7 +260,7 @@ impl<'a> Info<'a> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::net::netlink::build::attribute;
+    use crate::net::netlink::attribute;
 
     fn message(attributes: &[Vec<u8>]) -> Vec<u8> {
         let mut bytes = vec![0, 0];

@@ -135,7 +135,7 @@ fn hops(mut list: &[u8]) -> Vec<Hop> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::net::netlink::build::attribute;
+    use crate::net::netlink::attribute;
 
     fn message(table: u8, attributes: &[Vec<u8>]) -> Vec<u8> {
         let mut bytes = vec![AF_INET, 24, 0, 0, table, 4, 0, 1, 0, 0, 0, 0];
