@@ -94,6 +94,17 @@ impl Cwmpd {
         Self::start_with(Command::new(program), sandbox, log)
     }
 
+    /// As [`Cwmpd::start`], with these variables in its environment.
+    ///
+    /// # Errors
+    /// What keeps it from starting.
+    pub fn start_in(sandbox: &Sandbox, environment: &[(&str, &str)]) -> Result<Self, String> {
+        let mut command = command()?;
+        command.envs(environment.iter().copied());
+        let log = File::options().create(true).append(true).open(sandbox.log());
+        Self::start_with(command, sandbox, log.map_err(|error| error.to_string())?)
+    }
+
     fn start_with(mut command: Command, sandbox: &Sandbox, log: impl Into<Stdio>) -> Result<Self, String> {
         let text = |error: io::Error| format!("{}: {error}", sandbox.folder().display());
         sandbox.write().map_err(text)?;

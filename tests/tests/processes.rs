@@ -13,6 +13,7 @@ use cwmpd_tests::{
     Cwmpd, Sandbox, Scene,
     scene::{PATIENCE, acs_options},
 };
+use tokio::net::UnixDatagram;
 
 /// A line of /proc/PID/status.
 fn status(pid: u32, name: &str) -> String {
@@ -89,6 +90,42 @@ async fn a_protocol_process_that_dies_is_started_again_and_nothing_is_lost() {
     }
     assert_eq!(scene.value("Device.ManagementServer.PeriodicInformEnable").await, "true");
     scene.assert_clean();
+}
+
+/// What an init system hears next, within this time.
+async fn sign(socket: &UnixDatagram, wait: Duration) -> Option<String> {
+    let mut bytes = [0; 64];
+    let count = tokio::time::timeout(wait, socket.recv(&mut bytes)).await.ok()?.unwrap();
+    Some(String::from_utf8_lossy(&bytes[..count]).into_owned())
+}
+
+#[tokio::test]
+async fn a_watchdog_is_fed_as_long_as_both_loops_run() {
+    let mut scene = Scene::new(acs_options(), Sandbox::in_two_processes).await;
+    let path = scene.folder().join("notify");
+    let socket = UnixDatagram::bind(&path).unwrap();
+    let address = path.display().to_string();
+    let environment = [("NOTIFY_SOCKET", address.as_str()), ("WATCHDOG_USEC", "400000")];
+    scene.agent = Some(Cwmpd::start_in(&scene.sandbox, &environment).unwrap());
+    assert_eq!(sign(&socket, PATIENCE).await.as_deref(), Some("READY=1"));
+    for _ in 0..3 {
+        assert_eq!(sign(&socket, PATIENCE).await.as_deref(), Some("WATCHDOG=1"));
+    }
+    let protocol = scene.agent().protocol_pid().unwrap();
+    Cwmpd::signal(protocol, "STOP").unwrap();
+    // One may be on its way.
+    sign(&socket, Duration::from_secs(1)).await;
+    assert_eq!(sign(&socket, Duration::from_secs(2)).await, None, "the loop of the agent hangs");
+    Cwmpd::signal(protocol, "CONT").unwrap();
+    assert_eq!(sign(&socket, PATIENCE).await.as_deref(), Some("WATCHDOG=1"));
+    let agent = scene.agent.take().unwrap();
+    assert!(agent.stop(PATIENCE).unwrap().success());
+    while let Some(said) = sign(&socket, Duration::ZERO).await {
+        if said == "STOPPING=1" {
+            return;
+        }
+    }
+    panic!("nobody has said that the program ends");
 }
 
 /// A protocol process in the hands of an attacker, in the same confinement as the real one.

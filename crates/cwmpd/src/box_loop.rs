@@ -32,6 +32,9 @@ use crate::{
     trace::TraceFile,
 };
 
+#[cfg(test)]
+mod tests;
+
 /// How often parameters with active notification are compared with what the ACS knows.
 const WATCH_EVERY: Duration = Duration::from_secs(30);
 /// How long the end of the program waits for the store to write what is under way.

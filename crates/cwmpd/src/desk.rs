@@ -23,6 +23,9 @@ use crate::{
     snapshots::Snapshots,
 };
 
+#[cfg(test)]
+mod tests;
+
 /// Serves calls.
 pub(crate) struct Desk {
     platform: Rc<dyn Platform>,

@@ -33,7 +33,7 @@ impl Notifier {
 
     /// A socket by its path, or by its name in the abstract namespace after `@`; `limit` is the time after which the program
     /// counts as hanging.
-    fn new(address: &str, limit: Option<Duration>) -> io::Result<Self> {
+    pub(crate) fn new(address: &str, limit: Option<Duration>) -> io::Result<Self> {
         let address = match address.strip_prefix('@') {
             Some(name) => SocketAddr::from_abstract_name(name)?,
             None => SocketAddr::from_pathname(address)?,
