@@ -137,7 +137,7 @@ pub(crate) enum Done {
     /// [`Order::Send`].
     Sent(Result<(), JobError>),
     /// [`Order::Settle`] and [`Order::Ping`].
-    Done,
+    Over,
 }
 
 /// What the protocol side asks of the box.

@@ -25,9 +25,9 @@ async fn an_order_ends_with_the_protocol_side_and_is_withdrawn_by_who_gives_it_u
     assert_eq!(told.recv().await, Some(Down::Order(1, Order::Ping)));
     assert_eq!(told.recv().await, Some(Down::Cancel(1)));
     // An answer that comes too late is nobody's.
-    side.done(1, Done::Done);
-    let (answered, ()) = tokio::join!(side.order(Order::Ping), async { side.done(2, Done::Done) });
-    assert_eq!(answered, Some(Done::Done));
+    side.done(1, Done::Over);
+    let (answered, ()) = tokio::join!(side.order(Order::Ping), async { side.done(2, Done::Over) });
+    assert_eq!(answered, Some(Done::Over));
     let (gone, ()) = tokio::join!(side.order(Order::Ping), async { side.gone() });
     assert_eq!((gone, side.order(Order::Ping).await), (None, None));
 }
@@ -52,7 +52,7 @@ fn signs_of_life_go_through_the_protocol_side_unless_it_is_known_to_be_down() {
         signs.give(&side, false);
         assert_eq!((told.recv().await, heard()), (Some(Down::Order(1, Order::Ping)), None));
         signs.give(&side, false);
-        side.done(1, Done::Done);
+        side.done(1, Done::Over);
         tokio::task::yield_now().await;
         tokio::task::yield_now().await;
         assert_eq!((heard(), heard()), (Some("READY=1".to_owned()), None), "one question at a time");

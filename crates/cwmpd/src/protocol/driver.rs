@@ -159,14 +159,14 @@ impl Driver {
                 let (door, side) = (self.listener.door(), self.side.clone());
                 tokio::task::spawn_local(async move {
                     door.settle(towards).await;
-                    side.tell(Up::Done(number, Done::Done));
+                    side.tell(Up::Done(number, Done::Over));
                 });
             }
             Order::Fetch { into, held, from, file_size } => {
                 self.transfers.fetch(number, into, held, from, file_size);
             }
             Order::Send { from, length, to } => self.transfers.send(number, from, length, to),
-            Order::Ping => self.side.tell(done(Done::Done)),
+            Order::Ping => self.side.tell(done(Done::Over)),
         }
     }
 
