@@ -41,7 +41,7 @@ fn find_or_build() -> Result<PathBuf, String> {
     let manifest = Path::new(env!("CARGO_MANIFEST_DIR")).join("../Cargo.toml");
     let cargo = std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into());
     let built = Command::new(cargo)
-        .args(["build", "--quiet", "--package", "cwmpd", "--message-format=json"])
+        .args(["build", "--quiet", "--package", "cwmpd", "--features", "openwrt", "--message-format=json"])
         .arg("--manifest-path")
         .arg(manifest)
         .stderr(Stdio::inherit())

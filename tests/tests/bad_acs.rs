@@ -276,3 +276,19 @@ async fn an_answer_in_place_of_a_call_fails_the_session() {
     let reason = "the ACS sent TransferCompleteResponse without a request";
     spoil(vec![("TransferCompleteResponse".to_owned(), steps, reason)]).await;
 }
+
+/// Whoever decides where the ACS's name leads, or what its redirect says, can lead the session to the box itself. There it
+/// is no connection request, and the credentials are of no use.
+#[tokio::test]
+async fn a_session_that_is_led_to_the_box_itself_rings_nothing() {
+    let scene = Scene::bootstrapped().await;
+    let url = scene.value("Device.ManagementServer.ConnectionRequestURL").await;
+    let before = complaints(&scene).len();
+    scene.acs.script("*", [Step::expect("Inform"), Step::Redirect(302, url.clone())]);
+    scene.ask(&["inform"]);
+    complains(&scene, "led to itself", before, "the ACS answered with HTTP status 405").await;
+    let report = scene.good_session(EventCode::Periodic).await;
+    assert!(!report.has_event(&EventCode::ConnectionRequest), "{:?}", report.events);
+    assert_eq!(report.retry_count, 1);
+    scene.assert_clean();
+}

@@ -17,6 +17,7 @@ cargo xtask <job> [flags]
     --bless REASON        accept the new size: rewrites the target's line in docs/size-ratchet.tsv
   interop acsrs         test against acsrs, an ACS from the Rust crate registry
   interop nginx         test transfers of files and https against nginx
+  interop coturn        test connection requests through a NAT, with coturn as STUN server
   interop libuci        test UCI files against libuci's own command
     --setup               build and install what is missing (implied by CI=true)
   bench                 time, memory, writes and size of the program as it ships, against the development ACS
@@ -31,6 +32,11 @@ cargo xtask <job> [flags]
     --seeds N             that many scenarios (5 where nothing is said)
     --from S              beginning with this seed
     --only POINT          SEED:OPERATION:DISK alone, with its story
+  fuzz                  random bytes for whatever parses bytes of others; the last line counts the targets that failed
+    --seconds N           so long for each target (20 where nothing is said)
+    --minutes N           the same in minutes
+    --target NAME         this one alone
+    --setup               install what is missing (implied by CI=true)
   conformance           which requirements of TR-069 a passing test shows; writes docs/conformance.md
     --check               compares the page instead of writing it
     --quiet               prints the last line only
@@ -55,6 +61,7 @@ pub(crate) enum Job {
     Demo(Demo),
     Deny,
     Features,
+    Fuzz(Fuzz),
     Interop(Interop),
     Lint,
     Powercut(Powercut),
@@ -94,6 +101,15 @@ pub(crate) struct Demo {
     pub(crate) keep: bool,
 }
 
+/// Flags of `fuzz`.
+#[derive(Debug, Default, PartialEq, Eq)]
+pub(crate) struct Fuzz {
+    /// For each target.
+    pub(crate) seconds: Option<u64>,
+    pub(crate) target: Option<String>,
+    pub(crate) setup: bool,
+}
+
 /// Flags of `interop`.
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) struct Interop {
@@ -106,6 +122,7 @@ pub(crate) struct Interop {
 pub(crate) enum Peer {
     Acsrs,
     Nginx,
+    Coturn,
     Libuci,
 }
 
@@ -142,6 +159,7 @@ pub(crate) fn parse(mut args: lexopt::Parser) -> Result<Job, lexopt::Error> {
         "demo" => return demo(args),
         "deny" => Job::Deny,
         "features" => Job::Features,
+        "fuzz" => return fuzz(args),
         "interop" => return interop(args),
         "lint" => Job::Lint,
         "powercut" => return powercut(args),
@@ -226,6 +244,24 @@ fn build(mut args: lexopt::Parser) -> Result<Job, lexopt::Error> {
     Ok(Job::Build(build))
 }
 
+fn fuzz(mut args: lexopt::Parser) -> Result<Job, lexopt::Error> {
+    let mut fuzz = Fuzz::default();
+    while let Some(arg) = args.next()? {
+        match arg {
+            Short('h') | Long("help") => return Ok(Job::Help),
+            Long("seconds") => fuzz.seconds = Some(args.value()?.parse()?),
+            Long("minutes") => fuzz.seconds = Some(args.value()?.parse::<u64>()?.saturating_mul(60)),
+            Long("target") => fuzz.target = Some(args.value()?.string()?),
+            Long("setup") => fuzz.setup = true,
+            other => return Err(other.unexpected()),
+        }
+    }
+    if fuzz.seconds == Some(0) {
+        return Err("the time of a target is at least a second".into());
+    }
+    Ok(Job::Fuzz(fuzz))
+}
+
 fn interop(mut args: lexopt::Parser) -> Result<Job, lexopt::Error> {
     let (mut setup, mut named) = (false, None);
     while let Some(arg) = args.next()? {
@@ -234,13 +270,14 @@ fn interop(mut args: lexopt::Parser) -> Result<Job, lexopt::Error> {
             Long("setup") => setup = true,
             Value(peer) if named.is_none() && peer == "acsrs" => named = Some(Peer::Acsrs),
             Value(peer) if named.is_none() && peer == "nginx" => named = Some(Peer::Nginx),
+            Value(peer) if named.is_none() && peer == "coturn" => named = Some(Peer::Coturn),
             Value(peer) if named.is_none() && peer == "libuci" => named = Some(Peer::Libuci),
             other => return Err(other.unexpected()),
         }
     }
     match named {
         Some(peer) => Ok(Job::Interop(Interop { peer, setup })),
-        None => Err("interop with what? There are: acsrs, nginx, libuci".into()),
+        None => Err("interop with what? There are: acsrs, coturn, libuci, nginx".into()),
     }
 }
 
@@ -304,6 +341,7 @@ mod tests {
         let interop = |peer, setup| Ok(Job::Interop(Interop { peer, setup }));
         assert_eq!(parsed("interop acsrs --setup"), interop(Peer::Acsrs, true));
         assert_eq!(parsed("interop nginx"), interop(Peer::Nginx, false));
+        assert_eq!(parsed("interop coturn"), interop(Peer::Coturn, false));
     }
 
     #[test]
@@ -322,6 +360,15 @@ mod tests {
         let one = Powercut { only: Some("1:20:crash".into()), ..Powercut::default() };
         assert_eq!(parsed("powercut --only 1:20:crash"), Ok(Job::Powercut(one)));
         assert!(parsed("powercut --only 1:20:3 --seeds 2").is_err());
+    }
+
+    #[test]
+    fn a_fuzz_target_has_its_time_in_seconds_or_minutes() {
+        let fuzz = Fuzz { seconds: Some(120), target: Some("ini".into()), setup: false };
+        assert_eq!(parsed("fuzz --minutes 2 --target ini"), Ok(Job::Fuzz(fuzz)));
+        let fuzz = Fuzz { seconds: Some(20), target: None, setup: true };
+        assert_eq!(parsed("fuzz --seconds 20 --setup"), Ok(Job::Fuzz(fuzz)));
+        assert!(parsed("fuzz --seconds 0").is_err() && parsed("fuzz ini").is_err());
     }
 
     #[test]
@@ -344,7 +391,9 @@ mod tests {
             "demo",
             "deny",
             "features",
+            "fuzz",
             "interop acsrs",
+            "interop coturn",
             "interop nginx",
             "interop libuci",
             "lint",

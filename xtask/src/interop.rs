@@ -1,10 +1,11 @@
-//! `interop`: the agent against what somebody else wrote: acsrs, an ACS; nginx, for files and https; libuci's command.
+//! `interop`: the agent against what somebody else wrote: acsrs, an ACS; nginx, for files and https; coturn, for STUN;
+//! libuci's command.
 //!
 //! They are run as programs and never linked. The tests write their configurations and start them.
 
 use crate::flags;
 use crate::libuci::{self, LIBUCI};
-use crate::need::{Install, NGINX, Need, OPENSSL, ensure_all};
+use crate::need::{COTURN, IPROUTE2, Install, NAMESPACES, NFTABLES, NGINX, Need, OPENSSL, ensure_all};
 use crate::sh::{Res, Sh};
 use std::path::PathBuf;
 
@@ -29,11 +30,20 @@ pub(crate) fn run(sh: &Sh, options: &flags::Interop) -> Res {
             NGINX.ensure(sh, setup)?;
             nginx(sh)
         }
+        flags::Peer::Coturn => {
+            ensure_all(&[&COTURN, &NFTABLES, &IPROUTE2, &NAMESPACES], sh, setup)?;
+            coturn(sh)
+        }
         flags::Peer::Libuci => {
             LIBUCI.ensure(sh, setup)?;
             libuci::test(sh)
         }
     }
+}
+
+/// Runs the tests that need coturn and a NAT; they are `#[ignore]`d elsewhere.
+pub(crate) fn coturn(sh: &Sh) -> Res {
+    sh.cargo().words("test --workspace --test nat -- --ignored").run_tests()
 }
 
 /// Runs the tests that need nginx; they are `#[ignore]`d elsewhere.

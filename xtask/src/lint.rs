@@ -5,6 +5,7 @@ use crate::sh::{Res, Sh};
 pub(crate) fn run(sh: &Sh) -> Res {
     let runs = [
         sh.cargo().words("fmt --all --check").run(),
+        sh.cargo().words("fmt --check --manifest-path fuzz/Cargo.toml").run(),
         sh.cargo().words("clippy --workspace --all-targets --keep-going -- -D warnings").run(),
         sh.cargo().words("doc --workspace --no-deps --keep-going").env("RUSTDOCFLAGS", "-D warnings").run(),
     ];

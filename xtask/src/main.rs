@@ -9,6 +9,7 @@ mod demo;
 mod deny;
 mod features;
 mod flags;
+mod fuzz;
 mod interop;
 mod libuci;
 mod lint;
@@ -46,6 +47,7 @@ fn main() -> ExitCode {
         Job::Demo(options) => demo::run(&sh, &options),
         Job::Deny => deny::run(&sh),
         Job::Features => features::run(&sh),
+        Job::Fuzz(options) => fuzz::run(&sh, &options),
         Job::Interop(options) => interop::run(&sh, &options),
         Job::Lint => lint::run(&sh),
         Job::Powercut(options) => powercut::run(&sh, &options),

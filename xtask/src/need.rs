@@ -10,12 +10,14 @@ pub(crate) struct Need {
     pub(crate) install: Install,
 }
 
-/// How a [`Need`] is met. Nothing but `Apt` and `Rustup` touches the machine outside `target/`.
+/// How a [`Need`] is met. Nothing but `Apt`, `Rustup` and `Toolchain` touches the machine outside `target/`.
 pub(crate) enum Install {
     /// Packages of Debian and its relatives.
     Apt(&'static str),
     /// A component of the Rust toolchain.
     Rustup(&'static str),
+    /// Another Rust toolchain, without its documentation.
+    Toolchain(&'static str),
     /// Python packages, into a virtual environment of their own below `target/`.
     Pip { venv: &'static str, packages: &'static str },
     /// A program from the Rust registry, into `target/<root>/bin`. `quick` builds it without optimisation.
@@ -40,6 +42,9 @@ impl Install {
                 vec![apt("update -q"), install.env("DEBIAN_FRONTEND", "noninteractive")]
             }
             Self::Rustup(component) => vec![sh.cmd("rustup").words("component add").arg(component)],
+            Self::Toolchain(name) => {
+                vec![sh.cmd("rustup").words("toolchain install --profile minimal").arg(name)]
+            }
             Self::Pip { venv, packages } => {
                 let folder = sh.target(venv);
                 let pip = folder.join("bin/pip");
@@ -149,6 +154,13 @@ pub(crate) const RUST_SRC: Need = Need {
     install: Install::Rustup("rust-src"),
 };
 
+/// libFuzzer's hooks are a compiler flag that stable Rust does not take.
+pub(crate) const NIGHTLY: Need = Need {
+    what: "a nightly Rust toolchain",
+    probe: |sh| sh.cmd("rustup").words("run nightly rustc --version").read().is_ok(),
+    install: Install::Toolchain("nightly"),
+};
+
 pub(crate) const RUSTFMT: Need = Need {
     what: "rustfmt",
     probe: |sh| sh.cargo().words("fmt --version").read().is_ok(),
@@ -185,11 +197,33 @@ pub(crate) const NAMESPACES: Need = Need {
     install: Install::ByHand("run as root; a container needs CAP_SYS_ADMIN and CAP_NET_ADMIN"),
 };
 
+pub(crate) const BUSYBOX: Need = Need {
+    what: "busybox, with the DHCP client udhcpc,",
+    probe: |_| on_path("busybox").is_some(),
+    install: Install::Apt("busybox-static"),
+};
+
+pub(crate) const DNSMASQ: Need = Need {
+    what: "the DHCP server dnsmasq",
+    probe: |_| Path::new("/usr/sbin/dnsmasq").is_file(),
+    install: Install::Apt("dnsmasq-base"),
+};
+
 pub(crate) const NGINX: Need = Need {
     what: "nginx",
     // Not every user has /usr/sbin in the path.
     probe: |_| on_path("nginx").is_some() || Path::new("/usr/sbin/nginx").is_file(),
     install: Install::Apt("nginx-light"),
+};
+
+pub(crate) const COTURN: Need =
+    Need { what: "coturn", probe: |_| on_path("turnserver").is_some(), install: Install::Apt("coturn") };
+
+pub(crate) const NFTABLES: Need = Need {
+    what: "nftables",
+    // Not every user has /usr/sbin in the path.
+    probe: |_| on_path("nft").is_some() || Path::new("/usr/sbin/nft").is_file(),
+    install: Install::Apt("nftables"),
 };
 
 #[cfg(test)]

@@ -3,11 +3,13 @@
 //! A new check is one `Step` here, in the part whose budget pays for it.
 
 use crate::need::{
-    CLIPPY, CURL, IPROUTE2, LXML, NAMESPACES, NGINX, Need, OPENSSL, QEMU, RUST_SRC, RUSTFMT, SCHEMAS, ZIG,
+    BUSYBOX, CLIPPY, COTURN, CURL, DNSMASQ, IPROUTE2, LXML, NAMESPACES, NFTABLES, NGINX, NIGHTLY, Need,
+    OPENSSL, QEMU, RUST_SRC, RUSTFMT, SCHEMAS, ZIG,
 };
 use crate::sh::{Res, Sh};
 use crate::{
-    bench, build, conformance, demo, deny, features, interop, libuci, lint, powercut, simulate, test, tidy,
+    bench, build, conformance, demo, deny, features, fuzz, interop, libuci, lint, powercut, simulate, test,
+    tidy,
 };
 
 /// Steps that share a time budget.
@@ -61,6 +63,8 @@ pub(crate) const PARTS: &[Part] = &[
                 &CURL,
                 &IPROUTE2,
                 &NAMESPACES,
+                &BUSYBOX,
+                &DNSMASQ,
             ]),
             Step::test("main scenarios as two processes", test::two_processes),
             Step::check("demo", demo::check),
@@ -73,11 +77,17 @@ pub(crate) const PARTS: &[Part] = &[
     Part { name: "power cuts", minutes: 5, steps: &[Step::check("every operation", powercut::check)] },
     Part { name: "simulation", minutes: 2, steps: &[Step::check("random worlds", simulate::check)] },
     Part {
+        name: "fuzzing",
+        minutes: 6,
+        steps: &[Step::check("every target", fuzz::check).needs(&[&NIGHTLY, &fuzz::CARGO_FUZZ])],
+    },
+    Part {
         name: "real servers",
         minutes: 8,
         steps: &[
             Step::test("acsrs", interop::acsrs).needs(&[&OPENSSL, &interop::ACSRS]),
             Step::test("nginx", interop::nginx).needs(&[&NGINX]),
+            Step::test("coturn", interop::coturn).needs(&[&COTURN, &NFTABLES, &IPROUTE2, &NAMESPACES]),
             Step::test("UCI against libuci", libuci::test).needs(&[&libuci::LIBUCI]),
         ],
     },

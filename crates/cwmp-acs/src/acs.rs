@@ -24,6 +24,7 @@ use crate::{
     server,
     shared::Shared,
     state::State,
+    udp_request::{self, UdpRequest, UdpRequestError},
 };
 
 /// A running ACS. Clones are handles of the same one; it stops when the last is dropped.
@@ -151,6 +152,25 @@ impl Acs {
         let url = self.with_cpe(cpe, |_, record| record.connection_request_url.clone()).flatten();
         let login = self.0.shared.options.connection_request.as_ref();
         connection_request::send(&url.ok_or(ConnectionRequestError::NoUrl)?, login).await
+    }
+
+    /// Sends a connection request over UDP to the UDPConnectionRequestAddress that the CPE has told last, in an Inform or when
+    /// asked for it, signed with [`AcsOptions::connection_request`]. Nobody answers it; returns the address.
+    ///
+    /// # Errors
+    /// [`UdpRequestError`] where none was sent.
+    pub async fn udp_connection_request(
+        &self,
+        cpe: impl Into<CpeSelector>,
+    ) -> Result<String, UdpRequestError> {
+        let address =
+            self.with_cpe(cpe, |_, record| record.udp_connection_request_address().map(str::to_owned));
+        let address = address.flatten().ok_or(UdpRequestError::NoAddress)?;
+        let options = &self.0.shared.options;
+        let login = options.connection_request.as_ref().ok_or(UdpRequestError::NoCredentials)?;
+        let message = UdpRequest::now().message(&address, login);
+        udp_request::send(&address, &message, options.udp_requests_from).await?;
+        Ok(address)
     }
 
     /// Calls that wait for this CPE.

@@ -22,6 +22,8 @@ options of serve:
   --username U --password P   what CPEs have to give, and for connection requests unless set below
   --cr-username U --cr-password P
                               ConnectionRequestUsername and -Password of the CPEs
+  --udp-from ADDRESS:PORT     where connection requests over UDP come from: the address of the STUN server, which
+                              lets it be shared, where a NAT lets in nothing else
   --files FOLDER              serve this folder at /files/, and take uploads there
   --control SOCKET            take one-shot commands at this Unix socket
   --prompt                    read commands from standard input even if it is no terminal";
@@ -53,10 +55,12 @@ pub fn parse(arguments: impl IntoIterator<Item = OsString>) -> Result<Task, lexo
     let mut listen = SocketAddr::from(LISTEN);
     let (mut auth, mut username, mut password) = (None::<String>, None::<String>, String::new());
     let (mut cr_username, mut cr_password) = (None::<String>, None::<String>);
+    let mut udp_requests_from = None;
     let (mut files, mut control, mut prompt) = (None::<PathBuf>, None::<PathBuf>, false);
     while let Some(argument) = parser.next()? {
         match argument {
             Arg::Short('h') | Arg::Long("help") => return Ok(Task::Help),
+            Arg::Long("udp-from") => udp_requests_from = Some(parser.value()?.parse()?),
             Arg::Long("listen") => listen = parser.value()?.parse()?,
             Arg::Long("auth") => auth = Some(parser.value()?.string()?),
             Arg::Long("username") => username = Some(parser.value()?.string()?),
@@ -93,7 +97,14 @@ pub fn parse(arguments: impl IntoIterator<Item = OsString>) -> Result<Task, lexo
         None => login,
     };
     let files = files.map(FileOptions::folder);
-    let acs = AcsOptions { listen, authentication, connection_request, files, ..AcsOptions::default() };
+    let acs = AcsOptions {
+        listen,
+        authentication,
+        connection_request,
+        udp_requests_from,
+        files,
+        ..AcsOptions::default()
+    };
     Ok(Task::Serve(Box::new(ServeOptions { acs, control, prompt })))
 }
 

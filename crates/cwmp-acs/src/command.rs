@@ -32,7 +32,7 @@ download TYPE URL [KEY]       let the CPE fetch a file; TYPE is 1 (firmware), 2 
 upload TYPE URL [KEY]         let the CPE send a file; TYPE is 1 (configuration), 2 (log), 3, 4 or the full name
 transfers                     list transfers that are not finished
 methods                       list the methods that the CPE has
-cr                            send a connection request
+cr [udp]                      send a connection request; udp: to the UDPConnectionRequestAddress that the CPE has told last
 raw FILE                      send the envelope in FILE as it is
 help                          this text
 quit                          end the program
@@ -51,6 +51,8 @@ pub enum Command {
     Quit,
     /// Send a connection request.
     ConnectionRequest(CpeSelector),
+    /// Send a connection request over UDP.
+    UdpConnectionRequest(CpeSelector),
     /// Call a method. Values to set may be without a type: see [`fill_types`].
     Call(CpeSelector, CpeRequest),
     /// Send a file as an envelope.
@@ -112,6 +114,7 @@ pub fn parse(words: &[String]) -> Result<Option<Command>, CommandError> {
         ("help" | "?", _) => return Ok(Some(Command::Help)),
         ("quit" | "exit", _) => return Ok(Some(Command::Quit)),
         ("cr", []) => return Ok(Some(Command::ConnectionRequest(cpe))),
+        ("cr", ["udp"]) => return Ok(Some(Command::UdpConnectionRequest(cpe))),
         ("raw", [file]) => return Ok(Some(Command::Raw(cpe, PathBuf::from(file)))),
         ("get", [_, ..]) => CpeRequest::GetParameterValues(GetParameterValues { names: owned(rest) }),
         ("set", [_, ..]) => set(rest)?,

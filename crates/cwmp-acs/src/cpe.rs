@@ -150,6 +150,17 @@ impl CpeRecord {
         }
     }
 
+    /// UDPConnectionRequestAddress as it was told last; `None` where it was not, or is empty.
+    #[must_use]
+    pub fn udp_connection_request_address(&self) -> Option<&str> {
+        let is_it = |name: &&String| name.ends_with(".ManagementServer.UDPConnectionRequestAddress");
+        let name = self.parameters.keys().find(is_it)?;
+        self.parameters
+            .get(name)
+            .map(|parameter| parameter.value.as_str())
+            .filter(|address| !address.is_empty())
+    }
+
     /// The type that a parameter was last announced with.
     #[must_use]
     pub fn type_of(&self, name: &str) -> Option<ValueType> {

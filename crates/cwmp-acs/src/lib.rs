@@ -20,7 +20,7 @@
 //! * [`session`]: the protocol of one session, a pure sum; [`exchange`]: what goes in and comes out; [`check`]: what is implausible in what a CPE says;
 //! * [`cpe`]: what is known of one CPE; [`report`]: what is told of messages, sessions and violations;
 //! * `shared` and `state`: what is behind the handle; `server`: HTTP; `wire`: the bytes; `auth`: who may come in;
-//! * [`script`]: how to misbehave on purpose; [`files`]: the file server; [`connection_request`]: waking a CPE up;
+//! * [`script`]: how to misbehave on purpose; [`files`]: the file server; [`connection_request`], [`udp_request`]: waking a CPE up;
 //! * [`arguments`], [`command`], [`mod@print`], [`serve`], [`control`]: the program.
 //!
 //! TLS is left out: put a TLS proxy in front of it where the agent's https is to be tested.
@@ -46,6 +46,7 @@ mod server;
 pub mod session;
 mod shared;
 mod state;
+pub mod udp_request;
 mod wire;
 
 pub use acs::{Acs, PendingCall};

@@ -32,6 +32,8 @@ pub const QUEUED_CALLS: usize = 65_536;
 pub const NONCES: usize = 16_384;
 /// How long a connection request may take in all.
 pub const CONNECTION_REQUEST_TIMEOUT: Duration = Duration::from_secs(15);
+/// Copies of a connection request over UDP that are sent: datagrams get lost.
+pub const UDP_REQUEST_COPIES: usize = 3;
 /// Longest line on the control socket and at the prompt, in bytes.
 pub const CONTROL_LINE: usize = 1024 * 1024;
 /// How long `raw` and other files given at the prompt may be, in bytes.

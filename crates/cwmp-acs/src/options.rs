@@ -98,6 +98,9 @@ pub struct AcsOptions {
     pub newest_version: CwmpVersion,
     /// Credentials for connection requests (ManagementServer.ConnectionRequestUsername and -Password).
     pub connection_request: Option<Login>,
+    /// Where connection requests over UDP are sent from; `None`: from any port. A NAT may let in nothing but what comes
+    /// from where the CPE's STUN server is. The address may be in use by that server.
+    pub udp_requests_from: Option<SocketAddr>,
     /// File server, where wanted.
     pub files: Option<FileOptions>,
     /// Sees every message.
@@ -117,6 +120,7 @@ impl Default for AcsOptions {
             authentication: Authentication::None,
             newest_version: CwmpVersion::V1_4,
             connection_request: None,
+            udp_requests_from: None,
             files: None,
             on_message: None,
             session_timeout: limits::SESSION_TIMEOUT,

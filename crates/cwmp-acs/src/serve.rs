@@ -136,6 +136,10 @@ pub async fn execute(acs: &Acs, command: Command, notes: UnboundedSender<String>
             Ok(status) => Done::failed(format!("refused (HTTP {status})")),
             Err(error) => Done::failed(error.to_string()),
         },
+        Command::UdpConnectionRequest(cpe) => match acs.udp_connection_request(cpe).await {
+            Ok(address) => Done::ok(format!("sent to {address}; nobody answers it")),
+            Err(error) => Done::failed(error.to_string()),
+        },
         Command::Call(cpe, mut request) => {
             let Some(key) = acs.with_cpe(cpe, |key, record| {
                 command::fill_types(&mut request, Some(record));

@@ -13,7 +13,7 @@ use crate::{
         AddObjectResponse, CommandKey, CwmpVersion, DeviceId, Header, ParameterKey, ParameterValueStruct,
         RequestDownload, SetParameterAttributesStruct, Status,
     },
-    settings::{AgentSettings, ConnectionRequestSettings, HttpCompression, Secret},
+    settings::{AgentSettings, ConnectionRequestSettings, HttpCompression, Secret, UdpListening},
     stored::Stored,
     url::HttpUrl,
 };
@@ -199,6 +199,8 @@ pub enum NetError {
 pub enum Via {
     /// HTTP GET (TR-069a6 3.2.2.2).
     Http,
+    /// One datagram over UDP (TR-069a6 Annex G).
+    Udp,
 }
 
 /// What somebody on the box asks of the agent.
@@ -238,6 +240,8 @@ pub enum Effect {
     ReleaseSnapshot(SnapshotId),
     /// Listen for connection requests as set, or stop listening (`None`).
     Listen(Option<ConnectionRequestSettings>),
+    /// Listen for connection requests over UDP as set, or stop listening (`None`).
+    ListenUdp(Option<Box<UdpListening>>),
     /// Do this; then [`Input::JobDone`].
     StartJob(JobId, Box<Job>),
     /// Stop this job; what it has fetched so far stays.
@@ -253,6 +257,8 @@ pub enum Effect {
     Reboot(RebootCause),
     /// Reset the box to factory state and restart the agent.
     FactoryReset,
+    /// Ask DHCP again, for the URL of the ACS. What comes of it are other settings, if anything.
+    RenewDhcp,
     /// Something for the log.
     Trace(Record),
 }
@@ -491,6 +497,7 @@ mod tests {
             Effect::Data(OpId(3), DataOp::Lightweight),
             Effect::SendDatagram(Datagram { host: "acs".into(), port: 7547, bytes: b"POST".to_vec() }),
             Effect::Listen(None),
+            Effect::ListenUdp(None),
             Effect::Reboot(RebootCause::Local),
         ];
         for effect in effects {

@@ -10,12 +10,14 @@
 //! * [`agent`]: when sessions start and what follows them; `agent::session`: one session;
 //! * [`job`]: long work outside of sessions;
 //! * `event`, `retry`, `periodic`: the rules that live longer than one session;
+//! * [`discovery`]: the ACS as DHCP tells of it;
 //! * [`lightweight`]: notifications over UDP;
 //! * [`limits`]: every bound, by name.
 
 pub mod agent;
 pub mod datetime;
 pub mod digest;
+pub mod discovery;
 pub mod event;
 pub mod fault;
 pub mod io;

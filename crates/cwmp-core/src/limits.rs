@@ -58,6 +58,9 @@ pub const RESTART_MS: u64 = 900_000;
 pub const REPLY_TIMEOUT_MS: u64 = 60_000;
 /// Longest wait for a TCP connection to the ACS, in milliseconds.
 pub const CONNECT_TIMEOUT_MS: u64 = 30_000;
+/// How long no connection to an ACS that DHCP has told of comes about before DHCP is asked again, in milliseconds (TR-069a6
+/// 3.1).
+pub const UNREACHABLE_MS: u64 = 300_000;
 /// Longest wait for the data model before the call is answered with 9002, in milliseconds.
 pub const DATA_TIMEOUT_MS: u64 = 20_000;
 /// Requests that an ACS may make in one session before the agent ends it as failed.

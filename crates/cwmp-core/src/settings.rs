@@ -24,6 +24,9 @@ pub struct AgentSettings {
     pub enable_cwmp: bool,
     /// URL of the ACS; `None` while none is known.
     pub url: Option<HttpUrl>,
+    /// The URL is DHCP's to tell: it has come that way, or there is none.
+    #[serde(default)]
+    pub url_from_dhcp: bool,
     /// Username towards the ACS.
     pub username: String,
     /// Password towards the ACS.
@@ -56,6 +59,9 @@ pub struct AgentSettings {
     pub http_compression: HttpCompression,
     /// How connection requests reach the box.
     pub connection_request: ConnectionRequestSettings,
+    /// How they reach it through a NAT.
+    #[serde(default)]
+    pub stun: StunSettings,
     /// Lightweight notifications.
     #[serde(default)]
     pub lightweight: LightweightSettings,
@@ -72,6 +78,7 @@ impl Default for AgentSettings {
         Self {
             enable_cwmp: true,
             url: None,
+            url_from_dhcp: false,
             username: String::new(),
             password: Secret::default(),
             periodic_inform_enable: true,
@@ -87,6 +94,7 @@ impl Default for AgentSettings {
             clock_wait: 0,
             http_compression: HttpCompression::Disabled,
             connection_request: ConnectionRequestSettings::default(),
+            stun: StunSettings::default(),
             lightweight: LightweightSettings::default(),
             autonomous_transfers: TransferPolicy::default(),
             upgrades_managed: false,
@@ -163,6 +171,53 @@ pub struct ConnectionRequestSettings {
     pub username: String,
     /// ConnectionRequestPassword; while empty nothing listens.
     pub password: Secret,
+}
+
+/// How a NAT on the way to the ACS is found out about and kept open (TR-069a6 Annex G).
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct StunSettings {
+    /// STUNEnable.
+    pub enable: bool,
+    /// STUNServerAddress; when empty, the host of the ACS.
+    pub server_address: String,
+    /// STUNServerPort.
+    pub server_port: u16,
+    /// STUNUsername, for servers that ask for one; empty for none.
+    pub username: String,
+    /// STUNPassword.
+    pub password: Secret,
+    /// STUNMaximumKeepAlivePeriod in seconds; `None` is -1: no maximum.
+    pub maximum_keep_alive: Option<u32>,
+    /// STUNMinimumKeepAlivePeriod in seconds.
+    pub minimum_keep_alive: u32,
+}
+
+impl Default for StunSettings {
+    /// Off. TR-181 has defaults for the port alone; a binding of less than the minimum here is rare.
+    fn default() -> Self {
+        Self {
+            enable: false,
+            server_address: String::new(),
+            server_port: 3478,
+            username: String::new(),
+            password: Secret::default(),
+            maximum_keep_alive: None,
+            minimum_keep_alive: 20,
+        }
+    }
+}
+
+/// Where and from whom connection requests over UDP are taken (TR-069a6 Annex G).
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct UdpListening {
+    /// ConnectionRequestUsername.
+    pub username: String,
+    /// ConnectionRequestPassword, which is not empty.
+    pub password: Secret,
+    /// The ACS: towards it the box has its address, and it is the STUN server where no other is set.
+    pub acs: Option<HttpUrl>,
+    /// How the NAT is dealt with.
+    pub stun: StunSettings,
 }
 
 /// Lightweight notifications over UDP (TR-069a6 Annex M).

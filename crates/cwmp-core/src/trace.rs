@@ -71,7 +71,9 @@ impl Blanker {
     }
 
     fn blank_settings(&mut self, settings: &mut AgentSettings) {
-        for secret in [&mut settings.password, &mut settings.connection_request.password] {
+        let known =
+            [&mut settings.password, &mut settings.connection_request.password, &mut settings.stun.password];
+        for secret in known {
             if secret.0.is_empty() {
                 continue;
             }
@@ -140,8 +142,11 @@ pub fn name(effect: &Effect) -> Option<String> {
         Effect::KeepImage => "KeepImage",
         Effect::Listen(Some(_)) => "Listen",
         Effect::Listen(None) => "Listen no more",
+        Effect::ListenUdp(Some(_)) => "ListenUdp",
+        Effect::ListenUdp(None) => "ListenUdp no more",
         Effect::Reboot(cause) => return Some(format!("Reboot {cause:?}")),
         Effect::FactoryReset => "FactoryReset",
+        Effect::RenewDhcp => "RenewDhcp",
     };
     Some(name.to_owned())
 }

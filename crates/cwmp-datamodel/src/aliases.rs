@@ -86,6 +86,12 @@ pub(crate) fn collisions(
 }
 
 impl Attributes {
+    /// Aliases of a row and of those below it that are not the usual ones, by path.
+    pub(crate) fn aliases_below(&self, row: &str) -> Vec<(String, String)> {
+        let below = self.aliases.iter().filter(|(path, _)| path.starts_with(row));
+        below.map(|(path, alias)| (path.clone(), alias.clone())).collect()
+    }
+
     /// Gives an instance an alias that no other one has; whether it had another before.
     pub(crate) fn set_alias(&mut self, row: &str, alias: &str) -> bool {
         let before = self.aliases.get(row).cloned();

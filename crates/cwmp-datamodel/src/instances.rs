@@ -16,7 +16,7 @@ use crate::{
     model::{DataModel, Origin, PARAMETER_KEY, Reading, in_time},
     set::Part,
     snapshot::{Address, Snapshot},
-    transaction::{Deletion, Transaction},
+    transaction::{Deletion, Transaction, image_of},
 };
 
 impl DataModel {
@@ -44,7 +44,7 @@ impl DataModel {
         let (extra, apart) = self.key_change(&before, source, key, origin)?;
         let owner = self.source(source)?;
         if owner.storage() == Storage::Own && !(apart.is_empty() && alias.is_none()) {
-            let parts = self.recorded(&apart, &|_| false)?;
+            let parts = self.recorded(&apart, &|_| false).await?;
             let tables = vec![self.rows_of(&before, source, &table)?];
             self.announce(Transaction { parts, tables, ..Transaction::default() }, origin).await?;
         }
@@ -125,8 +125,10 @@ impl DataModel {
             source: owner.name().to_owned(),
             instance: instance.clone(),
             extra: extra.iter().map(pair).collect(),
+            image: image_of(&*owner, &extra, Some(&instance)).await?,
+            aliases: self.attributes.aliases_below(&instance),
         };
-        let parts = self.recorded(&first, &|_| false)?;
+        let parts = self.recorded(&first, &|_| false).await?;
         let deletion = Some(deletion);
         self.announce(Transaction { parts, deletion, ..Transaction::default() }, origin).await?;
         let early = self.apply(&first).await?;

@@ -159,6 +159,7 @@ impl DataModel {
     pub async fn execute(&mut self, op: DataOp, origin: Origin) -> Result<DataReply, CwmpFault> {
         let done = self.perform(op, origin).await;
         self.keep_learnt(done.is_ok()).await;
+        self.forget_survey();
         done
     }
 
@@ -273,7 +274,13 @@ impl DataModel {
         Ok(DataReply::Listing { snapshot: id, count })
     }
 
-    /// Asks every source that has to do with the names, once each.
+    /// Has every source forget what it has looked up.
+    fn forget_survey(&self) {
+        self.sources.iter().for_each(|source| source.forget());
+    }
+
+    /// Asks every source that has to do with the names, once each. What they have looked up lasts until the next reading: so
+    /// a change is judged by what it was read with.
     pub(crate) async fn read(&self, names: &[&str], how: Reading) -> Result<Snapshot, CwmpFault> {
         let counted: Vec<String> = names.iter().filter_map(|name| self.counted_by(name)).collect();
         let paths: Vec<&str> = names.iter().copied().chain(counted.iter().map(String::as_str)).collect();
@@ -283,6 +290,7 @@ impl DataModel {
             builder = builder.unmasked();
         }
         let deadline = Instant::now() + TIMEOUT;
+        self.forget_survey();
         for (index, source) in (0_u8..).zip(&self.sources) {
             let mut names = source.objects().iter().chain(source.parameters());
             if !names.any(|name| wanted.touches(name)) {

@@ -158,7 +158,6 @@ impl DataModel {
         created: &Created,
     ) -> Result<Status, CwmpFault> {
         let Plan { parts, renamed, aliases, lost, watched } = self.plan(before, parameters, origin).await?;
-        let lacks_former = lost.iter().any(|name| !created.made(name));
         let mut ordered: Vec<(u8, Part)> = parts.into_iter().collect();
         if origin == Origin::Acs {
             let owner = self.key_owner()?;
@@ -168,7 +167,13 @@ impl DataModel {
             last.undo.extend(before.parameter(PARAMETER_KEY).as_ref().and_then(former));
             ordered.push((owner, last));
         }
-        let parts = self.recorded(&ordered, &|name| created.made(name))?;
+        let parts = self.recorded(&ordered, &|name| created.made(name)).await?;
+        let in_image = |name: &String| {
+            parts
+                .iter()
+                .any(|part| part.image.is_some() && part.edits.iter().any(|(edited, _)| edited == name))
+        };
+        let lacks_former = lost.iter().any(|name| !created.made(name) && !in_image(name));
         let tables = created.tables.clone();
         self.announce(Transaction { parts, tables, aliases, deletion: None, lacks_former }, origin).await?;
         let former = self.rename(&renamed).await?;

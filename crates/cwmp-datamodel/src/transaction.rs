@@ -8,7 +8,8 @@
 //!   that brought the box down is not made a second time. Passwords are put back as well, where their source delivers
 //!   them to the tree.
 //! * [`DataModel::redo`] makes all of it, where something cannot be put back ([`Transaction::can_go_back`]): a row that
-//!   was deleted, a hidden value that its source keeps to itself.
+//!   was deleted, a hidden value that its source keeps to itself. A source that makes images of what is about to change
+//!   ([`ParameterSource::image`]) can put both back.
 //!
 //! Sources that keep their values in the agent's settings ([`Storage::Settings`]) are one place: what they change is
 //! gathered and written in one step, as the last of the call. A call that reaches that place alone is not written down.
@@ -65,6 +66,9 @@ pub struct TransactionPart {
     pub before: Vec<NamedValue>,
     /// New values, without commands.
     pub edits: Vec<NamedValue>,
+    /// What puts everything back in place of the former values, where the source makes images.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub image: Option<String>,
 }
 
 /// The rows of a table before the call made others.
@@ -98,18 +102,35 @@ pub struct Deletion {
     pub instance: String,
     /// What the source sets in the same step.
     pub extra: Vec<NamedValue>,
+    /// What brings the row back, where the source makes images.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub image: Option<String>,
+    /// Aliases of the row and of those below it, by path.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub aliases: Vec<NamedValue>,
 }
 
 impl Transaction {
     /// Whether everything can be put back; else a start makes all of the change.
     #[must_use]
     pub fn can_go_back(&self) -> bool {
-        self.deletion.is_none() && !self.lacks_former
+        self.deletion.as_ref().is_none_or(|deletion| deletion.image.is_some()) && !self.lacks_former
     }
 
-    /// Both as one, this one first.
+    /// Both as one, this one first, where both can go back.
     #[must_use]
     pub fn followed_by(mut self, later: Transaction) -> Self {
+        // A row that was deleted comes back with its image, like everything else that has one.
+        if let Some(Deletion { source, instance, image, aliases, .. }) = self.deletion.take() {
+            let edits = vec![(instance, String::new())];
+            self.parts.push(TransactionPart { source, before: Vec::new(), edits, image });
+            let renamed = aliases.into_iter();
+            self.aliases.extend(renamed.map(|(row, before)| AliasChange {
+                row,
+                before,
+                edit: String::new(),
+            }));
+        }
         self.parts.extend(later.parts);
         self.tables.extend(later.tables);
         self.aliases.extend(later.aliases);
@@ -118,14 +139,17 @@ impl Transaction {
         self
     }
 
-    /// Parameters that get another value, with that value.
-    pub(crate) fn changes(&self) -> impl Iterator<Item = &NamedValue> {
-        self.parts.iter().flat_map(|part| part.edits.iter().filter(|edit| !part.before.contains(edit)))
+    /// Parameters that get another value, with that value, and the row that goes.
+    pub(crate) fn changes(&self) -> impl Iterator<Item = (&str, &str)> {
+        let edits =
+            self.parts.iter().flat_map(|part| part.edits.iter().filter(|edit| !part.before.contains(edit)));
+        let edits = edits.map(|(name, value)| (name.as_str(), value.as_str()));
+        edits.chain(self.deletion.iter().map(|deletion| (deletion.instance.as_str(), "")))
     }
 
-    /// Names of parameters that get another value.
+    /// Names of parameters that get another value, and of the row that goes.
     pub fn changed(&self) -> impl Iterator<Item = &str> {
-        self.changes().map(|(name, _)| name.as_str())
+        self.changes().map(|(name, _)| name)
     }
 }
 
@@ -331,7 +355,10 @@ impl DataModel {
         }
         // A row and the values in it are two steps of its source.
         let makes_rows = transaction.tables.iter().any(|table| self.is_own(&table.source));
-        places.len() > 1 || makes_rows || (!places.is_empty() && !transaction.aliases.is_empty())
+        // Who makes images writes several places.
+        let has_image = transaction.parts.iter().any(|part| part.image.is_some())
+            || transaction.deletion.iter().any(|deletion| deletion.image.is_some());
+        has_image || places.len() > 1 || makes_rows || (!places.is_empty() && !transaction.aliases.is_empty())
     }
 
     fn is_own(&self, source: &str) -> bool {
@@ -343,22 +370,25 @@ impl DataModel {
     }
 
     /// Parts as they are written down. What lies in rows that the call makes is not put back: the rows go.
-    pub(crate) fn recorded(
+    pub(crate) async fn recorded(
         &self,
         parts: &[(u8, Part)],
         is_new: &dyn Fn(&str) -> bool,
     ) -> Result<Vec<TransactionPart>, CwmpFault> {
         let pair = |change: &Change| (change.name.clone(), change.value.clone());
-        let record = |(index, part): &(u8, Part)| {
+        let mut recorded = Vec::new();
+        for (index, part) in parts {
+            let source = self.source(*index)?;
             let before = part.undo.iter().filter(|change| !is_new(&change.name));
             let edits = part.changes.iter().filter(|change| !self.is_command(&change.name));
-            Ok(TransactionPart {
-                source: self.source(*index)?.name().to_owned(),
+            recorded.push(TransactionPart {
+                source: source.name().to_owned(),
                 before: before.map(pair).collect(),
                 edits: edits.map(pair).collect(),
-            })
-        };
-        parts.iter().map(record).collect()
+                image: image_of(&*source, &part.changes, None).await?,
+            });
+        }
+        Ok(recorded)
     }
 
     /// A table with the rows that it has.
@@ -381,8 +411,17 @@ impl DataModel {
     pub async fn undo(&mut self, transaction: &Transaction) -> Result<(), String> {
         let mut failures = Vec::new();
         self.log.gather();
+        if let Some(Deletion { source, image: Some(image), aliases, .. }) = &transaction.deletion {
+            failures.extend(self.restore(source, image).await.err());
+            let aliases = aliases.iter().map(|(row, alias)| (row.as_str(), alias.as_str()));
+            failures.extend(self.put_aliases(aliases).await.err());
+        }
         for part in transaction.parts.iter().rev() {
-            failures.extend(self.apply_part(&part.source, &part.before).await.err());
+            let undone = match &part.image {
+                Some(image) => self.restore(&part.source, image).await,
+                None => self.apply_part(&part.source, &part.before).await,
+            };
+            failures.extend(undone.err());
         }
         for table in transaction.tables.iter().rev() {
             failures.extend(self.remove_rows(table).await.err());
@@ -411,7 +450,7 @@ impl DataModel {
         for part in &transaction.parts {
             self.apply_part(&part.source, &part.edits).await?;
         }
-        let Some(Deletion { source, instance, extra }) = &transaction.deletion else { return Ok(()) };
+        let Some(Deletion { source, instance, extra, .. }) = &transaction.deletion else { return Ok(()) };
         let owner = self.named(source).ok_or_else(|| gone(source))?;
         match in_time(owner.delete(instance, &changes(extra))).await.map_err(|error| error.to_string())? {
             // It went before the cut, and what came with it.
@@ -421,6 +460,12 @@ impl DataModel {
         }
         self.forget(instance).await;
         Ok(())
+    }
+
+    async fn restore(&self, source: &str, image: &str) -> Result<(), String> {
+        let owner = self.named(source).ok_or_else(|| gone(source))?;
+        let restored = in_time(owner.restore(image)).await.unwrap_or_else(Err);
+        restored.map_err(|error| format!("source {source}: {error}"))
     }
 
     async fn apply_part(&self, source: &str, values: &[NamedValue]) -> Result<(), String> {
@@ -456,6 +501,18 @@ impl DataModel {
         }
         if changed { self.save_aliases().await.map_err(|fault| fault.to_string()) } else { Ok(()) }
     }
+}
+
+/// The image that a source makes of what is about to change.
+pub(crate) async fn image_of(
+    source: &dyn ParameterSource,
+    changes: &[Change],
+    deleted: Option<&str>,
+) -> Result<Option<String>, CwmpFault> {
+    let image = in_time(source.image(changes, deleted)).await.unwrap_or_else(Err);
+    image.map_err(|error| {
+        CwmpFault::new(FaultCode::INTERNAL_ERROR, format!("source {}: {error}", source.name()))
+    })
 }
 
 fn changes(values: &[NamedValue]) -> Vec<Change> {

@@ -13,7 +13,7 @@ use std::collections::HashSet;
 use crate::{
     model::{DataModel, Reading},
     snapshot::Snapshot,
-    transaction::{NamedValue, Transaction},
+    transaction::Transaction,
 };
 
 /// Settings of the agent that decide whether it reaches the ACS, and whether the ACS understands it.
@@ -64,13 +64,13 @@ const CONFIGURED_FOR: [&str; 2] = ["Interface", "SSIDReference"];
 impl DataModel {
     /// Whether a change touches what the way to the ACS depends on.
     pub(crate) async fn leads_to_acs(&self, transaction: &Transaction) -> bool {
-        let changes: Vec<&NamedValue> = transaction.changes().collect();
+        let changes: Vec<(&str, &str)> = transaction.changes().collect();
         let is_under = |name: &str, objects: &[&str]| objects.iter().any(|object| name.starts_with(object));
-        if changes.iter().any(|(name, _)| OWN.contains(&name.as_str()) || is_under(name, &SHARED)) {
+        if changes.iter().any(|(name, _)| OWN.contains(name) || is_under(name, &SHARED)) {
             return true;
         }
-        let of_layers = |(name, _): &&NamedValue| is_under(name, &LAYERS) && !name.starts_with(TESTS);
-        let layers: Vec<&NamedValue> = changes.into_iter().filter(of_layers).collect();
+        let of_layers = |(name, _): &(&str, &str)| is_under(name, &LAYERS) && !name.starts_with(TESTS);
+        let layers: Vec<(&str, &str)> = changes.into_iter().filter(of_layers).collect();
         if layers.is_empty() {
             return false;
         }

@@ -142,6 +142,31 @@ impl InstanceNumbers {
         numbers
     }
 
+    /// Gives the next number of a table to a row that is about to be made, and the key that `name` makes of the number. A key
+    /// that is known already, from a configuration of before, is passed over. `None` where the table can get no number.
+    ///
+    /// [`InstanceNumbers::keep`] must be called before the row is made.
+    pub fn create(&self, table: &str, name: impl Fn(u32) -> String) -> Option<(u32, String)> {
+        let seen = self.moment.get().saturating_add(1);
+        self.moment.set(seen);
+        let mut tables = self.tables.borrow_mut();
+        if !tables.contains_key(table) && tables.len() >= TABLES {
+            return None;
+        }
+        let known = tables.entry(table.to_owned()).or_insert_with(Table::new);
+        let (number, key) = loop {
+            let number = known.next?;
+            known.next = number.checked_add(1);
+            let key = name(number);
+            if !known.rows.contains_key(&key) {
+                break (number, key);
+            }
+        };
+        known.rows.insert(key.clone(), Row { number, seen });
+        self.news.set(self.news.get().wrapping_add(1));
+        Some((number, key))
+    }
+
     /// The key of the row with this number, where it is known; whether the row is there now is not said.
     #[must_use]
     pub fn key(&self, table: &str, number: u32) -> Option<String> {
@@ -308,6 +333,18 @@ mod tests {
         assert_eq!(all.key("Device.Hosts.Host.2.IPv4Address.", 1), None);
         assert_eq!(all.key("Device.Hosts.Host.3.IPv4Address.", 1).as_deref(), Some("10.0.0.3"));
         assert_eq!(numbers(&all, &["b"], 3), [5]);
+    }
+
+    #[test]
+    fn a_row_that_is_made_gets_a_name_that_nobody_ever_had() {
+        let all = InstanceNumbers::in_memory();
+        numbers(&all, &["a", "new_3"], 8);
+        let name = |number: u32| format!("new_{number}");
+        assert_eq!(all.create(HOSTS, name), Some((4, "new_4".to_owned())));
+        assert_eq!(numbers(&all, &["new_4", "b"], 8), [4, 5]);
+        let last = InstanceNumbers::in_memory();
+        last.tables.borrow_mut().insert(HOSTS.to_owned(), Table { next: None, rows: HashMap::new() });
+        assert_eq!(last.create(HOSTS, name), None);
     }
 
     #[test]

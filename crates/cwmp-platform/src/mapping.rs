@@ -91,7 +91,8 @@ pub trait FieldProvider {
 pub struct Question {
     /// The rows that it is about.
     pub rows: RowsOf,
-    /// The fields that are wanted of each row.
+    /// The fields that are wanted of each row: what stands in the parentheses, several arguments with commas between them
+    /// and without blanks around them.
     pub fields: Vec<String>,
 }
 

@@ -246,6 +246,15 @@ pub trait Platform {
         None
     }
 
+    /// Asks the DHCP server of the way to the Internet again, for what it tells of the ACS. The answer comes as any other of
+    /// the DHCP client does, through its hook. The default has no way to ask.
+    ///
+    /// # Errors
+    /// [`PlatformError::Unsupported`] where the box cannot make its DHCP client ask, [`PlatformError::Failed`].
+    async fn renew_dhcp(&self) -> Result<(), PlatformError> {
+        Err(PlatformError::Unsupported("make its DHCP client ask again"))
+    }
+
     /// What mapping files need. Without it there are none, neither built-in ones nor those of vendors.
     fn mapping(&self) -> Option<Mapping> {
         None

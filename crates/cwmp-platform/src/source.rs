@@ -42,6 +42,11 @@ pub trait ParameterSource {
         None
     }
 
+    /// What was looked up before is not true any more: another call of the ACS begins, or the one before is over. A source
+    /// that looks things up once for all of its objects, or together with other sources, forgets them here; until then the
+    /// box may be taken to be as it was found.
+    fn forget(&self) {}
+
     /// Delivers objects and parameters. It may deliver more than is wanted; the rest is dropped.
     ///
     /// A table is delivered even while it has no instances: the ACS sees it then, and can add to it. Objects that lie
@@ -66,6 +71,29 @@ pub trait ParameterSource {
     async fn apply(&self, changes: &[Change]) -> Result<Status, SourceError> {
         let _ = changes;
         Err(SourceError::new(format!("{} is read-only", self.name())))
+    }
+
+    /// What it takes to put everything back, to the letter, that these changes and the deletion of this row will change here: an
+    /// image, kept in the program's journal while the call is under way and until it is confirmed. Asked before the call
+    /// changes anything. It may hold secrets.
+    ///
+    /// Without one, which is the default, former values are put back, and a deletion is final. A source that gives one writes
+    /// several places, none of which is the agent's settings: each of its calls is written down before.
+    ///
+    /// # Errors
+    /// [`SourceError`] fails the call with 9002; nothing is changed then.
+    async fn image(&self, changes: &[Change], deleted: Option<&str>) -> Result<Option<String>, SourceError> {
+        let _ = (changes, deleted);
+        Ok(None)
+    }
+
+    /// Puts back what an image holds, durably; where that is in place already, nothing is done. The default refuses.
+    ///
+    /// # Errors
+    /// [`SourceError`]; what could be put back is.
+    async fn restore(&self, image: &str) -> Result<(), SourceError> {
+        let _ = image;
+        Err(SourceError::new(format!("{} makes no images", self.name())))
     }
 
     /// Makes an instance in a table (`Device.X.Y.`) with the defaults of the model, durably, and returns its number, which

@@ -1,4 +1,4 @@
-//! The layered configuration: `user.ini` over `ISP.def` over `factory.ini`.
+//! The layered configuration: `user.ini` over `dhcp.ini` over `ISP.def` over `factory.ini`.
 
 use std::{
     collections::BTreeSet,
@@ -29,11 +29,13 @@ pub mod limits {
     pub const NAME_CHARS: usize = 256;
 }
 
-/// One of the three files.
+/// One of the four files.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Layer {
-    /// What was set on this box: `user.ini`, the only one that is written.
+    /// What was set on this box: `user.ini`. All changes go there.
     User,
+    /// What DHCP has told: `dhcp.ini`, replaced as a whole by [`Layers::learn`].
+    Learnt,
     /// The provider's defaults: `ISP.def`.
     Isp,
     /// The defaults that come with the firmware: `factory.ini`.
@@ -42,13 +44,14 @@ pub enum Layer {
 
 impl Layer {
     /// From the top down: the first that has a value counts.
-    pub const ALL: [Layer; 3] = [Layer::User, Layer::Isp, Layer::Factory];
+    pub const ALL: [Layer; 4] = [Layer::User, Layer::Learnt, Layer::Isp, Layer::Factory];
 
     /// Name of the file.
     #[must_use]
     pub fn file_name(self) -> &'static str {
         match self {
             Layer::User => "user.ini",
+            Layer::Learnt => "dhcp.ini",
             Layer::Isp => "ISP.def",
             Layer::Factory => "factory.ini",
         }
@@ -75,21 +78,25 @@ pub struct Layers {
     files: Arc<dyn Files>,
     dir: PathBuf,
     user: Document,
+    learnt: Document,
     isp: Document,
     factory: Document,
     /// The user layer as it was at the last commit; `None` while nothing has been touched since.
     before: Option<Document>,
     /// A write failed after the new content was in place: the file may hold what was refused.
     unsure: bool,
+    /// The same of dhcp.ini.
+    learnt_unsure: bool,
     bytes_written: u64,
 }
 
 impl Layers {
     /// Reads the files in `dir`. What is wrong with ISP.def and user.ini is reported, not fatal: of a damaged ISP.def
-    /// nothing is used, a damaged user.ini is moved to `user.ini.damaged` and its last good copy, `user.ini.1`, serves.
+    /// nothing is used, a damaged user.ini is moved to `user.ini.damaged` and its last good copy, `user.ini.1`, serves; so
+    /// with dhcp.ini.
     ///
     /// # Errors
-    /// factory.ini is missing or damaged, or user.ini is there and the system does not let it be read.
+    /// factory.ini is missing or damaged, or user.ini or dhcp.ini is there and the system does not let it be read.
     pub fn load(files: Arc<dyn Files>, dir: &Path) -> Result<(Self, Vec<Problem>), StoreError> {
         let mut problems = Vec::new();
         let factory_file = dir.join(Layer::Factory.file_name());
@@ -111,9 +118,23 @@ impl Layers {
                 Document::default()
             }
         };
-        let user = read_user(&*files, &dir.join(Layer::User.file_name()), &mut problems)?;
-        let dir = dir.to_owned();
-        Ok((Self { files, dir, user, isp, factory, before: None, unsure: false, bytes_written: 0 }, problems))
+        let mut own =
+            |layer: Layer, lost| read_own(&*files, &dir.join(layer.file_name()), lost, &mut problems);
+        let learnt = own(Layer::Learnt, "what DHCP has told is to be learnt anew")?;
+        let user = own(Layer::User, "what was set on this box is lost")?;
+        let layers = Self {
+            files,
+            dir: dir.to_owned(),
+            user,
+            learnt,
+            isp,
+            factory,
+            before: None,
+            unsure: false,
+            learnt_unsure: false,
+            bytes_written: 0,
+        };
+        Ok((layers, problems))
     }
 
     /// The folder of the files.
@@ -131,6 +152,7 @@ impl Layers {
     fn document(&self, layer: Layer) -> &Document {
         match layer {
             Layer::User => &self.user,
+            Layer::Learnt => &self.learnt,
             Layer::Isp => &self.isp,
             Layer::Factory => &self.factory,
         }
@@ -142,10 +164,16 @@ impl Layers {
         self.find(section, key).next().map(|found| found.value)
     }
 
+    /// The value of one layer.
+    #[must_use]
+    pub fn of_layer(&self, layer: Layer, section: &str, key: &str) -> Option<&str> {
+        self.document(layer).sections.get(section)?.get(key).map(String::as_str)
+    }
+
     /// The values of all layers, the one in force first.
     pub fn find<'a>(&'a self, section: &str, key: &str) -> impl Iterator<Item = Found<'a>> {
         Layer::ALL.into_iter().filter_map(move |layer| {
-            let value = self.document(layer).sections.get(section)?.get(key)?;
+            let value = self.of_layer(layer, section, key)?;
             Some(Found { value, layer })
         })
     }
@@ -225,15 +253,7 @@ impl Layers {
     /// # Errors
     /// [`StoreError::Entry`] for a name that cannot be written or a value longer than [`limits::VALUE_BYTES`].
     pub fn set(&mut self, section: &str, key: &str, value: &str) -> Result<(), StoreError> {
-        let refuse = |reason: String| {
-            let (section, key) = (section.escape_debug().to_string(), key.escape_debug().to_string());
-            StoreError::Entry { section, key, reason }
-        };
-        check_name(section).map_err(|reason| refuse(format!("the section's name {reason}")))?;
-        check_name(key).map_err(|reason| refuse(format!("the key {reason}")))?;
-        if value.len() > limits::VALUE_BYTES {
-            return Err(refuse(format!("the value is longer than {} bytes", limits::VALUE_BYTES)));
-        }
+        check_entry(section, key, value)?;
         if self.user.sections.get(section).and_then(|known| known.get(key)).is_none_or(|old| old != value) {
             let section = self.touch().sections.entry(section.to_owned()).or_default();
             section.insert(key.to_owned(), value.to_owned());
@@ -320,14 +340,49 @@ impl Layers {
         done
     }
 
-    /// Deletes the user layer durably, with its copy and what is left of damaged or half-written ones, for these hold
+    /// Replaces all that DHCP has told by these values (section, key, value), durably; writes nothing where they are the
+    /// same. Returns whether it was written. Changes of the user layer that are under way are not touched.
+    ///
+    /// # Errors
+    /// As [`Layers::set`], or [`StoreError`] names the file; what was learnt before is still in force then.
+    pub fn learn(&mut self, values: &[(&str, &str, &str)]) -> Result<bool, StoreError> {
+        let mut learnt = Document::default();
+        for (section, key, value) in values {
+            check_entry(section, key, value)?;
+            let section = learnt.sections.entry((*section).to_owned()).or_default();
+            section.insert((*key).to_owned(), (*value).to_owned());
+        }
+        if !self.learnt_unsure && learnt == self.learnt {
+            return Ok(false);
+        }
+        let file = self.file(Layer::Learnt);
+        let content = learnt.write();
+        let replaced = durable::replace(&*self.files, &file, &content);
+        self.learnt_unsure = replaced.as_ref().is_err_and(|failure| failure.in_place);
+        replaced.map_err(|failure| failure.error)?;
+        self.bytes_written += content.len() as u64;
+        self.learnt = learnt;
+        Ok(true)
+    }
+
+    /// All that DHCP has told: section, key, value.
+    pub fn learnt(&self) -> impl Iterator<Item = (&str, &str, &str)> {
+        let sections = self.learnt.sections.iter();
+        sections.flat_map(|(section, keys)| {
+            keys.iter().map(|(key, value)| (section.as_str(), key.as_str(), value.as_str()))
+        })
+    }
+
+    /// Deletes what DHCP has told and the user layer durably, with its copy and what is left of damaged or half-written ones, for these hold
     /// secrets as well.
     ///
     /// # Errors
     /// [`StoreError::Io`]; the user layer is then still in force.
     pub fn delete_user(&mut self) -> Result<(), StoreError> {
-        let file = self.file(Layer::User);
-        durable::delete(&*self.files, &file)?;
+        durable::delete(&*self.files, &self.file(Layer::Learnt))?;
+        self.learnt = Document::default();
+        self.learnt_unsure = false;
+        durable::delete(&*self.files, &self.file(Layer::User))?;
         self.user = Document::default();
         self.before = None;
         self.unsure = false;
@@ -346,6 +401,20 @@ fn row_section(table: &str, row: u32) -> String {
     format!("{table}.{row}")
 }
 
+/// Whether a value can be kept under these names.
+fn check_entry(section: &str, key: &str, value: &str) -> Result<(), StoreError> {
+    let refuse = |reason: String| {
+        let (section, key) = (section.escape_debug().to_string(), key.escape_debug().to_string());
+        StoreError::Entry { section, key, reason }
+    };
+    check_name(section).map_err(|reason| refuse(format!("the section's name {reason}")))?;
+    check_name(key).map_err(|reason| refuse(format!("the key {reason}")))?;
+    if value.len() > limits::VALUE_BYTES {
+        return Err(refuse(format!("the value is longer than {} bytes", limits::VALUE_BYTES)));
+    }
+    Ok(())
+}
+
 enum Unread {
     Damaged(String),
     Io(std::io::Error),
@@ -356,9 +425,15 @@ fn read(files: &dyn Files, file: &Path, problems: &mut Vec<Problem>) -> Result<O
     content(files, file)?.map(|content| parse(file, &content, problems)).transpose()
 }
 
-/// The newest user layer that is whole: from the file, else from its copy. Empty where there is neither.
-fn read_user(files: &dyn Files, file: &Path, problems: &mut Vec<Problem>) -> Result<Document, StoreError> {
-    let candidates = durable::candidates(file, "what was set on this box is lost");
+/// The newest layer of ours that is whole: from the file, else from its copy. Empty where there is neither; `lost` says what
+/// that means where both are damaged.
+fn read_own(
+    files: &dyn Files,
+    file: &Path,
+    lost: &'static str,
+    problems: &mut Vec<Problem>,
+) -> Result<Document, StoreError> {
+    let candidates = durable::candidates(file, lost);
     let has_copy = content(files, &durable::copy_of(file)).is_ok_and(|copy| copy.is_some());
     for (number, (file, what_else)) in candidates.iter().enumerate() {
         let read = match content(files, file) {

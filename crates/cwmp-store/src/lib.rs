@@ -1,6 +1,6 @@
 //! What survives a power cut.
 //!
-//! * [`Layers`]: the layered configuration, `user.ini` over `ISP.def` over `factory.ini`;
+//! * [`Layers`]: the layered configuration, `user.ini` over `dhcp.ini` over `ISP.def` over `factory.ini`;
 //! * [`StateFile`]: one value of the agent's own state, with a checksum and the last good copy;
 //! * [`journal`]: the change of the box that is under way, until it is done or undone;
 //! * [`prozone`]: memory that a warm reboot keeps, for CommandKeys;

@@ -12,6 +12,7 @@
 //! * [`cookie`]: the cookies of a session;
 //! * [`files`]: [`FileClient`], downloads and uploads;
 //! * [`listener`]: [`ConnectionRequestListener`], the one open door of the box;
+//! * [`udp_listener`]: connection requests over UDP; `stun`: how they get through a NAT; behind the feature `stun`;
 //! * [`tls`], [`tls_config`]: https, behind the feature `tls`;
 //! * [`limits`]: every bound of this crate, by name.
 //!
@@ -28,6 +29,9 @@ mod connector;
 pub mod cookie;
 mod dns;
 pub mod files;
+#[cfg(feature = "fuzzing")]
+#[doc(hidden)]
+pub mod fuzzing;
 mod headers;
 pub mod limits;
 mod line;
@@ -36,9 +40,13 @@ pub mod path;
 mod patience;
 mod random;
 mod stream;
+#[cfg(feature = "stun")]
+mod stun;
 #[cfg_attr(not(feature = "tls"), path = "without_tls.rs")]
 pub mod tls;
 pub mod tls_config;
+#[cfg(feature = "stun")]
+pub mod udp_listener;
 
 pub use body::PostBody;
 pub use client::{AcsClient, ClientConfig};
@@ -47,3 +55,5 @@ pub use listener::{ConnectionRequestListener, ListenError, ListenerConfig};
 pub use path::{ManagementPath, PathConfig, ProxyConfig};
 pub use tls::Tls;
 pub use tls_config::TlsConfig;
+#[cfg(feature = "stun")]
+pub use udp_listener::{Reachable, ReplayGuard, UdpConfig, UdpListener};

@@ -95,6 +95,39 @@ pub const USED_NONCES: usize = 32;
 /// Wait after a failed `accept` (out of file descriptors, for one), in milliseconds.
 pub const ACCEPT_PAUSE_MS: u64 = 500;
 
+/// Largest connection request over UDP and largest answer of a STUN server, in bytes; a longer datagram is ignored.
+pub const UDP_REQUEST_BYTES: usize = 2048;
+/// Connection requests over UDP that are remembered once accepted, and the most of one second.
+pub const UDP_REMEMBERED: usize = 16;
+/// Time of the ACS for which one note of the last accepted request is good, in seconds; for so long after it requests are
+/// refused when the program has started again.
+pub const UDP_NOTE_AHEAD_S: u64 = 60;
+/// How far the time of a request may lie ahead of a synchronised clock, in seconds.
+pub const UDP_AHEAD_S: u64 = 86_400;
+/// Wait before a name or a STUN server that has failed is tried again, in milliseconds.
+pub const UDP_TRY_AGAIN_MS: u64 = 30_000;
+/// Longest wait for the address of the STUN server or the ACS, in milliseconds.
+pub const UDP_RESOLVE_MS: u64 = 10_000;
+
+/// Most attributes in an answer of a STUN server; an answer with more is ignored.
+pub const STUN_ATTRIBUTES: usize = 32;
+/// Longest REALM or NONCE of a STUN server, in bytes (RFC 5389 15.7: fewer than 128 characters).
+pub const STUN_TEXT_BYTES: usize = 763;
+/// Times that a request to a STUN server is sent (RFC 3489 9.3).
+pub const STUN_SENDS: u32 = 9;
+/// Wait before it is sent the second time, in milliseconds; doubled for each further time.
+pub const STUN_FIRST_RESEND_MS: u64 = 100;
+/// Longest wait before it is sent again or counts as unanswered, in milliseconds.
+pub const STUN_LAST_RESEND_MS: u64 = 1_600;
+/// Keep-alive period while nothing is known of the NAT, in seconds: less than the shortest lifetime that is common, 30 s.
+pub const STUN_FIRST_PERIOD_S: u64 = 25;
+/// Shortest keep-alive period, and how exactly the lifetime of a binding is searched, in seconds.
+pub const STUN_LEAST_PERIOD_S: u64 = 5;
+/// Longest keep-alive period where no maximum is set, in seconds.
+pub const STUN_LONGEST_PERIOD_S: u64 = 3_600;
+/// Wait after a test of the lifetime that came to nothing, in milliseconds.
+pub const STUN_TEST_PAUSE_MS: u64 = 600_000;
+
 /// Longest transfer of a file, attempts and waits included, in milliseconds: six hours, for a slow line and a large image.
 pub const TRANSFER_MS: u64 = 6 * 3_600_000;
 /// Attempts to fetch a file within one job.

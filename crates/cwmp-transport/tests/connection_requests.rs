@@ -21,6 +21,7 @@ use cwmp_core::{
 };
 use cwmp_transport::{
     ConnectionRequestListener, ListenError, ListenerConfig, ManagementPath, limits, listener::random_path,
+    path::Interface,
 };
 use peer::{Message, Peer};
 use tokio::sync::mpsc;
@@ -183,6 +184,27 @@ async fn what_is_not_there_tells_nothing() {
             assert_eq!(reply.header(name), None);
         }
     }
+    assert_eq!(door.rung(), 0);
+}
+
+/// A name of somebody else that leads to the box (DNS rebinding) lets a browser in the home ask here. It gets what anybody
+/// gets, and nothing in the answer lets a page read it.
+///
+/// Conformance: 6.12
+#[tokio::test]
+async fn a_page_whose_name_was_bound_to_the_box_learns_nothing() {
+    let mut door = Door::plain().await;
+    let from_page = "Origin: http://evil.example\r\nReferer: http://evil.example/\r\nCookie: a=b\r\n";
+    for (target, expected) in [("/", "404"), (PATH, "401")] {
+        let request = format!("GET {target} HTTP/1.1\r\nHost: evil.example\r\n{from_page}\r\n");
+        let reply = door.ask(request).await;
+        assert_eq!((status(&reply), reply.body.len()), (expected, 0));
+        for name in ["access-control-allow-origin", "set-cookie", "location", "server"] {
+            assert_eq!(reply.header(name), None, "{name}");
+        }
+    }
+    let preflight = format!("OPTIONS {PATH} HTTP/1.1\r\nHost: evil.example\r\n{from_page}\r\n");
+    assert_eq!(status(&door.ask(preflight).await), "405");
     assert_eq!(door.rung(), 0);
 }
 
@@ -505,6 +527,19 @@ async fn what_cannot_be_listened_on() {
     second.bind = vec![door.address];
     let error = ConnectionRequestListener::start(second).await.map(drop).unwrap_err();
     assert!(matches!(error, ListenError::Bind { address, .. } if address == door.address));
+}
+
+/// Conformance: 13.05
+#[tokio::test]
+async fn it_is_bound_to_the_device_that_is_named() {
+    let mut door = Door::open(|config| config.interface = Interface::Named("lo".into())).await;
+    assert!(door.listener.is_on_its_device());
+    assert_eq!(status(&door.signed(PATH, |_| {}).await), "200");
+    assert_eq!(door.rung(), 1);
+    let (mut config, _bell) = config(PATH);
+    config.interface = Interface::Named("cwmpd-none".into());
+    let error = ConnectionRequestListener::start(config).await.map(drop).unwrap_err().to_string();
+    assert!(error.contains("network device cwmpd-none: "), "{error}");
 }
 
 #[tokio::test]

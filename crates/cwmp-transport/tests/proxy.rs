@@ -9,8 +9,11 @@ mod secure;
 use std::net::SocketAddr;
 
 use cwmp_core::{digest::parse_basic, io::NetError, settings::Secret};
-use cwmp_transport::{AcsClient, ClientConfig, ManagementPath, PathConfig, PostBody, ProxyConfig};
-use peer::{Message, Peer, Server, target};
+use cwmp_transport::{
+    AcsClient, ClientConfig, FileClient, FileConfig, ManagementPath, PathConfig, PostBody, ProxyConfig,
+    files::RemoteFile,
+};
+use peer::{Message, Server, target};
 use tokio::{io::copy_bidirectional, join, net::TcpStream};
 
 /// A client behind this proxy.
@@ -120,6 +123,34 @@ async fn the_proxy_alone_sees_its_credentials() {
     }
 }
 
+/// What Download fetches goes the same way.
+///
+/// Conformance: 1.23
+#[tokio::test]
+async fn files_come_through_the_tunnel_as_well() {
+    let (proxy, files, folder) = (Server::start().await, Server::start().await, tempfile::tempdir().unwrap());
+    let path = path(proxy.address, ("", ""));
+    let client = FileClient::new(FileConfig { path, reserve_bytes: 0, ..FileConfig::default() });
+    let url = target("http://files.invalid/image").url;
+    let from = RemoteFile { url, username: String::new(), password: Secret::default() };
+    let into = folder.path().join("1");
+    let serving = async {
+        let mut peer = files.accept().await;
+        let request = peer.read().await;
+        peer.ok("an image").await;
+        request
+    };
+    let tell = |_| {};
+    let (fetched, connect, request) =
+        join!(client.fetch(&from, 0, &into, &tell), tunnel(&proxy, files.address), serving);
+    assert_eq!(fetched.unwrap().bytes, 8);
+    assert_eq!(connect.first_line(), "CONNECT files.invalid:80 HTTP/1.1");
+    assert_eq!(
+        (request.first_line(), request.header("host")),
+        ("GET /image HTTP/1.1", Some("files.invalid"))
+    );
+}
+
 async fn refused(login: (&str, &str), replies: &[&str]) -> String {
     let proxy = Server::start().await;
     let mut client = client(proxy.address, login);
@@ -215,7 +246,7 @@ async fn https_is_authenticated_end_to_end_through_the_tunnel() {
             hello.server_name
         };
         let tunnelling = async {
-            let mut inner: Peer = proxy.accept().await;
+            let mut inner = proxy.accept().await;
             let connect = inner.read().await;
             assert_eq!(connect.first_line(), "CONNECT acs.example:443 HTTP/1.1");
             let mut outer = TcpStream::connect(acs.address).await.unwrap();

@@ -6,7 +6,7 @@ mod peer;
 
 use bytes::Bytes;
 use cwmp_core::io::{AcsTarget, NetError};
-use cwmp_transport::{AcsClient, ClientConfig, PostBody};
+use cwmp_transport::{AcsClient, ClientConfig, PostBody, limits};
 use peer::{Message, Peer, Server};
 use tokio::join;
 
@@ -199,4 +199,29 @@ async fn cookies_go_over_to_the_next_session_only_after_an_interruption() {
         session(&mut client, &target, 1).await.unwrap();
     };
     assert_eq!(join!(ask, serve).1, [None, Some("s=1".to_owned()), None]);
+}
+
+#[tokio::test]
+async fn a_flood_of_cookies_stays_within_the_jar() {
+    const ROUNDS: usize = 4;
+    let server = Server::start().await;
+    let mut client = AcsClient::new(ClientConfig::default());
+    let flood = |round: usize| {
+        let cookies = (0..50).map(|number| format!("Set-Cookie: c{round}-{number}={}\r\n", "x".repeat(900)));
+        format!("200 OK\r\n{}", cookies.collect::<String>())
+    };
+    let replies: Vec<String> = (0..ROUNDS).map(flood).collect();
+    let serve = async {
+        let mut peer = server.accept().await;
+        play(&mut peer, &replies.iter().map(String::as_str).collect::<Vec<_>>()).await
+    };
+    let target = server.target("/");
+    let (ended, requests) = join!(session(&mut client, &target, ROUNDS), serve);
+    ended.unwrap();
+    let mut sent = requests.iter().filter_map(|request| request.header("cookie"));
+    assert!(sent.clone().count() == ROUNDS - 1);
+    assert!(sent.all(|cookies| {
+        let count = cookies.split("; ").count();
+        count <= limits::COOKIES && cookies.len() <= limits::COOKIE_JAR_BYTES + 4 * limits::COOKIES
+    }));
 }

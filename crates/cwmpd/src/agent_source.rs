@@ -49,6 +49,9 @@ pub(crate) struct AgentSource {
     default_username: String,
     forced: Box<dyn Fn(&str) -> bool>,
     connection_request_url: RefCell<String>,
+    /// UDPConnectionRequestAddress and NATDetected.
+    #[cfg(feature = "stun")]
+    udp_connection_requests: RefCell<(String, bool)>,
     delay_reboot: Cell<DelayReboot>,
     settings: watch::Sender<AgentSettings>,
     addressing: Rc<Cell<Addressing>>,
@@ -71,6 +74,8 @@ impl AgentSource {
             default_username,
             forced: Box::new(forced),
             connection_request_url: RefCell::default(),
+            #[cfg(feature = "stun")]
+            udp_connection_requests: RefCell::default(),
             delay_reboot: Cell::default(),
             settings: watch::Sender::new(loaded.settings),
             addressing: Rc::new(Cell::new(loaded.addressing)),
@@ -114,6 +119,14 @@ impl AgentSource {
     /// Says where connection requests are taken; empty for nowhere.
     pub(crate) fn set_connection_request_url(&self, url: String) {
         self.connection_request_url.replace(url);
+    }
+
+    /// Says where connection requests over UDP are taken (empty for nowhere, or not known), and whether there is a NAT on
+    /// the way; returns whether that is something new.
+    #[cfg(feature = "stun")]
+    pub(crate) fn set_udp_connection_requests(&self, address: String, nat: bool) -> bool {
+        let new = (address, nat);
+        self.udp_connection_requests.replace(new.clone()) != new
     }
 
     /// Whether a single change can be taken, apart from what it means together with others.
@@ -235,12 +248,18 @@ impl ParameterSource for AgentSource {
             out.object(OBJECT, ObjectKind::Single);
             show(STORED.iter().chain(Some(&DELAY_REBOOT)), &self.load(), out);
             let url = self.connection_request_url.borrow();
+            #[cfg(feature = "stun")]
+            let udp = self.udp_connection_requests.borrow();
             let made_up: [(&str, &dyn fmt::Display); READ_ONLY.len()] = [
                 #[cfg(feature = "compression")]
                 ("HTTPCompressionSupported", &"GZIP,Deflate"),
                 ("LightweightNotificationProtocolsSupported", &"UDP"),
                 ("ConnectionRequestURL", &*url),
-                ("SupportedConnReqMethods", &"HTTP"),
+                #[cfg(feature = "stun")]
+                ("UDPConnectionRequestAddress", &udp.0),
+                #[cfg(feature = "stun")]
+                ("NATDetected", &udp.1),
+                ("SupportedConnReqMethods", &METHODS),
                 ("AliasBasedAddressing", &true),
                 ("InstanceWildcardsSupported", &true),
                 ("InformParameterNumberOfEntries", &rows.len()),
@@ -335,12 +354,19 @@ fn internal(error: impl fmt::Display) -> CwmpFault {
     CwmpFault::new(FaultCode::INTERNAL_ERROR, error.to_string())
 }
 
+/// SupportedConnReqMethods.
+const METHODS: &str = if cfg!(feature = "stun") { "HTTP,STUN" } else { "HTTP" };
+
 /// Parameters that the program makes up.
 const READ_ONLY: &[&str] = &[
     #[cfg(feature = "compression")]
     "HTTPCompressionSupported",
     "LightweightNotificationProtocolsSupported",
     "ConnectionRequestURL",
+    #[cfg(feature = "stun")]
+    "UDPConnectionRequestAddress",
+    #[cfg(feature = "stun")]
+    "NATDetected",
     "SupportedConnReqMethods",
     "AliasBasedAddressing",
     "InstanceWildcardsSupported",

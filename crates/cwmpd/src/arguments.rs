@@ -5,6 +5,8 @@ use std::path::PathBuf;
 use cwmp_core::{agent::LocalTransfer, event::EventCode};
 use lexopt::{Arg, Parser, ValueExt};
 
+use crate::discovery::Announcement;
+
 /// Where the configuration lies unless told otherwise.
 pub(crate) const CONFIG_FOLDER: &str = "/etc/cwmpd";
 /// Where the control socket lies unless told otherwise.
@@ -17,6 +19,9 @@ cwmpd: a TR-069 (CWMP) agent
 usage: cwmpd run [--config FOLDER]          run the agent in the foreground
        cwmpd get PATH...                    read parameters or whole objects
        cwmpd set PATH=VALUE...              set parameters, all or none
+       cwmpd add TABLE.                     add a row, and print its number
+       cwmpd del ROW.                       delete a row
+       cwmpd reload                         start again with the configuration as it is now
        cwmpd status                         what the agent does and waits for
        cwmpd inform                         hold a session with the ACS now
        cwmpd acs-methods                    hold a session and ask the ACS for its methods
@@ -26,6 +31,9 @@ usage: cwmpd run [--config FOLDER]          run the agent in the foreground
        cwmpd confirm KEY                    agree to a scheduled download that asks for it (see status)
        cwmpd request-download TYPE [NAME=VALUE...]
                                             ask the ACS for a download
+       cwmpd dhcp --interface DEVICE [--option43 HEX] [--option125 HEX] [--option17 HEX]...
+                                            what a DHCP client was told, for its hooks to hand over
+       cwmpd dhcp-options                   what DHCP client and server are to say, in hexadecimal digits
        cwmpd reboot                         restart the box
        cwmpd factory-reset                  put the box back into its factory state
        cwmpd datamodel list [PATH]          what is supported: type, access, source
@@ -54,6 +62,10 @@ pub(crate) enum Command {
         config: PathBuf,
         query: crate::datamodel::Query,
     },
+    /// What the box says of itself over DHCP, answered from the files.
+    DhcpOptions {
+        config: PathBuf,
+    },
     Ask {
         socket: PathBuf,
         request: crate::control::Request,
@@ -71,6 +83,7 @@ pub(crate) enum Command {
 pub(crate) fn parse(mut parser: Parser) -> Result<Command, String> {
     let (mut config, mut socket) = (PathBuf::from(CONFIG_FOLDER), PathBuf::from(CONTROL_SOCKET));
     let (mut words, mut file, mut dry_run) = (Vec::new(), FileOptions::default(), false);
+    let mut dhcp = Announcement::default();
     while let Some(argument) = parser.next().map_err(|error| error.to_string())? {
         match argument {
             Arg::Long("help") | Arg::Short('h') => return Ok(Command::Help),
@@ -86,6 +99,10 @@ pub(crate) fn parse(mut parser: Parser) -> Result<Command, String> {
                     .map(|text| text.trim_end_matches(['\r', '\n']).to_owned())
                     .map_err(|error| format!("{}: {error}", path.display()))?;
             }
+            Arg::Long("interface") => dhcp.interface = text(&mut parser)?,
+            Arg::Long("option43") => dhcp.option43 = Some(text(&mut parser)?),
+            Arg::Long("option125") => dhcp.option125 = Some(text(&mut parser)?),
+            Arg::Long("option17") => dhcp.option17.push(text(&mut parser)?),
             Arg::Long("dry-run") => dry_run = true,
             Arg::Value(word) => words.push(word.string().map_err(|error| error.to_string())?),
             other => return Err(other.unexpected().to_string()),
@@ -107,11 +124,15 @@ pub(crate) fn parse(mut parser: Parser) -> Result<Command, String> {
     if verb == "datamodel" {
         return Ok(Command::DataModel { config, query: crate::datamodel::query(rest, dry_run)? });
     }
+    if verb == "dhcp-options" && rest.is_empty() {
+        return Ok(Command::DhcpOptions { config });
+    }
     if dry_run {
         return Err("--dry-run belongs to `cwmpd datamodel set`".to_owned());
     }
     let request = match verb.as_str() {
         "download" | "upload" => transfer(&verb, rest, file)?,
+        "dhcp" => announcement(rest, dhcp)?,
         _ => request(&verb, rest)?,
     };
     Ok(Command::Ask { socket, request })
@@ -141,6 +162,15 @@ fn transfer(verb: &str, rest: Vec<String>, file: FileOptions) -> Result<crate::c
     Ok(crate::control::Request::Transfer { order: Box::new(order) })
 }
 
+/// What is wrong is told here, where the hook's author sees it.
+fn announcement(rest: Vec<String>, dhcp: Announcement) -> Result<crate::control::Request, String> {
+    if !rest.is_empty() {
+        return Err("dhcp takes no words, only --interface and options".to_owned());
+    }
+    dhcp.answer()?;
+    Ok(crate::control::Request::Dhcp(dhcp))
+}
+
 /// `PATH=VALUE` in its parts.
 fn pairs(words: &[String]) -> Result<Vec<(String, String)>, String> {
     let pair = |word: &String| {
@@ -159,6 +189,12 @@ fn request(verb: &str, rest: Vec<String>) -> Result<crate::control::Request, Str
         "get" => Err("get needs a path, such as Device.DeviceInfo.".to_owned()),
         "set" if !rest.is_empty() => Ok(Request::Set { values: pairs(&rest)? }),
         "set" => Err("set needs PATH=VALUE".to_owned()),
+        "add" | "del" => match <[String; 1]>::try_from(rest) {
+            Ok([path]) if verb == "add" => Ok(Request::Add { path }),
+            Ok([path]) => Ok(Request::Delete { path }),
+            Err(_) => Err(format!("{verb} needs one path that ends with a dot")),
+        },
+        "reload" => lone(Request::Reload),
         "status" => lone(Request::Status),
         "inform" => lone(Request::Inform),
         "event" => match <[String; 1]>::try_from(rest) {
@@ -177,6 +213,7 @@ fn request(verb: &str, rest: Vec<String>) -> Result<crate::control::Request, Str
             None => Err("request-download needs a file type".to_owned()),
         },
         "acs-methods" => lone(Request::AcsMethods),
+        "dhcp-options" => Err("dhcp-options takes no arguments".to_owned()),
         "reboot" => lone(Request::Reboot),
         "factory-reset" => lone(Request::FactoryReset),
         other => Err(format!("`{other}` is no command: try `cwmpd --help`")),

@@ -6,7 +6,7 @@
 //! with a number and one answer, in both directions: the box orders network work ([`Order`]), and the protocol side reads and
 //! writes what it must not open itself ([`Call`]).
 
-use std::{collections::HashMap, path::PathBuf, rc::Rc, time::Duration};
+use std::{collections::HashMap, net::SocketAddr, path::PathBuf, rc::Rc, time::Duration};
 
 use bytes::Bytes;
 use cwmp_core::{
@@ -22,7 +22,7 @@ use cwmp_transport::{
 use serde::{Deserialize, Serialize};
 use tokio::sync::{mpsc, oneshot};
 
-use crate::config::Listen;
+use crate::{config::Listen, news::Change};
 
 pub(crate) mod frames;
 pub(crate) mod limits;
@@ -36,6 +36,10 @@ pub(crate) struct Begin {
     pub(crate) synchronised: bool,
     /// Where connection requests are taken.
     pub(crate) listen: Listen,
+    /// Where those over UDP are taken.
+    pub(crate) udp: SocketAddr,
+    /// Those over UDP up to this moment of the ACS have been taken before, in seconds since 1970.
+    pub(crate) accepted_until: Option<u64>,
     /// Which way the traffic takes.
     pub(crate) path: PathConfig,
     /// Longest wait for a reply of the ACS.
@@ -46,6 +50,8 @@ pub(crate) struct Begin {
     pub(crate) pins: Vec<Pin>,
     /// Whether the box keeps a trace.
     pub(crate) traced: bool,
+    /// Whether somebody wants to hear of sessions and transfers.
+    pub(crate) news: bool,
     /// `error`, `warning`, `info` or `debug`.
     pub(crate) log_level: String,
     /// Folders that hold secrets.
@@ -61,6 +67,8 @@ pub(crate) enum Down {
     Clock(bool),
     /// The network of the box has changed.
     NetworkChanged,
+    /// It may have: nobody tells the box of changes.
+    MaybeNetworkChanged,
     /// Do this, and answer with [`Up::Done`] and the same number.
     Order(u32, Order),
     /// The order is not wanted any more.
@@ -82,6 +90,10 @@ pub(crate) enum Up {
     Close(u32),
     /// Where connection requests are taken now.
     Door(DoorState),
+    /// Where connection requests over UDP reach the box from now on, as far as known, and whether there is a NAT on the way.
+    UdpReached { address: Option<SocketAddr>, nat: bool },
+    /// What has changed of the agent, if [`Begin::news`] asks for it.
+    News(Change),
     /// The next bytes of the trace.
     Trace(Bytes),
 }
@@ -104,7 +116,8 @@ pub(crate) struct FileId(pub(crate) u32);
 pub(crate) enum Order {
     /// Answer a request of the command line that concerns the agent (JSON, as on the control socket).
     Ask(String),
-    /// Make sure that the door is open or closed for good, and find out which address leads to this URL.
+    /// Make sure that the door is open or closed for good, find out which address leads to this URL, and wait a while for
+    /// what is to be found out of UDP.
     Settle(Option<HttpUrl>),
     /// Fetch into a file that the box holds.
     Fetch { into: FileId, held: Had, from: RemoteFile, file_size: u32 },
@@ -165,6 +178,8 @@ pub(crate) enum Call {
     Material(Option<Stamp>),
     /// Whether the box has little to do.
     IsIdle,
+    /// Keep durably that connection requests over UDP up to this moment of the ACS are not taken again (seconds since 1970).
+    NoteUdp(u64),
 }
 
 /// What is read piece by piece.

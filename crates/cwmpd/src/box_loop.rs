@@ -3,35 +3,39 @@
 //! Everything slow runs in a task of its own and comes back as an input: the data model, the store, jobs, a restart. The loop
 //! itself never waits for any of them.
 
-use std::{cell::Cell, rc::Rc, time::Duration};
+use std::{cell::Cell, net::SocketAddr, rc::Rc, time::Duration};
 
 use cwmp_core::io::{Effect, Input, Start};
 use cwmp_datamodel::DataModel;
 use cwmp_diagnostics::Diagnostics;
-use cwmp_platform::{Platform, instances::InstanceNumbers};
+use cwmp_platform::{Platform, PlatformError, instances::InstanceNumbers};
 use cwmp_transport::tls::TlsFiles;
 use tokio::{sync::mpsc, time::Instant};
 
 use crate::{
     agent_source::AgentSource,
-    border::{Begin, BoxEnd, Done, Down, Ear, Order, Up, limits},
+    border::{self, Begin, BoxEnd, Down, Order, Up, limits},
     changes::ChangeWatch,
     clock::ClockWatch,
     config::{Config, SharedLayers},
-    control::{Answer, Asked, Request},
+    control::Asked,
     data_task::{self, Question, Tree},
     desk::Desk,
+    discovery::Ear,
     door::Door,
     jobs::{Jobs, Workshop},
     ledger::Ledger,
+    news::News,
     notify::Notifier,
     protocol_side::ProtocolSide,
     restart::{self, Departure},
     snapshots::Snapshots,
     store_task::{self, Kept},
     trace::TraceFile,
+    udp_note::UdpNote,
 };
 
+mod requests;
 #[cfg(test)]
 mod tests;
 
@@ -54,13 +58,18 @@ pub(crate) struct Parts {
     pub(crate) platform: Rc<dyn Platform>,
     pub(crate) numbers: Rc<InstanceNumbers>,
     pub(crate) source: Rc<AgentSource>,
+    pub(crate) ear: Rc<Ear>,
     pub(crate) data: DataModel,
     pub(crate) ledger: Rc<Ledger>,
     pub(crate) diagnostics: Rc<Diagnostics>,
     pub(crate) kept: Kept,
+    /// What connection requests over UDP have been taken.
+    pub(crate) udp_note: UdpNote,
     pub(crate) start: Box<Start>,
     /// Requests of the command line.
     pub(crate) asked: mpsc::Receiver<Asked>,
+    /// Who is told of sessions and transfers.
+    pub(crate) news: Option<News>,
 }
 
 impl Parts {
@@ -72,11 +81,14 @@ impl Parts {
             start: self.start.clone(),
             synchronised: self.platform.clock_is_synchronised(),
             listen: connection_request,
+            udp: self.config.udp_address(),
+            accepted_until: self.udp_note.accepted_until(),
             path,
             acs_reply_timeout,
             basic_without_tls,
             pins: tls.pins,
             traced: self.config.trace_file.is_some(),
+            news: self.news.is_some(),
             log_level: self.config.log_level.to_string(),
             private_folders: vec![self.layers.borrow().dir().to_owned(), self.config.state_dir.clone()],
         }
@@ -92,12 +104,15 @@ pub(crate) async fn run(parts: Parts, end: BoxEnd, deaths: u32, stop: impl Futur
         platform,
         numbers,
         source,
+        ear,
         data,
         ledger,
         diagnostics,
         kept,
+        udp_note,
         start,
         mut asked,
+        news,
     } = parts;
     let BoxEnd { send: down, hear } = end;
     let mut from_protocol = Some(hear);
@@ -110,7 +125,7 @@ pub(crate) async fn run(parts: Parts, end: BoxEnd, deaths: u32, stop: impl Futur
     let side = ProtocolSide::new(down);
     let snapshots = Snapshots::default();
     let tls = TlsFiles { ca_file: config.tls.ca_file.clone(), client: config.tls.client.clone() };
-    let desk = Desk::new(Rc::clone(&platform), snapshots.clone(), tls);
+    let desk = Desk::new(Rc::clone(&platform), snapshots.clone(), tls, udp_note);
     let door = Rc::new(Door::new(config.connection_request.clone(), Rc::clone(&source), side.clone()));
     let store = tokio::task::spawn_local(store_task::run(kept, to_store, inputs.clone()));
     let mut settings = source.subscribe();
@@ -146,6 +161,9 @@ pub(crate) async fn run(parts: Parts, end: BoxEnd, deaths: u32, stop: impl Futur
         side,
         desk,
         door,
+        source,
+        ear,
+        news,
         boot_id: start.state.boot_id.clone(),
         under_way: 0,
         served,
@@ -191,7 +209,7 @@ pub(crate) async fn run(parts: Parts, end: BoxEnd, deaths: u32, stop: impl Futur
             _ = watch.tick() => {
                 household.look_at_clock();
                 if untold {
-                    household.side.tell(Down::NetworkChanged);
+                    household.side.tell(Down::MaybeNetworkChanged);
                 }
                 household.ask_once(Question::Watch);
             }
@@ -217,7 +235,7 @@ pub(crate) async fn run(parts: Parts, end: BoxEnd, deaths: u32, stop: impl Futur
 }
 
 /// The next message of the protocol side, as long as there is one.
-async fn next(from_protocol: &mut Option<Ear<Up>>) -> Option<Up> {
+async fn next(from_protocol: &mut Option<border::Ear<Up>>) -> Option<Up> {
     match from_protocol {
         Some(ear) => ear.hear().await,
         None => std::future::pending().await,
@@ -322,6 +340,9 @@ struct Household {
     side: ProtocolSide,
     desk: Rc<Desk>,
     door: Rc<Door>,
+    source: Rc<AgentSource>,
+    ear: Rc<Ear>,
+    news: Option<News>,
     /// Whether the protocol side believes that the clock is synchronised.
     had_date: bool,
     /// This boot, for the state that a factory reset leaves.
@@ -382,6 +403,12 @@ impl Household {
                     self.ask_once(Question::Watch);
                 }
             }
+            Up::UdpReached { address, nat } => self.udp_reached(address, nat),
+            Up::News(change) => {
+                if let Some(news) = &self.news {
+                    news.tell(change);
+                }
+            }
             Up::Trace(bytes) => {
                 if let Some(trace) = &mut self.trace {
                     trace.add(&bytes);
@@ -419,6 +446,18 @@ impl Household {
                 };
                 self.work(reset.run(self.inputs.clone(), self.departures.clone()));
             }
+            Effect::RenewDhcp => {
+                self.ear.hear_anybody();
+                let platform = Rc::clone(&self.platform);
+                self.work(async move {
+                    match platform.renew_dhcp().await {
+                        Ok(()) => {}
+                        // The DHCP client asks again in its own time.
+                        Err(PlatformError::Unsupported(what)) => tracing::info!("this box cannot {what}"),
+                        Err(error) => tracing::warn!("DHCP could not be asked: {error}"),
+                    }
+                });
+            }
             Effect::StartJob(id, job) => {
                 self.under_way += 1;
                 self.jobs.start(id, *job);
@@ -445,10 +484,25 @@ impl Household {
             | Effect::CloseSession
             | Effect::SendDatagram(_)
             | Effect::Listen(_)
+            | Effect::ListenUdp(_)
             | Effect::Trace(_) => return Err("it sends an effect that is its own matter".to_owned()),
         }
         Ok(())
     }
+
+    #[cfg(feature = "stun")]
+    fn udp_reached(&self, address: Option<SocketAddr>, nat: bool) {
+        // Always with its port: it may be left out for 80 alone, and nobody misses that.
+        let address = address.map_or_else(String::new, |address| address.to_string());
+        if self.source.set_udp_connection_requests(address, nat) {
+            self.ask_once(Question::Watch);
+        }
+    }
+
+    /// There are no parameters that would say it.
+    #[cfg(not(feature = "stun"))]
+    #[allow(clippy::unused_self, reason = "with the feature it is used")]
+    fn udp_reached(&self, _: Option<SocketAddr>, _: bool) {}
 
     /// Does this beside the loop; it counts as under way until it has ended.
     fn work(&mut self, work: impl Future<Output = ()> + 'static) {
@@ -469,31 +523,5 @@ impl Household {
         if !self.watch_asked.replace(true) {
             self.ask_data(question(Rc::clone(&self.watch_asked)));
         }
-    }
-
-    fn asked(&mut self, Asked { request, answer }: Asked) {
-        match request {
-            Request::Get { paths } => self.ask_data(Question::Get(paths, answer)),
-            Request::Set { values } => self.ask_data(Question::Set(values, answer)),
-            of_the_agent => {
-                let side = self.side.clone();
-                tokio::task::spawn_local(async move {
-                    answer.send(ask_agent(&side, &of_the_agent).await).ok();
-                });
-            }
-        }
-    }
-}
-
-async fn ask_agent(side: &ProtocolSide, request: &Request) -> Answer {
-    let text = match serde_json::to_string(request) {
-        Ok(text) => text,
-        Err(error) => return Answer::error(error.to_string()),
-    };
-    match side.order(Order::Ask(text)).await {
-        Some(Done::Answered(text)) => {
-            serde_json::from_str(&text).unwrap_or_else(|error| Answer::error(format!("no answer: {error}")))
-        }
-        _ => Answer::error("the protocol process does not run; it is started again"),
     }
 }

@@ -1,7 +1,7 @@
 //! The program's own settings: section `[cwmpd]` of the layers.
 
 use std::{
-    net::{IpAddr, Ipv4Addr, Ipv6Addr},
+    net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr},
     path::{Path, PathBuf},
     time::Duration,
 };
@@ -17,6 +17,7 @@ use tracing::Level;
 
 use self::reader::Reader;
 
+mod dhcp;
 mod path;
 mod processes;
 pub(crate) mod reader;
@@ -26,7 +27,12 @@ mod tls;
 #[cfg(test)]
 mod tests;
 
-pub(crate) use self::{processes::Processes, shared::SharedLayers, tls::TlsFiles};
+pub(crate) use self::{
+    dhcp::{DhcpPolicy, is_device},
+    processes::Processes,
+    shared::SharedLayers,
+    tls::TlsFiles,
+};
 
 /// Where a trace ends unless told otherwise, in bytes.
 const TRACE_BYTES: u32 = 1 << 20;
@@ -54,6 +60,8 @@ const ADDRESSES: usize = 16;
 const PLATFORMS: &[&str] = &[
     #[cfg(feature = "generic-linux")]
     "generic-linux",
+    #[cfg(feature = "openwrt")]
+    "openwrt",
 ];
 
 /// The settings of `[cwmpd]`, checked. docs/configuration.md has them all with range and default.
@@ -73,6 +81,8 @@ pub(crate) struct Config {
     pub(crate) sandbox: bool,
     /// Where connection requests are taken.
     pub(crate) connection_request: Listen,
+    /// UDP port for them; `None`: the same as over TCP.
+    pub(crate) udp_connection_request_port: Option<u16>,
     /// Wait for a reply of the ACS before the session counts as failed.
     pub(crate) acs_reply_timeout: Duration,
     /// How long a change that may cut the box off from the ACS waits for it to answer, in milliseconds; 0: changes are final.
@@ -83,6 +93,8 @@ pub(crate) struct Config {
     pub(crate) path: PathConfig,
     /// Whom https trusts, and who the box is there.
     pub(crate) tls: TlsFiles,
+    /// What DHCP may tell.
+    pub(crate) dhcp: DhcpPolicy,
     /// Where a trace of the agent is written; `None` for nowhere.
     pub(crate) trace_file: Option<PathBuf>,
     /// Where the trace ends, in bytes.
@@ -187,6 +199,9 @@ impl Config {
                     .read("connection_request_host", "a host name or an IP address, without a port, or empty", host)
                     .flatten(),
             },
+            udp_connection_request_port: read
+                .unsigned("udp_connection_request_port", 0..=65_535)
+                .and_then(|port| u16::try_from(port).ok()),
             acs_reply_timeout: Duration::from_secs(
                 read.unsigned("acs_reply_timeout", 30..=3600).unwrap_or(default_timeout).into(),
             ),
@@ -194,6 +209,7 @@ impl Config {
             basic_without_tls: read.boolean("basic_without_tls").unwrap_or(true),
             path: path::read(&mut read),
             tls: tls::read(&mut read),
+            dhcp: dhcp::read(&mut read),
             trace_file: read.read("trace_file", absolute, path),
             trace_bytes: read.unsigned("trace_bytes", 4096..=1 << 30).unwrap_or(TRACE_BYTES).into(),
             prozone: read_prozone(&mut read),
@@ -211,6 +227,15 @@ impl Config {
         if wrong.is_empty() { Ok((config, unknown)) } else { Err(wrong) }
     }
 
+    /// Where connection requests over UDP are taken: on one address, which is of IPv4 where there is one. NATs are its
+    /// business.
+    pub(crate) fn udp_address(&self) -> SocketAddr {
+        let Listen { addresses, port, .. } = &self.connection_request;
+        let of_ipv4 = addresses.iter().find(|address| address.is_ipv4());
+        let address = of_ipv4.or(addresses.first()).copied().unwrap_or(Ipv4Addr::UNSPECIFIED.into());
+        SocketAddr::new(address, self.udp_connection_request_port.unwrap_or(*port))
+    }
+
     /// Where no path for connection requests is configured: makes one that nobody can guess, and keeps it in user.ini,
     /// so that ConnectionRequestURL stays the same from start to start.
     ///
@@ -224,6 +249,11 @@ impl Config {
         self.connection_request.path = Some(path.clone());
         layers.change(|layers| layers.set(SECTION, PATH_KEY, &path))
     }
+}
+
+/// Whether DHCP may tell the URL of the ACS; where a value is wrong, the program has not started with it.
+pub(crate) fn dhcp_discovery(layers: &Layers) -> bool {
+    dhcp::read(&mut Reader::new(layers, SECTION)).discovery
 }
 
 /// What the first session after a boot waits for.

@@ -18,6 +18,8 @@ use tokio::{
     sync::{Semaphore, mpsc, oneshot},
 };
 
+use crate::discovery::{self, Announcement};
+
 /// Longest request, in bytes.
 const REQUEST_BYTES: u64 = 64 * 1024;
 /// Longest wait for a client's request.
@@ -35,6 +37,14 @@ pub(crate) enum Request {
     Get { paths: Vec<String> },
     /// Set parameters, all or none, as somebody on the box.
     Set { values: Vec<(String, String)> },
+    /// Add a row to this table, as somebody on the box.
+    Add { path: String },
+    /// Delete this row.
+    Delete { path: String },
+    /// Look whether a watched parameter has changed.
+    Look,
+    /// Read the configuration anew: the program starts again.
+    Reload,
     /// What the agent does and waits for.
     Status,
     /// Hold a session now.
@@ -51,6 +61,8 @@ pub(crate) enum Request {
     Transfer { order: Box<LocalTransfer> },
     /// Agree to the scheduled downloads with this CommandKey.
     Confirm { command_key: String },
+    /// A DHCP client has got an answer.
+    Dhcp(Announcement),
     /// Ask the ACS for a download.
     WantDownload { file_type: String, args: Vec<(String, String)> },
 }
@@ -61,6 +73,8 @@ pub(crate) enum Request {
 pub(crate) enum Answer {
     /// Names and values.
     Values { values: Vec<(String, String)> },
+    /// The number of the row that was added.
+    Added { instance: u32 },
     /// State of the agent.
     Status { status: Box<AgentStatus> },
     /// Done, or under way.
@@ -165,7 +179,14 @@ async fn serve(mut stream: UnixStream, requests: &mpsc::Sender<Asked>) -> io::Re
 /// A sentence for the command line.
 pub(crate) fn ask(socket: &Path, request: &Request) -> Result<Answer, String> {
     let failed = |error: io::Error| format!("{}: {error} (does cwmpd run?)", socket.display());
-    let mut stream = BlockingStream::connect(socket).map_err(failed)?;
+    let mut stream = match (BlockingStream::connect(socket), request) {
+        (Ok(stream), _) => stream,
+        // A network that is up before the agent: it hears of it when it starts.
+        (Err(_), Request::Dhcp(announcement)) => {
+            return discovery::leave(socket, announcement).map(|()| Answer::Done);
+        }
+        (Err(error), _) => return Err(failed(error)),
+    };
     stream.set_read_timeout(Some(ANSWER_PATIENCE)).map_err(failed)?;
     let mut text = serde_json::to_vec(request).map_err(|error| error.to_string())?;
     text.push(b'\n');
@@ -183,6 +204,7 @@ pub(crate) fn print(answer: &Answer) -> bool {
                 println!("{name}={value}");
             }
         }
+        Answer::Added { instance } => println!("{instance}"),
         Answer::Status { status } => print_status(status),
         Answer::Done => {}
         Answer::Error { errors } => {

@@ -27,6 +27,10 @@ pub(crate) enum Question {
     Get(Vec<String>, oneshot::Sender<Answer>),
     /// The command line sets values.
     Set(Vec<(String, String)>, oneshot::Sender<Answer>),
+    /// The command line adds a row.
+    Add(String, oneshot::Sender<Answer>),
+    /// The command line deletes a row.
+    Delete(String, oneshot::Sender<Answer>),
     /// Has a parameter with active notification changed? The flag is cleared when the box is looked at.
     Watch(Rc<Cell<bool>>),
     /// The network has changed: is ConnectionRequestURL still true, and has a watched parameter changed?
@@ -133,6 +137,18 @@ pub(crate) async fn run(
                 answer.send(done.map_or_else(|fault| refusal(&fault), |()| Answer::Done)).ok();
                 watch(&mut tree, &inputs).await;
             }
+            Question::Add(object_name, answer) => {
+                let op = DataOp::Add { object_name, parameter_key: ParameterKey::default() };
+                let done = tree.execute(op, Origin::Local).await;
+                answer.send(done.map_or_else(|fault| refusal(&fault), added)).ok();
+                watch(&mut tree, &inputs).await;
+            }
+            Question::Delete(object_name, answer) => {
+                let op = DataOp::Delete { object_name, parameter_key: ParameterKey::default() };
+                let done = tree.execute(op, Origin::Local).await;
+                answer.send(done.map_or_else(|fault| refusal(&fault), |_| Answer::Done)).ok();
+                watch(&mut tree, &inputs).await;
+            }
             Question::Watch(asked) => {
                 asked.set(false);
                 watch(&mut tree, &inputs).await;
@@ -182,6 +198,13 @@ async fn set(tree: &mut Tree, values: Vec<(String, String)>) -> Result<(), CwmpF
         values.into_iter().map(|(name, value)| ParameterValueStruct { name, value_type: None, value });
     let op = DataOp::Set { parameters: parameters.collect(), parameter_key: ParameterKey::default() };
     tree.execute(op, Origin::Local).await.map(|_| ())
+}
+
+fn added(reply: DataReply) -> Answer {
+    match reply {
+        DataReply::Added(added) => Answer::Added { instance: added.instance_number },
+        _ => Answer::error("no row was added"),
+    }
 }
 
 async fn watch(tree: &mut Tree, inputs: &mpsc::UnboundedSender<Input>) {

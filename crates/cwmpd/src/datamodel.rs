@@ -15,7 +15,7 @@ mod tests;
 use std::{fmt::Write as _, io::Write as _, path::Path, rc::Rc, sync::Arc};
 
 use async_trait::async_trait;
-use cwmp_core::rpc::ParameterValueStruct;
+use cwmp_core::rpc::{DeviceId, ParameterValueStruct};
 use cwmp_datamodel::{DataModel, Surveyed};
 use cwmp_platform::{
     instances::{InstanceNumbers, NumberStore, Numbers},
@@ -110,6 +110,23 @@ impl NumberStore for ReadOnly {
     async fn delete(&self) -> Result<(), String> {
         Ok(())
     }
+}
+
+/// Who the box is, as a start of the agent finds it.
+///
+/// # Errors
+/// What keeps it from being known, a sentence each.
+pub(crate) fn device(folder: &Path) -> Result<DeviceId, Vec<String>> {
+    log::start(Level::WARN);
+    let runtime = runtime()?;
+    tokio::task::LocalSet::new().block_on(&runtime, async {
+        let (layers, _) = Layers::load(RealFiles::shared(), folder).map_err(one)?;
+        let (config, _) = Config::load(&layers).map_err(all)?;
+        let layers = Rc::new(SharedLayers::new(layers));
+        let numbers = Rc::new(InstanceNumbers::new(Rc::new(ReadOnly(Numbers::default()))));
+        let (platform, _) = platforms::choose(&config, &layers, &numbers, folder)?;
+        platform.device_facts().await.map(|facts| facts.id).map_err(one)
+    })
 }
 
 /// The tree as a start of the agent finds it. A change that is under way is left to the agent.

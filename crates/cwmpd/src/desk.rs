@@ -20,7 +20,9 @@ use cwmp_transport::{
 
 use crate::{
     border::{Call, FileId, Readable, Return, limits},
+    clock,
     snapshots::Snapshots,
+    udp_note::UdpNote,
 };
 
 #[cfg(test)]
@@ -31,6 +33,7 @@ pub(crate) struct Desk {
     platform: Rc<dyn Platform>,
     snapshots: Snapshots,
     tls: TlsFiles,
+    udp_note: RefCell<UdpNote>,
     last_file: Cell<u32>,
     /// Files that are fetched; `None` while a call works on one.
     fetched: RefCell<HashMap<FileId, Option<Partial>>>,
@@ -54,11 +57,17 @@ impl Drop for OpenFile {
 }
 
 impl Desk {
-    pub(crate) fn new(platform: Rc<dyn Platform>, snapshots: Snapshots, tls: TlsFiles) -> Rc<Self> {
+    pub(crate) fn new(
+        platform: Rc<dyn Platform>,
+        snapshots: Snapshots,
+        tls: TlsFiles,
+        udp_note: UdpNote,
+    ) -> Rc<Self> {
         Rc::new(Self {
             platform,
             snapshots,
             tls,
+            udp_note: udp_note.into(),
             last_file: Cell::new(0),
             fetched: RefCell::default(),
             sent: RefCell::default(),
@@ -131,6 +140,11 @@ impl Desk {
             Call::Finish(file) => Return::Fetched(self.with(file, async |file| file.finish().await).await?),
             Call::Material(known) => Return::Material(self.tls.read(known).await?),
             Call::IsIdle => Return::Idle(self.platform.is_idle()),
+            Call::NoteUdp(until) => {
+                let date = clock::now(self.platform.clock_is_synchronised()).wall;
+                self.udp_note.borrow_mut().keep(until, date)?;
+                Return::Done
+            }
         })
     }
 

@@ -1,16 +1,13 @@
 //! ConnectionRequestURL, from what the protocol side tells of its listener.
 
-use std::{cell::Cell, rc::Rc, time::Duration};
+use std::{cell::Cell, rc::Rc};
 
 use crate::{
     agent_source::AgentSource,
-    border::{DoorState, Order},
+    border::{DoorState, Order, limits::SETTLE},
     config::Listen,
     protocol_side::ProtocolSide,
 };
-
-/// How long an Inform may be held up so that its ConnectionRequestURL is true.
-const SETTLE: Duration = Duration::from_secs(3);
 
 /// What the box knows of the door for connection requests.
 pub(crate) struct Door {
@@ -25,7 +22,7 @@ impl Door {
         Self { config, source, side, state: Cell::new(None) }
     }
 
-    /// Makes ConnectionRequestURL true before an Inform carries it. Bounded by [`SETTLE`].
+    /// Makes ConnectionRequestURL and UDPConnectionRequestAddress true before an Inform carries them. Bounded by [`SETTLE`].
     pub(crate) async fn settle(&self) {
         let towards = if self.config.host.is_none() { self.source.settings().url } else { None };
         tokio::time::timeout(SETTLE, self.side.order(Order::Settle(towards))).await.ok();

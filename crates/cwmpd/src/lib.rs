@@ -5,7 +5,7 @@
 //! agent). `border` is what passes between them. The rest is configuration, the control socket and the command line. The binary is a call of [`main`]; that this is a
 //! library lets tests put the same parts together around a clock and an ACS of their own ([`workbench`]).
 
-#[cfg(not(any(feature = "generic-linux")))]
+#[cfg(not(any(feature = "generic-linux", feature = "openwrt")))]
 compile_error!(
     "no platform is chosen: build with at least one platform feature, such as `--features generic-linux`"
 );
@@ -15,6 +15,8 @@ mod arguments;
 mod attributes;
 mod border;
 mod box_loop;
+#[cfg(feature = "ubus")]
+mod bus;
 mod changes;
 mod child;
 mod clock;
@@ -23,11 +25,14 @@ mod control;
 mod data_task;
 mod datamodel;
 mod desk;
+mod discovery;
 mod door;
+mod gateway_info;
 mod jobs;
 mod ledger;
 mod log;
 mod mapping;
+mod news;
 mod notify;
 mod numbers;
 mod platforms;
@@ -38,6 +43,7 @@ mod run;
 mod snapshots;
 mod store_task;
 mod trace;
+mod udp_note;
 pub mod workbench;
 
 #[cfg(test)]
@@ -68,6 +74,13 @@ pub fn main() -> ExitCode {
         Ok(Command::DataModel { config, query }) => match datamodel::run(&config, &query) {
             Ok(true) => ExitCode::SUCCESS,
             Ok(false) => ExitCode::FAILURE,
+            Err(errors) => complain_all(&errors),
+        },
+        Ok(Command::DhcpOptions { config }) => match datamodel::device(&config) {
+            Ok(device) => {
+                print!("{}", discovery::options_to_send(&device));
+                ExitCode::SUCCESS
+            }
             Err(errors) => complain_all(&errors),
         },
         Ok(Command::Run { config }) => match run::run(&config) {

@@ -27,6 +27,8 @@ pub(crate) fn choose(
     match config.platform {
         #[cfg(feature = "generic-linux")]
         "generic-linux" => generic_linux::make(config, layers, numbers, folder),
+        #[cfg(feature = "openwrt")]
+        "openwrt" => openwrt::make(config, layers, numbers, folder),
         other => Err(vec![format!("platform {other} is not part of this program")]),
     }
 }
@@ -47,19 +49,29 @@ fn image_policy(read: &mut Reader<'_>) -> Result<ImagePolicy, String> {
     ImagePolicy::load(&keys.unwrap_or_default(), require_signature, forbid_downgrade)
 }
 
+/// Folders that no upload may take a file from: they hold passwords and keys.
+fn private_folders(config: &Config, folder: &Path) -> Vec<PathBuf> {
+    let keys = config.tls.client.iter().filter_map(|client| client.key.parent());
+    [folder, &config.state_dir].into_iter().chain(keys).map(Path::to_owned).collect()
+}
+
+fn absolute(text: &str) -> Option<PathBuf> {
+    Some(PathBuf::from(text)).filter(|path| path.is_absolute())
+}
+
+#[cfg(feature = "openwrt")]
+mod openwrt;
+
 #[cfg(feature = "generic-linux")]
 mod generic_linux {
-    use std::{
-        path::{Path, PathBuf},
-        rc::Rc,
-    };
+    use std::{path::Path, rc::Rc};
 
     use cwmp_core::job::{DownloadType, UploadType};
     use cwmp_platform::instances::InstanceNumbers;
     use cwmp_platform_generic_linux::{FILES, FirmwareBackend, GenericLinux, NamedFile, Options};
     use cwmp_store::{Layers, Problem};
 
-    use super::{Chosen, image_policy};
+    use super::{Chosen, absolute, image_policy, private_folders};
     use crate::config::{Config, SharedLayers, reader::Reader};
 
     const COMMAND: &str = "the absolute path of a program and its arguments, separated by blanks";
@@ -96,6 +108,7 @@ mod generic_linux {
                 reboot_command: read.read("reboot_command", COMMAND, command),
                 factory_reset_command: read.read("factory_reset_command", COMMAND, command),
                 factory_reset_restarts: read.boolean("factory_reset_restarts").unwrap_or(false),
+                dhcp_renew_command: read.read("dhcp_renew_command", COMMAND, command),
                 firmware_command: read.read("firmware_command", COMMAND, command),
                 firmware_backend: read
                     .read("firmware_backend", "hook, rauc or swupdate", backend)
@@ -151,12 +164,6 @@ mod generic_linux {
         };
         let platform = GenericLinux::new(options, Rc::clone(layers) as _, Rc::clone(numbers));
         Ok((Rc::new(platform), unknown))
-    }
-
-    /// Folders that no upload may take a file from: they hold passwords and keys.
-    fn private_folders(config: &Config, folder: &Path) -> Vec<PathBuf> {
-        let keys = config.tls.client.iter().filter_map(|client| client.key.parent());
-        [folder, &config.state_dir].into_iter().chain(keys).map(Path::to_owned).collect()
     }
 
     /// The words of a command; there is no quoting, as there is no shell.
@@ -228,10 +235,6 @@ mod generic_linux {
             }
         }
         if wrong.is_empty() { Ok(hooks) } else { Err(wrong) }
-    }
-
-    fn absolute(text: &str) -> Option<PathBuf> {
-        Some(PathBuf::from(text)).filter(|path| path.is_absolute())
     }
 
     #[cfg(test)]

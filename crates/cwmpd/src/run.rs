@@ -19,9 +19,11 @@ use cwmp_store::{
 use nix::unistd::User;
 use tokio::{
     signal::unix::{SignalKind, signal},
-    sync::mpsc,
+    sync::{mpsc, oneshot},
 };
 
+#[cfg(feature = "ubus")]
+use crate::bus;
 use crate::{
     agent_source::AgentSource,
     attributes::{AttributeFile, owner},
@@ -29,11 +31,16 @@ use crate::{
     box_loop::{self, Parts},
     child::ProtocolProcess,
     config::{Config, Processes, SharedLayers},
-    control::ControlSocket,
+    control::{Asked, ControlSocket, Request},
+    discovery::{self, Ear},
+    gateway_info::GatewayInfo,
     ledger::{Around, Ledger},
-    log, mapping, numbers, platforms, protocol,
+    log, mapping,
+    news::News,
+    numbers, platforms, protocol,
     restart::{self, Departure, Mirror},
     store_task::Kept,
+    udp_note::UdpNote,
 };
 
 /// Requests of the command line that wait for the loop.
@@ -85,9 +92,19 @@ async fn start(folder: &Path) -> Result<Departure, Vec<String>> {
     warn(&unknown);
     let (asked, requests) = mpsc::channel(WAITING_REQUESTS);
     let socket = config.control_socket.clone();
+    let bus_asked = asked.clone();
+    let left = asked.clone();
     let _socket = ControlSocket::open(&socket, asked)
         .map_err(|error| vec![format!("control_socket {}: {error}", socket.display())])?;
+    for announcement in discovery::pick_up(&socket) {
+        // Nobody waits for the answer; what is wrong goes to the log.
+        let (answer, _) = oneshot::channel();
+        left.try_send(Asked { request: Request::Dhcp(announcement), answer }).ok();
+    }
+    drop(left);
+    let (_bus, news) = on_the_bus(&layers, &bus_asked)?;
     let mut parts = assemble(config, layers, platform, numbers, &files, requests).await?;
+    parts.news = news;
     parts.recover().await;
     let stop = stop_signal().map_err(one)?;
     match parts.config.processes().map_err(one)? {
@@ -122,6 +139,27 @@ pub(crate) async fn together(parts: Parts, stop: impl Future<Output = ()>) -> De
     departure
 }
 
+/// The agent's object on the bus, and who tells it of sessions and transfers.
+#[cfg(feature = "ubus")]
+fn on_the_bus(
+    layers: &SharedLayers,
+    asked: &mpsc::Sender<crate::control::Asked>,
+) -> Result<(bus::OnTheBus, Option<News>), Vec<String>> {
+    let (config, unknown) = bus::Config::load(&layers.borrow()).map_err(all)?;
+    warn(&unknown);
+    let (news, told) = News::new();
+    Ok((bus::OnTheBus::start(config, asked, told), Some(news)))
+}
+
+/// Without the feature `ubus` there is no bus.
+#[cfg(not(feature = "ubus"))]
+fn on_the_bus(
+    _layers: &SharedLayers,
+    _asked: &mpsc::Sender<crate::control::Asked>,
+) -> Result<((), Option<News>), Vec<String>> {
+    Ok(((), None))
+}
+
 /// Puts the parts together around a platform.
 pub(crate) async fn assemble(
     config: Config,
@@ -132,6 +170,10 @@ pub(crate) async fn assemble(
     asked: mpsc::Receiver<crate::control::Asked>,
 ) -> Result<Parts, Vec<String>> {
     let facts = platform.device_facts().await.map_err(one)?;
+    let (ear, forgotten) = Ear::new(config.dhcp.clone(), Rc::clone(&layers));
+    if let Err(error) = forgotten {
+        tracing::error!("what DHCP has told and may not any more is still in force: {error}");
+    }
     let (source, problems) = AgentSource::new(Rc::clone(&layers), &facts.id, is_forced_inform);
     warn(&problems);
     let source = Rc::new(source);
@@ -145,11 +187,14 @@ pub(crate) async fn assemble(
     let cause = if state.boot_id == boot_id { BootCause::AgentRestart } else { BootCause::Boot };
     let mirror = config.prozone.open().map(|zone| Mirror::start(zone, &mut state, cause, &boot_id));
     state.boot_id.clone_from(&boot_id);
+    let (udp_note, problems) = UdpNote::open(files, &open("udp.json")).map_err(one)?;
+    warn(&problems);
     let (attributes, problems) =
         AttributeFile::open(Arc::clone(files), &open("attributes.json"), owner(&facts.id)).map_err(one)?;
     warn(&problems);
     let mut sources = platform.sources();
     sources.push(Rc::clone(&source) as _);
+    sources.push(Rc::new(GatewayInfo { layers: Rc::clone(&layers) }));
     let diagnostics = Rc::new(diagnostics(&platform));
     sources.push(Rc::clone(&diagnostics) as _);
     let folder = layers.borrow().dir().to_owned();
@@ -198,7 +243,23 @@ pub(crate) async fn assemble(
     let kept = Kept { file: state_file, mirror };
     tracing::info!("cwmpd {} on {}", env!("CARGO_PKG_VERSION"), platform.name());
     let start = Box::new(start);
-    Ok(Parts { config, layers, platform, numbers, source, data, ledger, diagnostics, kept, start, asked })
+    let ear = Rc::new(ear);
+    Ok(Parts {
+        config,
+        layers,
+        platform,
+        numbers,
+        source,
+        ear,
+        data,
+        ledger,
+        diagnostics,
+        kept,
+        udp_note,
+        start,
+        asked,
+        news: None,
+    })
 }
 
 impl Parts {

@@ -8,7 +8,9 @@ use std::{
     time::{Duration, SystemTime},
 };
 
-use crate::{device_info::uptime, files::Root, options::Options, process::pids};
+use cwmp_linux::{processes::pids, system::uptime};
+
+use crate::{files::Root, options::Options};
 
 /// Touched by systemd-timesyncd in a folder that is empty after a boot.
 const TIMESYNCD: &str = "run/systemd/timesync/synchronized";

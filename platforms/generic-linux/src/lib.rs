@@ -8,29 +8,26 @@
 //! Every file is read below [`Options::root`], so the tests give the backend a box made of plain files.
 
 mod clock;
-mod command;
 mod configuration;
 mod device_info;
-mod files;
 mod firmware;
 mod identity;
 mod mapping;
 mod net;
 mod options;
 mod platform;
-mod process;
 mod restart;
-mod room;
 mod sandbox;
 mod time;
 mod transfers;
 mod updater;
 mod users;
 mod vendor_files;
-mod zone;
 
 #[cfg(test)]
 mod testing;
+
+use cwmp_linux::{command, files, room, zone};
 
 pub use options::{FILES, FirmwareBackend, NamedFile, Options};
 pub use platform::GenericLinux;

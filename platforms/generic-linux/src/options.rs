@@ -52,6 +52,8 @@ pub struct Options {
     pub factory_reset_command: Option<Vec<String>>,
     /// The factory reset command restarts the box by itself.
     pub factory_reset_restarts: bool,
+    /// Makes the DHCP client ask again.
+    pub dhcp_renew_command: Option<Vec<String>>,
     /// What writes firmware.
     pub firmware_backend: FirmwareBackend,
     /// What an image must be before it is written.
@@ -113,6 +115,7 @@ impl Default for Options {
             reboot_command: None,
             factory_reset_command: None,
             factory_reset_restarts: false,
+            dhcp_renew_command: None,
             firmware_command: None,
             firmware_restarts: false,
             firmware_backend: FirmwareBackend::Hook,

@@ -11,6 +11,11 @@ use cwmp_core::{
     io::RebootCause,
     job::{DownloadType, UploadType},
 };
+pub(crate) use cwmp_linux::off_thread;
+use cwmp_linux::{
+    processes::Processes,
+    system::{boot_id, load, uptime},
+};
 use cwmp_platform::{
     Changes, DeviceFacts, FactoryReset, Flash, FlashOptions, ImageFacts, LoadConfig, Platform, PlatformError,
     Restart, Uplink, instances::InstanceNumbers, mapping::Mapping, settings::Settings,
@@ -19,13 +24,12 @@ use cwmp_platform::{
 
 use crate::{
     clock, command,
-    device_info::{DeviceInfo, uptime},
-    files::{Root, clean},
+    device_info::DeviceInfo,
+    files::Root,
     identity::Identity,
-    mapping::{Host, TEXTS},
+    mapping::{TEXTS, host},
     net::{Network, NetworkChanges},
     options::Options,
-    process::Processes,
     sandbox::Sandbox,
     time::Time,
     updater::{self, Updater},
@@ -33,6 +37,8 @@ use crate::{
     vendor_files::VendorFiles,
 };
 
+/// Longest run of the DHCP renew command.
+const DHCP_LIMIT: Duration = Duration::from_secs(60);
 /// Longest run of the factory reset command.
 const FACTORY_RESET_LIMIT: Duration = Duration::from_secs(300);
 
@@ -90,14 +96,6 @@ impl Shared {
     }
 }
 
-/// Work on files that waits for the disk goes to another thread.
-pub(crate) async fn off_thread<T: Send + 'static>(
-    work: impl FnOnce() -> Result<T, PlatformError> + Send + 'static,
-) -> Result<T, PlatformError> {
-    let done = tokio::task::spawn_blocking(work).await;
-    done.unwrap_or_else(|e| Err(PlatformError::Failed(format!("work on files broke off: {e}"))))
-}
-
 impl GenericLinux {
     /// A backend with these options. `settings` holds what the box has no place for: the identity where it is set, and
     /// ProvisioningCode.
@@ -112,7 +110,7 @@ impl GenericLinux {
         let network = shared.root.is_real().then(|| Rc::new(Network::new(Rc::clone(&shared), of_network)));
         let mut sources: Vec<Rc<dyn ParameterSource>> = vec![
             Rc::new(DeviceInfo { shared: Rc::clone(&shared) }),
-            Rc::new(Processes::new(Rc::clone(&shared))),
+            Rc::new(Processes::new(shared.root.clone())),
             Rc::new(VendorFiles { shared: Rc::clone(&shared) }),
             Rc::new(Time { shared: Rc::clone(&shared), now: SystemTime::now }),
             Rc::new(Users { shared: Rc::clone(&shared), numbers, now: SystemTime::now }),
@@ -136,11 +134,7 @@ impl Platform for GenericLinux {
         if let Some(sandbox) = &self.shared.sandbox {
             return Ok(sandbox.boot_id().to_owned());
         }
-        let path = "proc/sys/kernel/random/boot_id";
-        let id = self.shared.root.text(path).map(|id| clean(&id, 64)).filter(|id| !id.is_empty());
-        id.ok_or_else(|| {
-            PlatformError::Failed(format!("cannot read {}", self.shared.root.path(path).display()))
-        })
+        boot_id(&self.shared.root).map_err(PlatformError::Failed)
     }
 
     fn clock_is_synchronised(&self) -> bool {
@@ -234,7 +228,7 @@ impl Platform for GenericLinux {
     /// By the load of the last minute; the sandbox is nobody's.
     fn is_idle(&self) -> bool {
         let Shared { root, sandbox, .. } = &*self.shared;
-        sandbox.is_some() || root.text("proc/loadavg").and_then(|text| idle(&text)).unwrap_or(false)
+        sandbox.is_some() || load(root).is_some_and(|load| load < IDLE_LOAD)
     }
 
     fn sources(&self) -> Vec<Rc<dyn ParameterSource>> {
@@ -257,16 +251,19 @@ impl Platform for GenericLinux {
         self.network.as_ref()?.uplink()
     }
 
+    async fn renew_dhcp(&self) -> Result<(), PlatformError> {
+        match &self.shared.options.dhcp_renew_command {
+            Some(command) if self.shared.sandbox.is_none() => command::run(command, &[], DHCP_LIMIT).await,
+            _ => Err(PlatformError::Unsupported(
+                "make its DHCP client ask again: no dhcp_renew_command is set",
+            )),
+        }
+    }
+
     fn mapping(&self) -> Option<Mapping> {
-        let host = Rc::new(Host { shared: Rc::clone(&self.shared) });
+        let host = Rc::new(host(&self.shared.root, self.shared.options.sandbox.as_deref()));
         Some(Mapping { texts: TEXTS, host, providers: Vec::new() })
     }
-}
-
-/// Whether `/proc/loadavg` tells of a box with little to do: of its last minute less than a quarter of one processor.
-fn idle(loadavg: &str) -> Option<bool> {
-    let load: f32 = loadavg.split_whitespace().next()?.parse().ok()?;
-    Some(load < IDLE_LOAD)
 }
 
 #[cfg(test)]

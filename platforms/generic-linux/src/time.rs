@@ -6,16 +6,20 @@ use std::{
 };
 
 use async_trait::async_trait;
-use cwmp_core::{datetime::DateTime, time::Wall};
 use cwmp_platform::source::{
     Access::ReadOnly, ObjectKind, ParameterSink, ParameterSource, SourceError, Wanted,
 };
 
-use crate::{clock, device_info::uptime, files::clean, platform::Shared, zone::Zone};
+use cwmp_linux::system::uptime;
+
+use crate::{
+    clock,
+    files::clean,
+    platform::Shared,
+    zone::{Zone, local_time, time_since_boot},
+};
 
 const TIME: &str = "Device.Time.";
-/// 0001-01-01T00:00:00Z in seconds since the epoch: where TR-106 lets time since the boot begin.
-const YEAR_ONE: i64 = -62_135_596_800;
 
 /// Answers for Time. Everything is read-only: which client sets the clock, and how it is configured, differs between
 /// distributions. For the same reason no servers are listed.
@@ -76,29 +80,6 @@ impl Time {
     }
 }
 
-/// `2026-07-01T14:00:00+02:00`; `Z` where the offset is none. The offset is in seconds east of Greenwich.
-fn local_time(seconds: i64, offset: i32) -> String {
-    // TR-106 has no seconds in an offset; the offsets of the 19th century had.
-    let minutes = offset / 60;
-    let local = without_zone(seconds.saturating_add(i64::from(minutes) * 60));
-    if minutes == 0 {
-        return format!("{local}Z");
-    }
-    let (sign, minutes) = (if minutes < 0 { '-' } else { '+' }, minutes.unsigned_abs());
-    format!("{local}{sign}{:02}:{:02}", minutes / 60, minutes % 60)
-}
-
-/// Time since the boot in the form of a date without a zone (TR-106 "Date and Time Rules"), for a box that does not know the date.
-fn time_since_boot(uptime: u32) -> String {
-    without_zone(YEAR_ONE + i64::from(uptime))
-}
-
-fn without_zone(seconds: i64) -> String {
-    let mut text = DateTime::At(Wall::from_seconds(seconds)).to_string();
-    text.truncate(text.trim_end_matches('Z').len());
-    text
-}
-
 #[cfg(test)]
 mod tests {
     use std::time::Duration;
@@ -124,6 +105,7 @@ mod tests {
         collected.values.iter().map(line).collect::<String>().trim_end().to_owned()
     }
 
+    /// Conformance: 9.33
     #[tokio::test]
     async fn summer_time_is_told_by_the_offset() {
         let root = FakeRoot::pc();
@@ -137,6 +119,7 @@ mod tests {
         assert_fits_the_model(&source).await;
     }
 
+    /// Conformance: 9.33
     #[tokio::test]
     async fn without_the_date_the_time_since_the_boot_is_told() {
         let root = FakeRoot::pc();

@@ -225,10 +225,10 @@ mod tests {
             "etc/passwd",
             "root:x:0:0:root:/root:/bin/ash\n\
              daemon:x:1:1:daemon:/usr/sbin:/usr/sbin/nologin\n\
-             admin:x:1000:100:Ann:/home/admin:\n\
-             guest:x:1001:100::/home/guest:/bin/rare\n\
-             old:x:1002:100::/home/old:/bin/sh\n\
-             open::1003:100::/home/open:/bin/sh\n\
+             admin:x:1000:100:Ann:/var/admin:\n\
+             guest:x:1001:100::/var/guest:/bin/rare\n\
+             old:x:1002:100::/var/old:/bin/sh\n\
+             open::1003:100::/var/open:/bin/sh\n\
              root:x:0:0:again:/root:/bin/sh\n\
              cut:x:5\n\
              odd:x:minus:0:::/bin/sh\n",

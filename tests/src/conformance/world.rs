@@ -190,7 +190,7 @@ impl World {
                 self.seen.push_back(Seen::JobStopped);
                 self.jobs.cancel(id);
             }
-            Effect::DiscardFile(_) | Effect::KeepImage => {}
+            Effect::ListenUdp(_) | Effect::DiscardFile(_) | Effect::KeepImage | Effect::RenewDhcp => {}
             Effect::Reboot(_) => self.seen.push_back(Seen::Restart),
             Effect::FactoryReset => self.seen.push_back(Seen::FactoryReset),
             Effect::Trace(_) => {}

@@ -306,7 +306,11 @@ impl World {
             }
             Effect::FactoryReset => return self.factory_reset().await,
             Effect::Trace(record) => self.out.tell(|| format!("    {}", record.text)),
-            Effect::SendDatagram(_) | Effect::Listen(_) | Effect::KeepImage => {}
+            Effect::SendDatagram(_)
+            | Effect::Listen(_)
+            | Effect::ListenUdp(_)
+            | Effect::KeepImage
+            | Effect::RenewDhcp => {}
         }
         Ok(Next::On)
     }

@@ -329,9 +329,11 @@ impl World {
             }
             Effect::SendDatagram(_)
             | Effect::Listen(_)
+            | Effect::ListenUdp(_)
             | Effect::Trace(_)
             | Effect::DiscardFile(_)
-            | Effect::KeepImage => {}
+            | Effect::KeepImage
+            | Effect::RenewDhcp => {}
             Effect::StartJob(id, job) => self.start_job(id, *job),
             Effect::CancelJob(id) => self.cancel_job(id),
             Effect::Reboot(_) => {

@@ -37,12 +37,12 @@ fn layer(package: &Package) -> Option<Layer> {
     Some(match package.name.as_str() {
         CORE => Layer::Only(&[]),
         PLATFORM | "cwmp-acs" | "cwmp-ubus" | "cwmp-uci" => Layer::Only(&[CORE]),
-        "cwmp-store" | "cwmp-datamodel" | "cwmp-transport" | "cwmp-diagnostics" => {
+        "cwmp-store" | "cwmp-datamodel" | "cwmp-transport" | "cwmp-diagnostics" | "cwmp-linux" => {
             Layer::Only(&[CORE, PLATFORM])
         }
-        "cwmpd" | "cwmpd-tests" | "xtask" => Layer::Any,
+        "cwmpd" | "cwmpd-test-router" | "cwmpd-tests" | "xtask" => Layer::Any,
         _ if package.folder.starts_with("platforms/") => {
-            Layer::Only(&[CORE, PLATFORM, "cwmp-ubus", "cwmp-uci"])
+            Layer::Only(&[CORE, PLATFORM, "cwmp-linux", "cwmp-ubus", "cwmp-uci"])
         }
         _ => return None,
     })

@@ -4,10 +4,12 @@
 //! |---|---|
 //! | `manifests` | who may depend on whom; what every manifest inherits |
 //! | `code` | no I/O in the protocol, no silenced lints, file sizes |
+//! | `security` | every test that the page on security names |
 //! | `text` | no paths of somebody's machine, no registry hosts, no unfinished work, no dead links |
 
 mod code;
 mod manifests;
+mod security;
 mod source;
 mod text;
 
@@ -64,6 +66,7 @@ fn findings(sh: &Sh) -> Res<Vec<Finding>> {
     findings.extend(code::check(&files));
     findings.extend(text::check(&files));
     findings.extend(text::links(&files));
+    findings.extend(security::check(&files));
     findings.extend(architecture(&packages, &files));
     Ok(findings)
 }

@@ -78,6 +78,7 @@ impl Agent {
     }
 
     pub(super) fn connected(&mut self, now: Now) {
+        self.reached();
         match std::mem::replace(&mut self.stage, Stage::Idle) {
             Stage::Connecting { inform } => {
                 let events = inform.events.clone();
@@ -104,7 +105,10 @@ impl Agent {
         }
     }
 
-    pub(super) fn session_lost(&mut self, error: &NetError) {
+    pub(super) fn session_lost(&mut self, error: &NetError, now: Now) {
+        if matches!(self.stage, Stage::Connecting { .. }) {
+            self.not_reached(error, now);
+        }
         if matches!(self.stage, Stage::Connecting { .. } | Stage::Open(_)) {
             self.session_failed(Failure::new(error.to_string()));
         }

@@ -15,6 +15,7 @@ mod first_session;
 mod lightweight;
 mod queue;
 mod reboot;
+mod rediscovery;
 mod schedule;
 mod session;
 mod status;
@@ -34,6 +35,7 @@ use self::{
     lightweight::Lightweight,
     queue::EventQueue,
     reboot::ScheduledReboot,
+    rediscovery::Rediscovery,
     session::{Failure, Session},
     transfers::{Transfers, is_of_transfer},
 };
@@ -47,7 +49,7 @@ use crate::{
     periodic::Periodic,
     random::Random,
     rpc::{AcsRequest, CwmpVersion, DeviceId, Inform, RequestDownload},
-    settings::{AgentSettings, ConnectionRequestSettings},
+    settings::{AgentSettings, ConnectionRequestSettings, UdpListening},
     stored::Stored,
     time::{Mono, Now},
 };
@@ -91,6 +93,7 @@ pub struct Agent {
     heartbeat: Periodic,
     /// ScheduleReboot.
     scheduled_reboot: ScheduledReboot,
+    rediscovery: Rediscovery,
     /// The first session after a boot waits.
     hold: Option<Hold>,
     /// Whether the date was known when time last passed.
@@ -112,6 +115,7 @@ pub struct Agent {
     promises: Vec<(Ticket, calls::Promise)>,
     lightweight: Lightweight,
     listening: Option<ConnectionRequestSettings>,
+    listening_udp: Option<UdpListening>,
     random: Random,
     restart: Option<Restart>,
     next_ticket: u32,
@@ -199,6 +203,7 @@ impl Agent {
             periodic: Periodic::default(),
             heartbeat: Periodic::default(),
             scheduled_reboot: ScheduledReboot::default(),
+            rediscovery: Rediscovery::default(),
             hold: None,
             clock_known: false,
             waits_await_clock: false,
@@ -212,6 +217,7 @@ impl Agent {
             promises: Vec::new(),
             lightweight: Lightweight::default(),
             listening: None,
+            listening_udp: None,
             random: Random::new(0),
             restart: None,
             next_ticket: 0,
@@ -231,7 +237,7 @@ impl Agent {
             }
             Input::Connected => self.connected(now),
             Input::Reply(reply) => self.reply(&reply, now),
-            Input::SessionLost(error) => self.session_lost(&error),
+            Input::SessionLost(error) => self.session_lost(&error, now),
             Input::ConnectionRequest(_) => self.connection_request(),
             Input::DataDone(op, result) => self.data_done(op, result, now),
             Input::WatchedChanged => self.watched_changed(now),
@@ -311,6 +317,7 @@ impl Agent {
         self.resume_transfers(cause, now);
         self.start_timers(now);
         self.listen();
+        self.discover();
         self.persist_changes();
     }
 
@@ -459,6 +466,8 @@ impl Agent {
             self.retry_at = None;
             self.interrupted = false;
             self.version = VersionChoice::default();
+            self.reached();
+            self.discover();
             self.acs_may_be_new();
             self.ask_another_acs();
             self.persist_changes();
@@ -489,11 +498,22 @@ impl Agent {
     /// Starts or stops listening for connection requests, where that has changed.
     fn listen(&mut self) {
         let wanted = &self.settings.connection_request;
-        let may = self.settings.enable_cwmp && wanted.http_enable && !wanted.password.0.is_empty();
-        let wanted = may.then(|| wanted.clone());
+        // Without a password everybody could ring.
+        let may = self.settings.enable_cwmp && !wanted.password.0.is_empty();
+        let udp = may.then(|| UdpListening {
+            username: wanted.username.clone(),
+            password: wanted.password.clone(),
+            acs: self.settings.url.clone(),
+            stun: self.settings.stun.clone(),
+        });
+        let wanted = (may && wanted.http_enable).then(|| wanted.clone());
         if wanted != self.listening {
             self.listening.clone_from(&wanted);
             self.effects.push_back(Effect::Listen(wanted));
+        }
+        if udp != self.listening_udp {
+            self.listening_udp.clone_from(&udp);
+            self.effects.push_back(Effect::ListenUdp(udp.map(Box::new)));
         }
     }
 

@@ -58,6 +58,7 @@ impl Agent {
         if self.lightweight.timer.fire(now) {
             self.notify_lightly(now);
         }
+        self.fire_rediscovery(now);
         self.fire_schedules(now);
         self.fire_scheduled_reboot(now);
     }
@@ -66,7 +67,7 @@ impl Agent {
     pub(super) fn timers(&self) -> impl Iterator<Item = Mono> {
         let grids =
             self.periodic.due().into_iter().chain(self.heartbeat.due()).chain(self.lightweight.timer.due());
-        grids.chain(self.next_schedule()).chain(self.scheduled_reboot.due())
+        grids.chain(self.next_schedule()).chain(self.scheduled_reboot.due()).chain(self.next_rediscovery())
     }
 
     /// What calls for it while no session is on.

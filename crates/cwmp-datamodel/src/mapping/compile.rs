@@ -351,8 +351,16 @@ impl Compiler<'_> {
             "command" => command(&call.arguments, context).map(Source::Command),
             provider => {
                 self.provider(provider)?;
-                let [field] = call.exactly()?;
-                Ok(Source::Field { provider: provider.to_owned(), field: field.clone() })
+                let field = match call.arguments.as_slice() {
+                    [] => return Err(format!("`{provider}` takes the name of a field")),
+                    [field] => field.clone(),
+                    // The provider takes them apart again.
+                    several if several.iter().any(|argument| argument.contains(',')) => {
+                        return Err(format!("`{provider}` takes no comma in one of several arguments"));
+                    }
+                    several => several.join(","),
+                };
+                Ok(Source::Field { provider: provider.to_owned(), field })
             }
         }
     }

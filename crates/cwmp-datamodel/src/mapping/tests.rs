@@ -5,7 +5,7 @@ use std::collections::HashSet;
 use super::*;
 
 fn errors(text: &str) -> Vec<String> {
-    let (_, errors) = Compiled::of(&[("f.map", text)], &["netdev", "sysfs"]);
+    let (_, errors) = Compiled::of(&[("f.map", text)], &["netdev", "sysfs", "ubus", "uci"]);
     errors.iter().map(ToString::to_string).collect()
 }
 
@@ -51,8 +51,8 @@ fn every_mistake_is_named_with_its_line() {
         ),
         ("[Device.Time.] rows = keys(a)".into(), "1: [Device.Time.] has no rows: a table ends with `{i}.`"),
         (
-            "[Device.Ethernet.Interface.{i}.] rows = ubus(x)".into(),
-            "1: there is no source `ubus` on this platform",
+            "[Device.Ethernet.Interface.{i}.] rows = snmp(x)".into(),
+            "1: there is no source `snmp` on this platform",
         ),
         ("[Device.Ethernet.Interface.{i}.] rows = keys()".into(), "1: `keys` takes the keys of the rows"),
         (
@@ -137,7 +137,8 @@ fn every_mistake_is_named_with_its_line() {
             row("Status = sysfs(a) | enum(up=Upwards)"),
             "2: `Upwards`: the value must be one of Up, Down, Unknown, Dormant, NotPresent, LowerLayerDown, Error",
         ),
-        (row("Status = sysfs(a, b)"), "2: `sysfs` takes 1 arguments, not 2"),
+        (row("Status = sysfs()"), "2: `sysfs` takes the name of a field"),
+        (row("Status = sysfs(a, \"b,c\")"), "2: `sysfs` takes no comma in one of several arguments"),
         (row("MaxBitRate = sysfs(speed) | kib set = file(/x)"), "2: what goes through `kib` cannot be set"),
         (time("NTPServer1 = file(/x) | list"), "2: `list` does not give a string"),
         (

@@ -44,6 +44,9 @@ pub struct Memory {
     pub refused: RefCell<BTreeSet<String>>,
     pub status: Cell<Status>,
     pub next_instance: Cell<u32>,
+    /// Whether it makes images of what is about to change.
+    pub makes_images: Cell<bool>,
+    images: RefCell<Vec<BTreeMap<String, Stored>>>,
     /// Every instance that was ever made.
     pub added: RefCell<Vec<String>>,
 }
@@ -64,6 +67,8 @@ impl Memory {
             refused: RefCell::default(),
             status: Cell::new(Status::Applied),
             next_instance: Cell::new(1),
+            makes_images: Cell::new(false),
+            images: RefCell::default(),
             added: RefCell::default(),
         }
     }
@@ -129,6 +134,20 @@ impl ParameterSource for Memory {
 
     fn objects(&self) -> &[&'static str] {
         &self.objects
+    }
+
+    async fn image(&self, _: &[Change], _: Option<&str>) -> Result<Option<String>, SourceError> {
+        if !self.makes_images.get() {
+            return Ok(None);
+        }
+        let mut images = self.images.borrow_mut();
+        images.push(self.tree.borrow().clone());
+        Ok(Some((images.len() - 1).to_string()))
+    }
+
+    async fn restore(&self, image: &str) -> Result<(), SourceError> {
+        self.tree.replace(self.images.borrow()[image.parse::<usize>().unwrap()].clone());
+        Ok(())
     }
 
     async fn read(&self, wanted: &Wanted<'_>, out: &mut dyn ParameterSink) -> Result<(), SourceError> {

@@ -417,3 +417,70 @@ fn what_a_killed_program_left_of_a_commit_is_durable_once_it_was_read() {
         assert_eq!(url(&load(&left).0), "http://new/");
     }
 }
+
+fn learnt_url(layers: &mut Layers, url: &str) -> Result<bool, StoreError> {
+    layers.learn(&[("ManagementServer", "URL", url), ("Discovery", "Interface", "eth0")])
+}
+
+#[test]
+fn what_dhcp_has_told_lies_between_what_was_set_here_and_what_the_provider_says() {
+    let sim = disk();
+    let (mut layers, _) = load(&sim);
+    layers.set("ManagementServer", "Username", "waits").unwrap();
+    assert!(learnt_url(&mut layers, "http://dhcp/").unwrap());
+    layers.rollback();
+    let (mut layers, problems) = load(&sim);
+    assert_eq!((problems, url(&layers)), (vec![], "http://user/"));
+    assert_eq!(layers.get("ManagementServer", "Username"), None, "changes that wait are not written with it");
+    layers.remove("ManagementServer", "URL");
+    assert_eq!(url(&layers), "http://dhcp/");
+    assert_eq!(layers.of_layer(Layer::Learnt, "Discovery", "Interface"), Some("eth0"));
+    let learnt: Vec<_> = layers.learnt().collect();
+    assert_eq!(learnt, [("Discovery", "Interface", "eth0"), ("ManagementServer", "URL", "http://dhcp/")]);
+    assert!(layers.learn(&[]).unwrap(), "it is replaced as a whole");
+    assert_eq!(url(&load(&sim).0), "http://user/");
+}
+
+#[test]
+fn what_dhcp_tells_again_is_not_written() {
+    let sim = disk();
+    let (mut layers, _) = load(&sim);
+    assert!(learnt_url(&mut layers, "http://dhcp/").unwrap());
+    let written = sim.written();
+    assert!(!learnt_url(&mut layers, "http://dhcp/").unwrap());
+    assert!(!learnt_url(&mut load(&sim).0, "http://dhcp/").unwrap());
+    assert_eq!(sim.written(), written);
+    assert!(layers.learn(&[("a\nb", "K", "v")]).is_err());
+    assert_eq!(layers.of_layer(Layer::Learnt, "ManagementServer", "URL"), Some("http://dhcp/"));
+}
+
+#[test]
+fn a_cut_at_any_moment_leaves_what_dhcp_told_before_or_now() {
+    for step in 0.. {
+        let sim = disk();
+        let (mut layers, _) = load(&sim);
+        learnt_url(&mut layers, "http://old/").unwrap();
+        sim.cut_at(step);
+        let learnt = learnt_url(&mut layers, "http://new/").is_ok();
+        for disk in sim.after_cut() {
+            let (layers, problems) = load(&disk);
+            assert_eq!(problems, [], "step {step}");
+            let url = layers.of_layer(Layer::Learnt, "ManagementServer", "URL");
+            assert!(url == Some("http://new/") || (url == Some("http://old/") && !learnt), "{step}: {url:?}");
+        }
+        if learnt {
+            break;
+        }
+    }
+}
+
+#[test]
+fn a_factory_reset_forgets_what_dhcp_has_told() {
+    let sim = disk();
+    let (mut layers, _) = load(&sim);
+    learnt_url(&mut layers, "http://one/").unwrap();
+    learnt_url(&mut layers, "http://two/").unwrap();
+    layers.delete_user().unwrap();
+    assert_eq!(url(&layers), "http://isp/");
+    assert_eq!(sim.names(), ["/etc/ISP.def", "/etc/factory.ini"]);
+}

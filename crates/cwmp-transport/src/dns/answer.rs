@@ -31,7 +31,7 @@ pub(super) enum Answer {
     /// The addresses of the name, perhaps none, and for how many seconds that holds.
     Addresses { addresses: Vec<IpAddr>, ttl: u32 },
     /// The name is an alias of another one, of which the answer says nothing.
-    Alias { of: DnsName, ttl: u32 },
+    Alias { of: Box<DnsName>, ttl: u32 },
     /// There is more than fits into a datagram.
     Truncated,
     /// There is no such name.
@@ -112,7 +112,7 @@ impl Question {
                 None if name == self.name => {
                     return Some(Answer::Addresses { addresses: Vec::new(), ttl: u32::MAX });
                 }
-                None => return Some(Answer::Alias { of: name, ttl }),
+                None => return Some(Answer::Alias { of: Box::new(name), ttl }),
             }
         }
         // A ring of aliases.

@@ -50,7 +50,7 @@ pub(super) async fn find(
     for _ in 0..=limits::DNS_ALIASES {
         match ask_in_turn(sockets, servers, &name, kind).await? {
             Answer::Addresses { addresses, ttl } => return Ok(Found { addresses, ttl: ttl.min(least) }),
-            Answer::Alias { of, ttl } => (name, least) = (of, least.min(ttl)),
+            Answer::Alias { of, ttl } => (name, least) = (*of, least.min(ttl)),
             Answer::NoName => return Err(Miss::NoName),
             Answer::Truncated | Answer::Failed(_) => break,
         }

@@ -56,7 +56,7 @@ struct State {
 }
 
 /// Decides on requests.
-pub(super) struct Gate {
+pub(crate) struct Gate {
     path: String,
     sink: Sender<Via>,
     accept: AcceptHook,
@@ -67,7 +67,7 @@ pub(super) struct Gate {
 impl Gate {
     /// # Errors
     /// When the system has no random source.
-    pub(super) fn new(config: ListenerConfig) -> io::Result<Self> {
+    pub(crate) fn new(config: ListenerConfig) -> io::Result<Self> {
         let ListenerConfig { path, username, password, sink, accept, .. } = config;
         let state = State {
             username,

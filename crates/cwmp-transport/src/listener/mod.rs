@@ -3,10 +3,10 @@
 //! It serves GET on one path, with Digest, and tells nothing about the box to those who do not know the password. Nothing
 //! in a request can choose where the session leads; the request is a bell, no letter.
 
-mod gate;
+pub(crate) mod gate;
 mod guesses;
 mod nonce;
-mod rate;
+pub(crate) mod rate;
 
 use std::{
     collections::VecDeque,
@@ -23,6 +23,7 @@ use hyper::{Request, Response, body::Incoming, server::conn::http1, service::ser
 use hyper_util::rt::TokioIo;
 use socket2::SockRef;
 use tokio::{
+    io::{AsyncRead, AsyncWrite},
     net::{TcpListener, TcpStream},
     sync::mpsc,
     task::{AbortHandle, JoinSet, yield_now},
@@ -230,15 +231,15 @@ fn is_served(address: SocketAddr, bound: &[(TcpListener, SocketAddr)]) -> bool {
 }
 
 /// What all connections share.
-struct Door {
-    gate: Gate,
-    waiting: Mutex<Waiting>,
-    connection_timeout: Duration,
+pub(crate) struct Door {
+    pub(crate) gate: Gate,
+    pub(crate) waiting: Mutex<Waiting>,
+    pub(crate) connection_timeout: Duration,
 }
 
 /// The connections that have not proved anything yet, oldest first.
 #[derive(Default)]
-struct Waiting {
+pub(crate) struct Waiting {
     next: u64,
     connections: VecDeque<Unproven>,
 }
@@ -308,7 +309,11 @@ fn admit(stream: TcpStream, from: IpAddr, door: &Arc<Door>, connections: &mut Jo
     waiting.connections.push_back(Unproven { id, from, task });
 }
 
-async fn serve(stream: TcpStream, from: IpAddr, id: u64, door: Arc<Door>) {
+/// Serves one connection to its end.
+pub(crate) async fn serve<S>(stream: S, from: IpAddr, id: u64, door: Arc<Door>)
+where
+    S: AsyncRead + AsyncWrite + Unpin,
+{
     let service = service_fn(|request: Request<Incoming>| {
         let response = respond(&door, from, id, &request);
         async move { Ok::<_, std::convert::Infallible>(response) }

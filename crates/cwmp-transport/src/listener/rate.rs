@@ -2,7 +2,7 @@
 
 /// A bucket of tokens. Times are milliseconds since the listener started.
 #[derive(Debug)]
-pub(super) struct Rate {
+pub(crate) struct Rate {
     burst: u32,
     /// Time after which a token is added.
     refill_ms: u64,
@@ -13,7 +13,7 @@ pub(super) struct Rate {
 
 impl Rate {
     /// So many at once, and one more after each so many milliseconds.
-    pub(super) fn new(burst: u32, refill_ms: u64) -> Self {
+    pub(crate) fn new(burst: u32, refill_ms: u64) -> Self {
         Self { burst, refill_ms, tokens: burst, refilled_ms: 0 }
     }
 
@@ -27,7 +27,7 @@ impl Rate {
     }
 
     /// Takes a token where there is one.
-    pub(super) fn take(&mut self, now_ms: u64) -> bool {
+    pub(crate) fn take(&mut self, now_ms: u64) -> bool {
         let taken = self.has(now_ms);
         self.tokens = self.tokens.saturating_sub(1);
         taken

@@ -134,17 +134,20 @@ impl ManagementPath {
         };
         let wait = Duration::from_millis(cwmp_core::limits::CONNECT_TIMEOUT_MS);
         for peer in self.resolve(host, port, wait).await.ok()?.into_iter().take(limits::ADDRESSES) {
-            let Ok(socket) = self.udp(Self::any(peer)).await else { continue };
-            // Connecting a UDP socket only looks up the route.
-            if socket.connect(peer).await.is_err() {
-                continue;
-            }
-            match socket.local_addr() {
-                Ok(local) if !local.ip().is_unspecified() => return Some(local.ip()),
-                _ => {}
+            if let Some(local) = self.source_towards(peer).await {
+                return Some(local);
             }
         }
         None
+    }
+
+    /// The address that the system would send from to reach this one.
+    pub(crate) async fn source_towards(&self, peer: SocketAddr) -> Option<IpAddr> {
+        let socket = self.udp(Self::any(peer)).await.ok()?;
+        // Connecting a UDP socket only looks up the route.
+        socket.connect(peer).await.ok()?;
+        let local = socket.local_addr().ok()?.ip();
+        (!local.is_unspecified()).then_some(local)
     }
 
     /// A connection to the URL's host, through the proxy where there is one.

@@ -6,12 +6,12 @@ use cwmp_core::{
     rpc::DeviceId,
     settings::{
         AgentSettings, ConnectionRequestSettings, DelayReboot, HeartbeatPolicy, HttpCompression,
-        LightweightSettings, Secret, TransferPolicy,
+        LightweightSettings, Secret, StunSettings, TransferPolicy,
     },
     url::HttpUrl,
 };
 use cwmp_datamodel::Addressing;
-use cwmp_store::{Layers, Problem};
+use cwmp_store::{Layer, Layers, Problem};
 
 use crate::config::{
     self, Waits,
@@ -117,6 +117,24 @@ pub(super) static STORED: &[Stored] = &[
     writable("UDPLightweightNotificationPort", Kind::Unsigned(1, 65_535), |now| {
         now.settings.lightweight.port.to_string()
     }),
+    #[cfg(feature = "stun")]
+    writable("STUNEnable", Kind::Boolean, |now| now.settings.stun.enable.to_string()),
+    #[cfg(feature = "stun")]
+    writable("STUNServerAddress", Kind::Host, |now| now.settings.stun.server_address.clone()),
+    #[cfg(feature = "stun")]
+    writable("STUNServerPort", Kind::Unsigned(1, 65_535), |now| now.settings.stun.server_port.to_string()),
+    #[cfg(feature = "stun")]
+    writable("STUNUsername", Kind::Text(256), |now| now.settings.stun.username.clone()),
+    #[cfg(feature = "stun")]
+    writable("STUNPassword", Kind::Password, |now| now.settings.stun.password.0.clone()),
+    #[cfg(feature = "stun")]
+    writable("STUNMaximumKeepAlivePeriod", Kind::Delay, |now| {
+        or_minus_one(now.settings.stun.maximum_keep_alive)
+    }),
+    #[cfg(feature = "stun")]
+    writable("STUNMinimumKeepAlivePeriod", Kind::Unsigned(0, u32::MAX), |now| {
+        now.settings.stun.minimum_keep_alive.to_string()
+    }),
 ];
 
 /// An object below with settings of its own.
@@ -171,9 +189,13 @@ fn filter(wanted: Option<bool>, yes: &str, no: &str) -> String {
 }
 
 /// It is not stored: with a reboot it returns to -1, which a program that starts anew begins with.
-pub(super) static DELAY_REBOOT: Stored = writable("DelayReboot", Kind::Delay, |now| {
-    now.settings.delay_reboot.seconds.map_or("-1".to_owned(), |seconds| seconds.to_string())
-});
+pub(super) static DELAY_REBOOT: Stored =
+    writable("DelayReboot", Kind::Delay, |now| or_minus_one(now.settings.delay_reboot.seconds));
+
+/// Seconds, or -1 for none.
+fn or_minus_one(seconds: Option<u32>) -> String {
+    seconds.map_or("-1".to_owned(), |seconds| seconds.to_string())
+}
 
 /// Longest password, in characters.
 const PASSWORD_CHARS: usize = 256;
@@ -238,10 +260,12 @@ pub(super) fn load(
     let flag = |name: &str, default: bool| own.flag(name, default);
     let number = |name: &str, default: u32| own.number(name, default);
     let default = AgentSettings::default();
+    let (url, url_from_dhcp) = acs_url(layers, text("URL"));
     let Waits { boot: boot_wait, clock: clock_wait } = config::waits(layers);
     let settings = AgentSettings {
         enable_cwmp: flag("EnableCWMP", default.enable_cwmp),
-        url: text("URL").and_then(|text| HttpUrl::parse(text).ok()),
+        url: HttpUrl::parse(url).ok(),
+        url_from_dhcp,
         username: text("Username").unwrap_or(default_username).to_owned(),
         password: Secret(owned("Password")),
         periodic_inform_enable: flag("PeriodicInformEnable", default.periodic_inform_enable),
@@ -273,6 +297,19 @@ pub(super) fn load(
             username: owned("ConnectionRequestUsername"),
             password: Secret(owned("ConnectionRequestPassword")),
         },
+        stun: StunSettings {
+            enable: flag("STUNEnable", default.stun.enable),
+            server_address: text("STUNServerAddress").and_then(config::host).flatten().unwrap_or_default(),
+            server_port: text("STUNServerPort")
+                .and_then(|text| text.parse().ok())
+                .unwrap_or(default.stun.server_port),
+            username: owned("STUNUsername"),
+            password: Secret(owned("STUNPassword")),
+            maximum_keep_alive: text("STUNMaximumKeepAlivePeriod")
+                .and_then(delay)
+                .unwrap_or(default.stun.maximum_keep_alive),
+            minimum_keep_alive: number("STUNMinimumKeepAlivePeriod", default.stun.minimum_keep_alive),
+        },
         lightweight: LightweightSettings {
             udp: text("LightweightNotificationProtocolsUsed") == Some("UDP"),
             trigger_interval: number("LightweightNotificationTriggerInterval", 0),
@@ -294,8 +331,21 @@ pub(super) fn load(
         instance_alias: text("InstanceMode") == Some(INSTANCE_ALIAS),
         auto_create: flag("AutoCreateInstances", false),
     };
-    let loaded = Loaded { settings, addressing, url: owned("URL"), parameter_key: owned("ParameterKey") };
+    let loaded = Loaded { settings, addressing, url: url.to_owned(), parameter_key: owned("ParameterKey") };
     (loaded, own.problems.into_iter().chain(policy.problems).chain(transfers.problems).collect())
+}
+
+/// The URL in force, and whether it is DHCP's to tell (TR-069a6 3.1). One that was set on this box goes before it; one that
+/// was set to be empty has no value, and then DHCP may tell one, but what lies below is not in force.
+fn acs_url<'a>(layers: &'a Layers, topmost: Option<&'a str>) -> (&'a str, bool) {
+    let of = |layer| layers.of_layer(layer, SECTION, "URL").filter(|text| Kind::Url.takes(text));
+    let learnt = of(Layer::Learnt).filter(|text| !text.is_empty());
+    let is_set = of(Layer::User).is_some_and(|text| !text.is_empty());
+    match (learnt, topmost) {
+        (Some(learnt), _) if !is_set => (learnt, true),
+        (_, Some(text)) if !text.is_empty() => (text, false),
+        _ => ("", config::dhcp_discovery(layers)),
+    }
 }
 
 /// The values of one object, each of the topmost layer that has a right one.
@@ -343,7 +393,7 @@ impl<'a> Values<'a> {
     }
 }
 
-/// A value of DelayReboot: `Some(None)` for -1.
+/// A value of [`Kind::Delay`]: `Some(None)` for -1.
 pub(super) fn delay(text: &str) -> Option<Option<u32>> {
     match text.parse::<i32>().ok()? {
         -1 => Some(None),

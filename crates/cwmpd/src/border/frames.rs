@@ -101,6 +101,7 @@ pub(crate) async fn send_all<T: Serialize>(
 mod tests {
     use bytes::Bytes;
     use cwmp_core::{
+        agent::{SessionPhase, TransferStatus},
         io::{DataOp, Effect, Input, OpId, SnapshotId, Ticket},
         job::{JobError, TransferId},
         stored::Stored,
@@ -110,9 +111,22 @@ mod tests {
     use proptest::prelude::*;
 
     use super::*;
-    use crate::border::{Call, Done, DoorState, Down, FileId, Had, Order, Readable, Return, Up};
+    use crate::{
+        border::{Call, Done, DoorState, Down, FileId, Had, Order, Readable, Return, Up},
+        news::Change,
+    };
 
     const LIMIT: usize = limits::UP_BYTES;
+
+    fn transfer_status() -> TransferStatus {
+        TransferStatus {
+            command_key: "key".to_owned(),
+            file_type: "1 Firmware Upgrade Image".to_owned(),
+            url: "http://files.example/image".to_owned(),
+            state: "running".to_owned(),
+            asks: Some("restart now?".to_owned()),
+        }
+    }
 
     /// Messages of all kinds, those that hold bytes, texts and nothing among them.
     fn ups() -> Vec<Up> {
@@ -133,6 +147,10 @@ mod tests {
             Up::Close(1),
             Up::Door(DoorState { port: Some(7547), address: Some("2001:db8::1".parse().unwrap()) }),
             Up::Trace(Bytes::from_static(b"{}\n")),
+            Up::UdpReached { address: Some("[2001:db8::1]:7547".parse().unwrap()), nat: true },
+            Up::News(Change::Session(SessionPhase::Restarting)),
+            Up::News(Change::Transfer(transfer_status())),
+            Up::Call(7, Call::NoteUdp(1_800_000_000)),
             Up::Effect(Effect::StartJob(
                 cwmp_core::job::JobId(1),
                 Box::new(cwmp_core::job::Job::Send(cwmp_core::job::Send {
@@ -176,6 +194,7 @@ mod tests {
             Down::Input(Input::RestartFailed("why".to_owned())),
             Down::Clock(true),
             Down::NetworkChanged,
+            Down::MaybeNetworkChanged,
             Down::Order(1, Order::Settle(Some(url))),
             Down::Order(2, Order::Fetch { into: FileId(1), held, from, file_size: 9 }),
             Down::Cancel(2),
@@ -220,7 +239,7 @@ mod tests {
 
         /// Nor do messages in which some bytes are others.
         #[test]
-        fn a_damaged_message_does_no_harm(which in 0..13_usize, at in any::<proptest::sample::Index>(), byte: u8) {
+        fn a_damaged_message_does_no_harm(which in 0..17_usize, at in any::<proptest::sample::Index>(), byte: u8) {
             let mut bytes = encode(&ups()[which], LIMIT).unwrap().split_off(4);
             let at = at.index(bytes.len());
             bytes[at] = byte;

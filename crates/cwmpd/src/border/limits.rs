@@ -12,6 +12,10 @@ pub(crate) const WAITING_MESSAGES: usize = 16;
 pub(crate) const OPERATIONS: usize = 64;
 /// Longest wait for the other process to take a message. One that does not is taken for dead.
 pub(crate) const WRITE_PATIENCE: Duration = Duration::from_secs(30);
+/// How long an Inform may be held up so that it says the truth of where connection requests are taken.
+pub(crate) const SETTLE: Duration = Duration::from_secs(3);
+/// Longest texts of one piece of news, in bytes; a longer one is not passed on.
+pub(crate) const NEWS_BYTES: usize = 16 * 1024;
 /// Snapshots that are kept for answers; one more and the oldest goes.
 pub(crate) const SNAPSHOTS: usize = 4;
 /// Things that are read at once.

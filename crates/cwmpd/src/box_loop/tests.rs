@@ -1,6 +1,7 @@
 //! What the box makes of a protocol side that is silent, ends, or says what it must not.
 
 use super::*;
+use crate::border::Done;
 
 #[tokio::test(start_paused = true)]
 async fn a_protocol_side_that_ends_again_and_again_starts_later_and_later() {

@@ -61,6 +61,14 @@ impl SharedLayers {
         if self.gathering.get() { change(&mut layers) } else { layers.change(change) }
     }
 
+    /// Replaces what DHCP has told, durably; what is being gathered is not touched. Returns whether anything was different.
+    ///
+    /// # Errors
+    /// Those of [`Layers::learn`].
+    pub(crate) fn learn(&self, values: &[(&str, &str, &str)]) -> Result<bool, StoreError> {
+        self.layers.borrow_mut().learn(values)
+    }
+
     /// Deletes what was set on this box, and what is being gathered.
     ///
     /// # Errors

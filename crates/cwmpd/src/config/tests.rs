@@ -1,6 +1,6 @@
 use std::fs;
 
-use cwmp_core::settings::Secret;
+use cwmp_core::{discovery::DhcpOption, settings::Secret};
 use cwmp_platform::settings::Settings;
 use cwmp_store::durable::RealFiles;
 use cwmp_transport::ProxyConfig;
@@ -42,11 +42,13 @@ fn an_empty_section_gives_the_defaults() {
             path: None,
             host: None,
         },
+        udp_connection_request_port: None,
         acs_reply_timeout: Duration::from_secs(60),
         confirm_ms: 600_000,
         basic_without_tls: true,
         path: PathConfig::default(),
         tls: TlsFiles::default(),
+        dhcp: DhcpPolicy { discovery: true, requires_https: false, interface: None, requested: None },
         trace_file: None,
         trace_bytes: 1 << 20,
         prozone: ProzoneConfig::None,
@@ -60,7 +62,8 @@ fn an_empty_section_gives_the_defaults() {
 fn every_setting_is_read() {
     let text = "log_level=debug\nstate_dir=/tmp/s\ndownload_dir=/tmp/d\ncontrol_socket=/tmp/c\nplatform=generic-linux\nsandbox=true\n\
         connection_request_address=127.0.0.1, ::1\nconnection_request_port=0\nconnection_request_path=/\n\
-        connection_request_host=CPE.example\nacs_reply_timeout=30\nconfirm_time=0\nbasic_without_tls=0\nboot_wait=3600\nclock_wait=600\n";
+        connection_request_host=CPE.example\nudp_connection_request_port=7548\nacs_reply_timeout=30\nconfirm_time=0\nbasic_without_tls=0\nboot_wait=3600\nclock_wait=600\n\
+        dhcp_discovery=false\ndhcp_requires_https=1\ndhcp_interface=eth0.7\ndhcp_requested_option=125\n";
     let (config, warnings) = load(text).unwrap();
     assert_eq!(warnings, []);
     let expected = Config {
@@ -77,11 +80,18 @@ fn every_setting_is_read() {
             path: Some("/".into()),
             host: Some("cpe.example".into()),
         },
+        udp_connection_request_port: Some(7548),
         acs_reply_timeout: Duration::from_secs(30),
         confirm_ms: 0,
         basic_without_tls: false,
         path: PathConfig::default(),
         tls: TlsFiles::default(),
+        dhcp: DhcpPolicy {
+            discovery: false,
+            requires_https: true,
+            interface: Some("eth0.7".into()),
+            requested: Some(DhcpOption::VendorIdentifying),
+        },
         trace_file: None,
         trace_bytes: 1 << 20,
         prozone: ProzoneConfig::None,
@@ -101,6 +111,9 @@ fn a_wrong_value_is_named_with_file_section_key_and_what_would_be_right() {
         ("platform", "toaster", "one of: generic-linux"),
         ("sandbox", "yes", "true or false"),
         ("boot_wait", "3601", "a number from 0 to 3600"),
+        ("dhcp_discovery", "maybe", "true or false"),
+        ("dhcp_interface", "../eth0", "the name of a network device"),
+        ("dhcp_requested_option", "60", "43, 125 or both"),
         ("clock_wait", "601", "a number from 0 to 600"),
         ("connection_request_address", "", "IP addresses"),
         ("connection_request_address", "127.0.0.1,", "IP addresses"),

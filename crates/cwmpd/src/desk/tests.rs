@@ -5,13 +5,23 @@ use std::{fs, path::Path};
 use bytes::Bytes;
 use cwmp_core::{io::SnapshotId, url::HttpUrl};
 use cwmp_platform::MockPlatform;
+use cwmp_store::durable::RealFiles;
 use tempfile::TempDir;
 
 use super::*;
 
 fn desk() -> Rc<Desk> {
+    let folder = TempDir::new().unwrap();
+    desk_with(&folder.path().join("udp.json"))
+}
+
+/// With what has been noted of connection requests over UDP in this file.
+fn desk_with(udp: &Path) -> Rc<Desk> {
+    let mut platform = MockPlatform::new();
+    platform.expect_clock_is_synchronised().return_const(true);
+    let (udp_note, _) = UdpNote::open(&RealFiles::shared(), udp).unwrap();
     let tls = TlsFiles { ca_file: Some("/no/such/file".into()), client: None };
-    Desk::new(Rc::new(MockPlatform::new()), Snapshots::default(), tls)
+    Desk::new(Rc::new(platform), Snapshots::default(), tls, udp_note)
 }
 
 async fn partial(folder: &Path) -> Partial {
@@ -99,4 +109,24 @@ async fn what_is_not_there_is_said_to_be_not_there() {
     assert_eq!(failed(&desk.serve(Call::Open(1, of)).await), "the snapshot of an answer is gone");
     let answer = desk.serve(Call::Material(None)).await;
     assert!(cfg!(not(feature = "tls")) || failed(&answer).contains("/no/such/file"), "{answer:?}");
+}
+
+/// Conformance: 6.28
+#[tokio::test]
+async fn a_note_of_connection_requests_is_on_the_disk_when_it_is_answered() {
+    let folder = TempDir::new().unwrap();
+    let file = folder.path().join("udp.json");
+    let desk = desk_with(&file);
+    let kept = || UdpNote::open(&RealFiles::shared(), &file).unwrap().0.accepted_until();
+    assert_eq!(desk.serve(Call::NoteUdp(1_500_000_000)).await, Return::Done);
+    assert_eq!(kept(), Some(1_500_000_000));
+    // Who would have old requests taken again, or none for years, does not get it.
+    assert_eq!(desk.serve(Call::NoteUdp(1_400_000_000)).await, Return::Done);
+    assert!(failed(&desk.serve(Call::NoteUdp(u64::MAX)).await).contains("more than a day ahead"));
+    assert_eq!(kept(), Some(1_500_000_000));
+    let nowhere = folder.path().join("nowhere");
+    let desk = desk_with(&nowhere.join("udp.json"));
+    fs::remove_dir(&nowhere).unwrap();
+    fs::write(&nowhere, "a file, and no folder").unwrap();
+    assert!(failed(&desk.serve(Call::NoteUdp(1)).await).contains("nowhere"));
 }

@@ -24,12 +24,13 @@ use super::{
     datagram,
     listener::Listener,
     transfers::Transfers,
+    udp_door::UdpDoor,
 };
 use crate::{
     border::{Begin, Call, Done, Down, Order, ProtocolEnd, Return, Up, limits},
     clock,
     control::{Answer, Request},
-    trace,
+    news, trace,
 };
 
 /// The loop looks at the clock at least this often, in case a suspend has stopped its timers.
@@ -41,7 +42,18 @@ const IDLE_EVERY: Duration = Duration::from_secs(30);
 pub(crate) async fn run(begin: Begin, end: ProtocolEnd) {
     let ProtocolEnd { send: up, hear: mut from_box } = end;
     let Begin {
-        start, synchronised, listen, path, acs_reply_timeout, basic_without_tls, pins, traced, ..
+        start,
+        synchronised,
+        listen,
+        udp,
+        accepted_until,
+        path,
+        acs_reply_timeout,
+        basic_without_tls,
+        pins,
+        traced,
+        news,
+        ..
     } = begin;
     let (inputs, mut incoming) = mpsc::unbounded_channel();
     let (notes, mut noted) = mpsc::unbounded_channel();
@@ -50,8 +62,8 @@ pub(crate) async fn run(begin: Begin, end: ProtocolEnd) {
 
     let synchronised = Rc::new(Cell::new(synchronised));
     let known = Rc::clone(&synchronised);
-    let date = Rc::new(move || clock::now(known.get()).wall);
-    let config = TlsConfig { ca_file: None, client: None, pins, date };
+    let date: Rc<dyn Fn() -> _> = Rc::new(move || clock::now(known.get()).wall);
+    let config = TlsConfig { ca_file: None, client: None, pins, date: Rc::clone(&date) };
     let tls = Tls::with_files(config, Rc::new(side.clone()));
     let path = ManagementPath::new(path);
     let client = AcsClient::new(ClientConfig {
@@ -74,11 +86,13 @@ pub(crate) async fn run(begin: Begin, end: ProtocolEnd) {
         idle_asked: None,
         steps,
         listener: Listener::new(listen, path.clone(), side.clone(), inputs.clone()),
+        udp: UdpDoor::new(udp, accepted_until, path.clone(), date, side.clone(), inputs.clone()),
         side,
         inputs,
         network,
         path,
         trace: traced.then(trace::Recorder::default),
+        news: news.then(news::Watcher::default),
     };
     driver.handle(Input::Started(start));
     loop {
@@ -107,11 +121,13 @@ struct Driver {
     idle_asked: Option<tokio::time::Instant>,
     steps: mpsc::UnboundedSender<Step>,
     listener: Listener,
+    udp: UdpDoor,
     side: BoxSide,
     inputs: mpsc::UnboundedSender<Input>,
     network: Rc<Notify>,
     path: ManagementPath,
     trace: Option<trace::Recorder>,
+    news: Option<news::Watcher>,
 }
 
 impl Driver {
@@ -131,13 +147,20 @@ impl Driver {
             Down::Input(input) => self.handle(input),
             Down::Clock(synchronised) => self.synchronised.set(synchronised),
             Down::NetworkChanged => {
-                self.network.notify_one();
-                self.listener.network_changed();
+                self.udp.network_changed();
+                self.look_at_network();
             }
+            // What STUN has found out is too much to be found out anew on a mere chance.
+            Down::MaybeNetworkChanged => self.look_at_network(),
             Down::Order(number, order) => self.order(number, order),
             Down::Cancel(number) => self.transfers.cancel(number),
             Down::Return(number, answer) => self.side.answered(number, answer),
         }
+    }
+
+    fn look_at_network(&self) {
+        self.network.notify_one();
+        self.listener.network_changed();
     }
 
     fn order(&mut self, number: u32, order: Order) {
@@ -156,9 +179,9 @@ impl Driver {
                 }
             }
             Order::Settle(towards) => {
-                let (door, side) = (self.listener.door(), self.side.clone());
+                let (door, udp, side) = (self.listener.door(), self.udp.settle(), self.side.clone());
                 tokio::task::spawn_local(async move {
-                    door.settle(towards).await;
+                    tokio::join!(door.settle(towards), udp);
                     side.tell(Up::Done(number, Done::Over));
                 });
             }
@@ -220,6 +243,11 @@ impl Driver {
                 self.side.tell(Up::Trace(bytes::Bytes::copy_from_slice(piece)));
             }
         }
+        if let Some(news) = &mut self.news {
+            for change in news.look(&self.agent.status(now)) {
+                self.side.tell(Up::News(change));
+            }
+        }
     }
 
     /// Starts what the agent wants; a task that is gone can only mean that the program is ending.
@@ -232,6 +260,7 @@ impl Driver {
                 tokio::task::spawn_local(datagram::send(self.path.clone(), datagram));
             }
             Effect::Listen(settings) => self.listener.listen(settings),
+            Effect::ListenUdp(settings) => self.udp.listen(settings),
             Effect::Trace(record) => log(&record),
             of_the_box => self.side.tell(Up::Effect(of_the_box)),
         }
@@ -279,7 +308,15 @@ impl Driver {
             Request::AcsMethods => LocalCommand::AcsMethods,
             Request::Reboot => LocalCommand::Reboot,
             Request::FactoryReset => LocalCommand::FactoryReset,
-            Request::Get { .. } | Request::Set { .. } | Request::Status | Request::Event { .. } => {
+            Request::Get { .. }
+            | Request::Set { .. }
+            | Request::Add { .. }
+            | Request::Delete { .. }
+            | Request::Look
+            | Request::Reload
+            | Request::Status
+            | Request::Dhcp(_)
+            | Request::Event { .. } => {
                 return Err("this is no command for the agent".to_owned());
             }
         })

@@ -117,7 +117,10 @@ impl Door {
                     Some(via) = requests.recv() => {
                         self.inputs.send(Input::ConnectionRequest(via)).ok();
                     }
-                    Ok(()) = wanted.changed() => {
+                    changed = wanted.changed() => {
+                        if changed.is_err() {
+                            return;
+                        }
                         let Some(settings) = wanted.borrow_and_update().clone() else { break true };
                         if let Err(error) = listener.set_credentials(settings.username, settings.password) {
                             tracing::error!("{error}");
@@ -131,7 +134,6 @@ impl Door {
                             break false;
                         }
                     }
-                    else => return,
                 }
             };
             if is_closed {

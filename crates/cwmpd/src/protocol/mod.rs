@@ -10,3 +10,5 @@ pub(crate) mod driver;
 mod listener;
 pub(crate) mod process;
 mod transfers;
+#[cfg_attr(not(feature = "stun"), path = "without_udp.rs")]
+mod udp_door;

@@ -6,7 +6,7 @@
 //! Everything is read-only. Linux has no single place that keeps the configuration of a network; what a program like this
 //! one sets would be undone by whichever one does.
 
-use std::{net::IpAddr, rc::Rc, time::SystemTime};
+use std::{rc::Rc, time::SystemTime};
 
 use async_trait::async_trait;
 use cwmp_platform::{
@@ -18,16 +18,12 @@ use cwmp_platform::{
 use crate::{clock, files::Root, platform::Shared};
 
 mod bridging;
-mod changes;
 mod dns;
 mod ethernet;
 mod hosts;
 mod ip;
-mod kernel;
 mod layout;
 mod leases;
-mod moment;
-mod netlink;
 mod routing;
 mod rows;
 mod stack;
@@ -36,9 +32,11 @@ mod wifi;
 #[cfg(test)]
 mod tests;
 
-pub(crate) use changes::NetworkChanges;
+pub(crate) use cwmp_linux::NetworkChanges;
 
-use kernel::{Address, Index, Kernel, Link, Netlink, Route, Wifi};
+use cwmp_linux::{kernel, moment};
+
+use kernel::{Address, DefaultWay, Kernel, Link, Netlink, Route, Wifi, default_way};
 use layout::{ETHERNET_INTERFACE, ETHERNET_LINK, IP_INTERFACE, Layout, SSID, VLAN_TERMINATION};
 use moment::Moment;
 
@@ -103,29 +101,10 @@ pub(crate) struct View<'v> {
     moment: Moment,
 }
 
-/// The device of the default route, and the way it goes.
-struct DefaultWay {
-    index: Index,
-    gateway: Option<IpAddr>,
-    source: Option<IpAddr>,
-    is_ipv4: bool,
-}
-
 impl View<'_> {
     fn uplink(&self) -> Option<DefaultWay> {
         default_way(&self.routes)
     }
-}
-
-/// Of the default routes the one that the kernel prefers; IPv4 before IPv6.
-fn default_way(routes: &[Route]) -> Option<DefaultWay> {
-    let ways = routes.iter().filter(|route| route.is_default()).filter_map(|route| {
-        let hop = route.hops.iter().find(|hop| !hop.dead && hop.index.is_some())?;
-        let (is_ipv4, metric) = (route.destination.is_ipv4(), route.metric.unwrap_or(0));
-        let way = DefaultWay { index: hop.index?, gateway: hop.gateway, source: route.source, is_ipv4 };
-        Some(((!is_ipv4, metric), way))
-    });
-    ways.min_by_key(|(preference, _)| *preference).map(|(_, way)| way)
 }
 
 /// Most boxes have none, and then nothing is asked for.
@@ -151,20 +130,7 @@ impl Network {
 
     /// See [`cwmp_platform::Platform::uplink`].
     pub(crate) fn uplink(&self) -> Option<Uplink> {
-        let way = default_way(&self.kernel.routes().ok()?)?;
-        let device = self.kernel.links().ok()?.into_iter().find(|link| link.index == way.index)?.name;
-        let source = way.source.or_else(|| {
-            let of_way = |address: &&Address| {
-                address.index == way.index
-                    && address.scope == 0
-                    && address.address.is_ipv4() == way.is_ipv4
-                    && !address.tentative
-                    && !address.deprecated
-            };
-            let addresses = self.kernel.addresses().ok()?;
-            addresses.iter().find(of_way).map(|address| address.address)
-        });
-        Some(Uplink { device, gateway: way.gateway, source })
+        kernel::uplink(&*self.kernel)
     }
 }
 

@@ -1,11 +1,11 @@
 //! What the tables of devices have in common.
 
+pub(super) use cwmp_linux::rows::{counters, status};
+
+use cwmp_linux::rows;
 use cwmp_platform::source::{Access::ReadOnly, ObjectKind, ParameterSink};
 
-use super::{
-    kernel::{Link, OperState, Stats},
-    layout::Row,
-};
+use super::layout::Row;
 use crate::files::clean;
 
 pub(super) const TABLE: ObjectKind = ObjectKind::Table { addable: false };
@@ -20,52 +20,7 @@ pub(super) fn begin(row: &Row<'_>, out: &mut dyn ParameterSink) {
     out.parameter("LowerLayers", &row.lower.join(","), ReadOnly);
 }
 
-/// A driver that keeps no operational state is up when it runs (Documentation/networking/operstates.rst of the kernel).
-pub(super) fn status(link: &Link) -> &'static str {
-    match link.state {
-        OperState::Up => "Up",
-        OperState::Down => "Down",
-        OperState::Dormant => "Dormant",
-        OperState::NotPresent => "NotPresent",
-        OperState::LowerLayerDown => "LowerLayerDown",
-        OperState::Unknown if !link.up => "Down",
-        OperState::Unknown if link.running => "Up",
-        OperState::Unknown | OperState::Testing => "Unknown",
-    }
-}
-
-/// `Stats.` of a row. What the kernel does not count (broadcast and unicast for themselves) is left out.
+/// `Stats.` of a row.
 pub(super) fn stats(row: &Row<'_>, out: &mut dyn ParameterSink) {
-    let Some(stats) = &row.link.stats else { return };
-    out.object(&format!("{}.Stats.", row.path), ObjectKind::Single);
-    counters(stats, out);
-    out.parameter("MulticastPacketsReceived", &stats.multicast, ReadOnly);
-}
-
-/// What every table of devices counts.
-pub(super) fn counters(stats: &Stats, out: &mut dyn ParameterSink) {
-    out.parameter("BytesSent", &stats.tx_bytes, ReadOnly);
-    out.parameter("BytesReceived", &stats.rx_bytes, ReadOnly);
-    out.parameter("PacketsSent", &stats.tx_packets, ReadOnly);
-    out.parameter("PacketsReceived", &stats.rx_packets, ReadOnly);
-    out.parameter("ErrorsSent", &narrow(stats.tx_errors), ReadOnly);
-    out.parameter("ErrorsReceived", &narrow(stats.rx_errors), ReadOnly);
-    out.parameter("DiscardPacketsSent", &narrow(stats.tx_dropped), ReadOnly);
-    out.parameter("DiscardPacketsReceived", &narrow(stats.rx_dropped), ReadOnly);
-}
-
-/// A counter of 32 bits starts again at 0 (TR-106 StatsCounter32).
-fn narrow(counter: u64) -> u64 {
-    counter & u64::from(u32::MAX)
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn narrow_counters_wrap() {
-        assert_eq!(narrow((1 << 32) + 7), 7);
-        assert_eq!(narrow(u64::from(u32::MAX)), 4_294_967_295);
-    }
+    rows::stats(&row.path, row.link.stats.as_ref(), out);
 }

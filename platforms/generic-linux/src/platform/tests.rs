@@ -234,3 +234,19 @@ fn a_box_is_idle_while_its_load_is_low() {
     root.file("proc/loadavg", "0.25 0.01 0.01 1/99 1234\n");
     assert!(!platform.is_idle());
 }
+
+#[tokio::test]
+async fn dhcp_is_asked_by_the_command_that_is_set_and_never_in_a_sandbox() {
+    let root = FakeRoot::pc();
+    let asked = root.path().join("asked");
+    let command = words(&["/bin/sh", "-c", "echo asked >> \"$0\"", asked.to_str().unwrap()]);
+    let with = |command| Options { dhcp_renew_command: command, ..options(&root) };
+    backend(with(command.clone())).renew_dhcp().await.unwrap();
+    assert_eq!(fs::read_to_string(&asked).unwrap(), "asked\n");
+    let error = backend(with(None)).renew_dhcp().await.unwrap_err();
+    assert!(matches!(error, PlatformError::Unsupported(_)), "{error}");
+    assert!(error.to_string().ends_with("no dhcp_renew_command is set"), "{error}");
+    let sandboxed = Options { sandbox: Some(root.path().join("sandbox")), ..with(command) };
+    assert!(matches!(backend(sandboxed).renew_dhcp().await, Err(PlatformError::Unsupported(_))));
+    assert_eq!(fs::read_to_string(&asked).unwrap(), "asked\n");
+}

@@ -25,7 +25,11 @@ impl Check {
         if self.restarting
             && !matches!(
                 effect,
-                Effect::Persist(..) | Effect::Trace(_) | Effect::ReleaseSnapshot(_) | Effect::Listen(_)
+                Effect::Persist(..)
+                    | Effect::Trace(_)
+                    | Effect::ReleaseSnapshot(_)
+                    | Effect::Listen(_)
+                    | Effect::ListenUdp(_)
             )
         {
             return Err(format!("{effect:?} while the box restarts"));
@@ -46,10 +50,14 @@ impl Check {
             Effect::Data(_, cwmp_core::io::DataOp::Lightweight) if !self.settings.lightweight.udp => {
                 Err("a lightweight notification, which nobody has switched on".to_owned())
             }
-            Effect::Data(..) | Effect::ReleaseSnapshot(_) | Effect::Listen(_) | Effect::Trace(_) => Ok(()),
+            Effect::Data(..)
+            | Effect::ReleaseSnapshot(_)
+            | Effect::Listen(_)
+            | Effect::ListenUdp(_)
+            | Effect::Trace(_) => Ok(()),
             Effect::StartJob(id, job) => self.job_starts(*id, job, stored),
             Effect::CancelJob(id) => self.job_stops(*id),
-            Effect::DiscardFile(_) | Effect::KeepImage => Ok(()),
+            Effect::DiscardFile(_) | Effect::KeepImage | Effect::RenewDhcp => Ok(()),
             Effect::Reboot(cause) => {
                 let asked = match cause {
                     RebootCause::Acs => !self.present.reboots.is_empty(),

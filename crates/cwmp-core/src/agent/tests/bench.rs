@@ -29,6 +29,7 @@ pub(super) enum Seen {
     Datagram(Datagram),
     Restart(RebootCause),
     FactoryReset,
+    RenewDhcp,
     Start(JobId, Job),
     Cancel(JobId),
     Discard(TransferId),
@@ -52,6 +53,7 @@ pub(super) struct Bench {
     /// What the next lightweight notification is to carry.
     pub(super) lightweight: Vec<ParameterValueStruct>,
     pub(super) listening: Option<bool>,
+    pub(super) listening_udp: Option<bool>,
     pub(super) snapshots: i32,
     /// How often the firmware that runs was said to be kept.
     pub(super) images_kept: u32,
@@ -119,6 +121,7 @@ impl Bench {
             value_change,
             lightweight: Vec::new(),
             listening: None,
+            listening_udp: None,
             snapshots: 0,
             images_kept: 0,
             last_id: None,
@@ -248,12 +251,14 @@ impl Bench {
                 }
                 Effect::ReleaseSnapshot(_) => self.snapshots -= 1,
                 Effect::Listen(settings) => self.listening = Some(settings.is_some()),
+                Effect::ListenUdp(settings) => self.listening_udp = Some(settings.is_some()),
                 Effect::StartJob(id, job) => self.seen.push(Seen::Start(id, *job)),
                 Effect::CancelJob(id) => self.seen.push(Seen::Cancel(id)),
                 Effect::DiscardFile(transfer) => self.seen.push(Seen::Discard(transfer)),
                 Effect::KeepImage => self.images_kept += 1,
                 Effect::Reboot(cause) => self.seen.push(Seen::Restart(cause)),
                 Effect::FactoryReset => self.seen.push(Seen::FactoryReset),
+                Effect::RenewDhcp => self.seen.push(Seen::RenewDhcp),
                 Effect::Trace(_) => {}
             }
         }

@@ -8,6 +8,7 @@ mod heartbeat;
 mod lightweight;
 mod order;
 mod reboot;
+mod rediscovery;
 mod restarts;
 mod retries;
 mod schedule;

@@ -27,7 +27,12 @@ fn written(sim: &Arc<Sim>, work: Work, confirm: Option<u64>) {
 
 fn server(source: &str, value: &str) -> Work {
     let pair = |value: &str| vec![("Device.Time.NTPServer1".to_owned(), value.to_owned())];
-    let part = TransactionPart { source: source.to_owned(), before: pair(value), edits: pair("ntp.new") };
+    let part = TransactionPart {
+        source: source.to_owned(),
+        before: pair(value),
+        edits: pair("ntp.new"),
+        image: None,
+    };
     Work::Tree(Transaction { parts: vec![part], ..Transaction::default() })
 }
 

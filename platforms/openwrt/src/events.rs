@@ -1,0 +1,65 @@
+//! Tells when something of the box has changed: netifd, the kernel, or somebody who has changed the configuration.
+
+use async_trait::async_trait;
+use cwmp_linux::NetworkChanges;
+use cwmp_platform::Changes;
+use cwmp_ubus::{Bus, Events};
+use cwmp_uci::{Uci, Watch};
+
+/// Everything that can tell of a change. What cannot be listened to is left out.
+pub(crate) struct BoxChanges {
+    /// `network.interface` with ifup and ifdown.
+    interfaces: Events,
+    kernel: Option<NetworkChanges>,
+    configuration: Option<Watch>,
+}
+
+impl BoxChanges {
+    /// Listens from now on.
+    pub(crate) fn new(bus: &Bus, uci: &Uci) -> Self {
+        let kernel = NetworkChanges::new().inspect_err(|error| {
+            tracing::warn!("changes of the network are not noticed at once (netlink): {error}");
+        });
+        let configuration = uci.watch().inspect_err(|error| {
+            tracing::warn!("changes of the configuration are not noticed at once: {error}");
+        });
+        Self {
+            interfaces: bus.events("network.interface"),
+            kernel: kernel.ok(),
+            configuration: configuration.ok(),
+        }
+    }
+}
+
+#[async_trait(?Send)]
+impl Changes for BoxChanges {
+    async fn changed(&mut self) {
+        let Self { interfaces, kernel, configuration } = self;
+        let of_kernel = async {
+            match kernel {
+                Some(kernel) => kernel.changed().await,
+                None => std::future::pending().await,
+            }
+        };
+        let of_others = async {
+            match configuration {
+                Some(watch) => watch.changed().await,
+                None => std::future::pending().await,
+            }
+        };
+        tokio::select! {
+            _ = interfaces.next() => return,
+            () = of_kernel => return,
+            changed = of_others => match changed {
+                Ok(packages) => {
+                    tracing::debug!("somebody has changed {}", packages.join(", "));
+                    return;
+                }
+                Err(error) => {
+                    tracing::error!("changes of the configuration are no longer noticed at once: {error}");
+                }
+            },
+        }
+        self.configuration = None;
+    }
+}

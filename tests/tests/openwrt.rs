@@ -1,0 +1,226 @@
+//! The real program on a router that is played, with the development ACS: the tree is read, written, added to and deleted from,
+//! and the router restarted and upgraded. Its files and the calls on its bus are looked at afterwards.
+
+#![allow(clippy::unwrap_used, clippy::panic, clippy::indexing_slicing)]
+
+use std::{collections::BTreeMap, fs, path::Path};
+
+use cwmp_acs::{AcsOptions, Authentication, FileOptions, SessionReport};
+use cwmp_core::{
+    event::EventCode,
+    rpc::{
+        AcsRequest, AddObject, CommandKey, CpeRequest, CpeResponse, DeleteObject, Download, ParameterKey,
+        Reboot, Status, ToAcs, TransferResponse,
+    },
+    soap,
+    value::ValueType,
+};
+use cwmpd_test_router::Router;
+use cwmpd_tests::{
+    Scene,
+    scene::{acs_options, fault_of, set},
+};
+use tempfile::TempDir;
+
+/// A router whose agent has said `0 BOOTSTRAP`.
+async fn router() -> (Router, Scene, TempDir) {
+    let router = Router::start().unwrap();
+    for folder in ["rom", "overlay"] {
+        fs::create_dir(router.root().join(folder)).unwrap();
+    }
+    fs::create_dir_all(router.root().join("bin")).unwrap();
+    std::os::unix::fs::symlink("/bin/tar", router.root().join("bin/tar")).unwrap();
+    let files = tempfile::tempdir().unwrap();
+    let served = FileOptions { authentication: Authentication::None, ..FileOptions::folder(files.path()) };
+    let options = AcsOptions { files: Some(served), ..acs_options() };
+    let (root, socket) = (router.root().display().to_string(), router.socket().display().to_string());
+    let mut scene = Scene::new(options, |sandbox| {
+        let downloads = sandbox.folder().join("downloads").display().to_string();
+        let sandbox = sandbox.with("cwmpd", "sandbox", "false").with("cwmpd", "platform", "openwrt");
+        let sandbox = sandbox.with("openwrt", "root", &root).with("openwrt", "ubus_socket", &socket);
+        sandbox.with("openwrt", "trust_clock", "true").with("cwmpd", "download_dir", &downloads)
+    })
+    .await;
+    scene.switch_on();
+    scene.session(EventCode::Bootstrap).await;
+    (router, scene, files)
+}
+
+/// What the box asks of the ACS in a session.
+fn requests(report: &SessionReport) -> impl Iterator<Item = AcsRequest> {
+    let decoded = |body: &[u8]| soap::decode_to_acs(body).ok().map(|envelope| envelope.message);
+    let messages = report.messages.iter().filter_map(move |message| decoded(&message.body));
+    messages.filter_map(|message| match message {
+        ToAcs::Request(request) => Some(request),
+        _ => None,
+    })
+}
+
+fn config(router: &Router, package: &str) -> String {
+    fs::read_to_string(router.root().join("etc/config").join(package)).unwrap()
+}
+
+/// The packages that were announced as changed, in order; those of before are forgotten.
+fn announced(router: &Router) -> Vec<String> {
+    let events = router.world(|world| std::mem::take(&mut world.service_events));
+    events.iter().filter_map(|event| event["data"]["package"].as_str().map(str::to_owned)).collect()
+}
+
+async fn tree(scene: &Scene) -> BTreeMap<String, String> {
+    scene.tree().await.into_iter().map(|(name, value)| (name, value.value)).collect()
+}
+
+/// The path of the row in whose parameter this value stands.
+fn row(tree: &BTreeMap<String, String>, table: &str, parameter: &str, value: &str) -> String {
+    let end = format!(".{parameter}");
+    let found =
+        tree.iter().find(|(name, has)| name.starts_with(table) && name.ends_with(&end) && *has == value);
+    found
+        .unwrap_or_else(|| panic!("no {table} with {parameter} = {value}"))
+        .0
+        .strip_suffix(parameter)
+        .unwrap()
+        .to_owned()
+}
+
+#[tokio::test]
+async fn pools_are_changed_added_and_deleted_by_the_acs() {
+    let (router, scene, _files) = router().await;
+    let before = tree(&scene).await;
+    assert_eq!(before["Device.DeviceInfo.ManufacturerOUI"], "00D09E", "the integrator's setting");
+    let lan = row(&before, "Device.IP.Interface.", "Name", "br-lan");
+    let pool = row(&before, "Device.DHCPv4.Server.Pool.", "Interface", lan.trim_end_matches('.'));
+    announced(&router);
+
+    let lease = format!("{pool}LeaseTime");
+    let changes = [
+        (lease.as_str(), ValueType::Int, "7200"),
+        ("Device.Time.NTPServer1", ValueType::String, "ntp.example.com"),
+    ];
+    let answer = scene.call(set(&changes, "first")).await;
+    assert_eq!(answer.unwrap(), CpeResponse::SetParameterValues(Status::Applied), "{}", scene.log());
+    assert!(config(&router, "dhcp").contains("\toption leasetime '7200s'\n"));
+    assert!(config(&router, "system").contains("'ntp.example.com'\n"));
+    assert_eq!(announced(&router), ["system", "dhcp"]);
+
+    // One value that cannot be, and nothing at all is changed.
+    let (dhcp, network) = (config(&router, "dhcp"), config(&router, "network"));
+    let first = format!("{pool}MinAddress");
+    let bad = [(lease.as_str(), ValueType::Int, "300"), (first.as_str(), ValueType::String, "192.0.2.1")];
+    assert_eq!(fault_of(&scene.call(set(&bad, "bad")).await), 9003);
+    assert_eq!((config(&router, "dhcp"), config(&router, "network")), (dhcp.clone(), network));
+    assert_eq!(announced(&router), [""; 0]);
+
+    let (key, table) = (ParameterKey::default(), "Device.DHCPv4.Server.Pool.");
+    let add = AddObject { object_name: table.to_owned(), parameter_key: key.clone() };
+    let answer = scene.call(CpeRequest::AddObject(add)).await.unwrap();
+    let CpeResponse::AddObject(added) = answer else { panic!("{answer:?}") };
+    let made = format!("{table}{}.", added.instance_number);
+    assert!(
+        config(&router, "dhcp").contains(&format!("config dhcp 'cwmp_pool_{}'\n", added.instance_number))
+    );
+    let guest = row(&before, "Device.IP.Interface.", "Name", "br-guest");
+    let interface = format!("{made}Interface");
+    let changes = [(interface.as_str(), ValueType::String, guest.trim_end_matches('.'))];
+    scene.call(set(&changes, "second")).await.unwrap();
+    assert_eq!(scene.value(&interface).await, guest.trim_end_matches('.'));
+    let delete = DeleteObject { object_name: made.clone(), parameter_key: key };
+    scene.call(CpeRequest::DeleteObject(delete)).await.unwrap();
+    assert_eq!(config(&router, "dhcp"), dhcp, "as it was before the row");
+    assert!(!tree(&scene).await.keys().any(|name| name.starts_with(&made)));
+    scene.assert_clean();
+}
+
+#[tokio::test]
+async fn a_change_on_the_box_is_noticed_and_told() {
+    let (router, scene, _files) = router().await;
+    let entry = cwmp_core::rpc::SetParameterAttributesStruct {
+        name: "Device.Time.NTPServer1".to_owned(),
+        notification_change: true,
+        notification: 2,
+        access_list_change: false,
+        access_list: Vec::new(),
+    };
+    let watch = cwmp_core::rpc::SetParameterAttributes { entries: vec![entry] };
+    scene.call(CpeRequest::SetParameterAttributes(watch)).await.unwrap();
+    // As the command `uci commit` does it: another file takes the place of the former one.
+    let path = router.root().join("etc/config/system");
+    let first = scene.value("Device.Time.NTPServer1").await;
+    fs::write(path.with_extension("new"), config(&router, "system").replacen(&first, "by.hand.example", 1))
+        .unwrap();
+    fs::rename(path.with_extension("new"), &path).unwrap();
+    let report = scene.session(EventCode::ValueChange).await;
+    let told = requests(&report).find_map(|request| match request {
+        AcsRequest::Inform(inform) => {
+            inform.parameters.into_iter().find(|value| value.name == "Device.Time.NTPServer1")
+        }
+        _ => None,
+    });
+    assert_eq!(told.map(|value| value.value).as_deref(), Some("by.hand.example"));
+    scene.assert_clean();
+}
+
+/// The box starts again: another boot, and a file of it is another one.
+fn boot_with(router: &Router, scene: &mut Scene, change: impl FnOnce(&Path)) {
+    scene.cut_power();
+    change(&router.root());
+    fs::write(router.root().join("proc/sys/kernel/random/boot_id"), "00000000-0000-4000-8000-000000000002\n")
+        .unwrap();
+    scene.switch_on();
+}
+
+#[tokio::test]
+async fn a_reboot_goes_through_procd_and_is_told_after_it() {
+    let (router, mut scene, _files) = router().await;
+    let reboot = Reboot { command_key: CommandKey::new("again").unwrap() };
+    scene.call(CpeRequest::Reboot(reboot)).await.unwrap();
+    scene.until("procd is asked to restart", || router.world(|world| world.reboots) == 1).await;
+    boot_with(&router, &mut scene, |_| {});
+    let report = scene.session(EventCode::Boot).await;
+    let key = report
+        .events
+        .iter()
+        .find(|event| event.code == EventCode::MReboot)
+        .map(|event| event.command_key.as_str());
+    assert_eq!(key, Some("again"));
+    scene.assert_clean();
+}
+
+#[tokio::test]
+async fn an_upgrade_is_judged_by_the_release_that_runs_after_the_boot() {
+    let (router, mut scene, files) = router().await;
+    fs::write(files.path().join("new.bin"), "an image").unwrap();
+    let download = Download {
+        command_key: CommandKey::new("up").unwrap(),
+        file_type: "1 Firmware Upgrade Image".to_owned(),
+        url: scene.acs.file_url("new.bin"),
+        username: String::new(),
+        password: String::new(),
+        file_size: 0,
+        target_file_name: String::new(),
+        delay_seconds: 0,
+        success_url: String::new(),
+        failure_url: String::new(),
+    };
+    let answer = scene.call(CpeRequest::Download(download)).await.unwrap();
+    assert_eq!(answer, CpeResponse::Download(TransferResponse::Later));
+    let written = || router.commands().iter().any(|line| line.starts_with("sysupgrade /"));
+    scene.until("sysupgrade is run", written).await;
+    let commands = router.commands();
+    assert!(commands.iter().any(|line| line.starts_with("sysupgrade -T ")), "{commands:?}");
+    boot_with(&router, &mut scene, |root| {
+        let release = root.join("etc/openwrt_release");
+        let text = fs::read_to_string(&release).unwrap();
+        let revision = text.lines().find(|line| line.starts_with("DISTRIB_REVISION=")).unwrap().to_owned();
+        fs::write(&release, text.replace(&revision, "DISTRIB_REVISION='r99999-0123456789'")).unwrap();
+    });
+    let report = scene.session(EventCode::TransferComplete).await;
+    let complete = requests(&report).find_map(|request| match request {
+        AcsRequest::TransferComplete(complete) => Some(complete),
+        _ => None,
+    });
+    let complete = complete.unwrap();
+    assert_eq!((complete.command_key.as_str(), complete.fault.code.0), ("up", 0), "{complete:?}");
+    assert!(scene.value("Device.DeviceInfo.SoftwareVersion").await.ends_with("r99999-0123456789"));
+    scene.assert_clean();
+}
