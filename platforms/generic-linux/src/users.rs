@@ -297,7 +297,7 @@ mod tests {
         let collected = Collected::from(&users(&root), &[""]).await;
         assert_eq!(collected.values.len(), 0);
         assert_eq!(collected.objects.len(), 4);
-        let line = |n: u32| format!("user{n}:x:{n}:7::/home:/bin/sh\n");
+        let line = |n: u32| format!("user{n}:x:{n}:7::/srv:/bin/sh\n");
         root.file("etc/passwd", (0..1000).map(line).collect::<String>());
         root.file("etc/group", b"\xff\xfe:x:7:\n\0:x:7:\nx:x:7:\n".as_slice());
         root.file("etc/shells", "/bin/sh\n".repeat(10_000));
