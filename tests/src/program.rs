@@ -94,6 +94,17 @@ impl Cwmpd {
         Self::start_with(Command::new(program), sandbox, log)
     }
 
+    /// As [`Cwmpd::start`], with these variables in its environment.
+    ///
+    /// # Errors
+    /// What keeps it from starting.
+    pub fn start_in(sandbox: &Sandbox, environment: &[(&str, &str)]) -> Result<Self, String> {
+        let mut command = command()?;
+        command.envs(environment.iter().copied());
+        let log = File::options().create(true).append(true).open(sandbox.log());
+        Self::start_with(command, sandbox, log.map_err(|error| error.to_string())?)
+    }
+
     fn start_with(mut command: Command, sandbox: &Sandbox, log: impl Into<Stdio>) -> Result<Self, String> {
         let text = |error: io::Error| format!("{}: {error}", sandbox.folder().display());
         sandbox.write().map_err(text)?;
@@ -125,6 +136,27 @@ impl Cwmpd {
         self.child.id()
     }
 
+    /// The process of its protocol side, where that is a process of its own and runs.
+    #[must_use]
+    pub fn protocol_pid(&self) -> Option<u32> {
+        let pid = self.pid();
+        let children = fs::read_to_string(format!("/proc/{pid}/task/{pid}/children")).ok()?;
+        children.split_whitespace().next()?.parse().ok()
+    }
+
+    /// Sends a signal to one of its processes.
+    ///
+    /// # Errors
+    /// When it is gone.
+    pub fn signal(pid: u32, signal: &str) -> Result<(), String> {
+        let done = Command::new("kill").arg(format!("-{signal}")).arg(pid.to_string()).status();
+        match done {
+            Ok(status) if status.success() => Ok(()),
+            Ok(status) => Err(format!("kill -{signal} {pid}: {status}")),
+            Err(error) => Err(error.to_string()),
+        }
+    }
+
     /// What it has used so far.
     ///
     /// # Errors
@@ -153,11 +185,7 @@ impl Cwmpd {
     /// # Errors
     /// When it does not stop in time, or cannot be signalled.
     pub fn stop(mut self, patience: Duration) -> Result<ExitStatus, String> {
-        let asked =
-            Command::new("kill").arg(self.pid().to_string()).status().map_err(|error| error.to_string())?;
-        if !asked.success() {
-            return Err(format!("kill {}: {asked}", self.pid()));
-        }
+        Self::signal(self.pid(), "TERM")?;
         let deadline = Instant::now() + patience;
         loop {
             match self.child.try_wait() {

@@ -54,7 +54,17 @@ impl Sandbox {
         ] {
             sandbox = sandbox.with(section, key, value);
         }
-        sandbox
+        match std::env::var("CWMPD_PROCESSES").as_deref() {
+            Ok("2") => sandbox.in_two_processes(),
+            _ => sandbox,
+        }
+    }
+
+    /// The program runs as two processes, the second one with little power. With `CWMPD_PROCESSES=2` in the environment that
+    /// is so for every sandbox.
+    #[must_use]
+    pub fn in_two_processes(self) -> Self {
+        self.with("cwmpd", "single_process", "false").with("cwmpd", "protocol_user", "nobody")
     }
 
     /// Sets or replaces a factory setting; [`Sandbox::write`] puts it into factory.ini.

@@ -66,6 +66,7 @@ pub(crate) const PARTS: &[Part] = &[
                 &BUSYBOX,
                 &DNSMASQ,
             ]),
+            Step::test("main scenarios as two processes", test::two_processes),
             Step::check("demo", demo::check),
             Step::check("features", features::run),
             Step::check("deny", deny::run).needs(&[&deny::CARGO_DENY]),

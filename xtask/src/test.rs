@@ -47,6 +47,13 @@ pub(crate) fn workspace(sh: &Sh) -> Res {
     sh.cargo().words("test --workspace --no-fail-fast").run_tests()
 }
 
+/// The main scenarios once more, with the program as two processes.
+pub(crate) fn two_processes(sh: &Sh) -> Res {
+    let tests =
+        "test --workspace --no-fail-fast --test sessions --test restarts --test transfers --test bad_acs";
+    sh.cargo().words(tests).env("CWMPD_PROCESSES", "2").run_tests()
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -2,7 +2,9 @@
 
 use std::{
     cell::Cell,
-    fmt, io,
+    fmt,
+    future::Future,
+    io,
     pin::Pin,
     rc::Rc,
     task::{Context, Poll, ready},
@@ -11,10 +13,23 @@ use std::{
 use bytes::Bytes;
 use hyper::body::{Body, Frame, SizeHint};
 
-use crate::files::upload::FileChunks;
+/// A body on its way out, piece by piece. Any iterator over pieces is one.
+pub trait Chunks {
+    /// The next piece, about 16 KB; an empty one is the end.
+    ///
+    /// # Errors
+    /// Where the rest cannot be had: the message is broken off.
+    fn poll_next(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<Bytes>>;
+}
 
-/// Makes the chunks of a streamed envelope, from the beginning, as often as asked.
-pub type ChunkSource = Rc<dyn Fn() -> Box<dyn Iterator<Item = Bytes>>>;
+impl<I: Iterator<Item = Bytes>> Chunks for I {
+    fn poll_next(&mut self, _: &mut Context<'_>) -> Poll<io::Result<Bytes>> {
+        Poll::Ready(Ok(self.find(|chunk| !chunk.is_empty()).unwrap_or_default()))
+    }
+}
+
+/// Makes the pieces of a streamed body, from the beginning, as often as asked.
+pub type ChunkSource = Rc<dyn Fn() -> Box<dyn Chunks>>;
 
 /// What is posted. It can be sent again: a 401, a redirect or fault 8005 ask for the same bytes.
 #[derive(Clone)]
@@ -25,9 +40,9 @@ pub enum PostBody {
     Bytes(Bytes),
     /// An envelope that is produced while it is sent, so that it never lies in memory as a whole.
     Stream {
-        /// Bytes in all chunks together; becomes Content-Length.
+        /// Bytes in all pieces together; becomes Content-Length.
         length: u64,
-        /// The chunks, about 16 KB each.
+        /// The pieces.
         make: ChunkSource,
     },
 }
@@ -43,8 +58,9 @@ impl PostBody {
         }
     }
 
-    /// The chunks, from the beginning.
-    pub(crate) fn chunks(&self) -> Box<dyn Iterator<Item = Bytes>> {
+    /// The pieces, from the beginning.
+    #[must_use]
+    pub fn chunks(&self) -> Box<dyn Chunks> {
         match self {
             Self::Empty => Box::new(std::iter::empty()),
             Self::Bytes(bytes) => Box::new(std::iter::once(bytes.clone())),
@@ -53,7 +69,7 @@ impl PostBody {
     }
 
     pub(crate) fn outgoing(&self, progress: &Rc<Progress>) -> Outgoing {
-        Outgoing::new(Source::Chunks(self.chunks()), self.length(), progress)
+        Outgoing::new(self.chunks(), self.length(), progress)
     }
 }
 
@@ -77,37 +93,23 @@ pub(crate) struct Progress {
 
 /// The body of one request on its way out.
 pub(crate) struct Outgoing {
-    source: Source,
+    /// What the first piece waits for.
+    gate: Option<Pin<Box<dyn Future<Output = ()>>>>,
+    source: Box<dyn Chunks>,
     left: u64,
     progress: Rc<Progress>,
 }
 
-enum Source {
-    Chunks(Box<dyn Iterator<Item = Bytes>>),
-    File(FileChunks),
-}
-
-impl Source {
-    /// The next chunk; empty at the end.
-    fn poll_next(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<Bytes>> {
-        match self {
-            Self::Chunks(chunks) => {
-                Poll::Ready(Ok(chunks.find(|chunk| !chunk.is_empty()).unwrap_or_default()))
-            }
-            Self::File(file) => file.poll_next(cx),
-        }
-    }
-}
-
 impl Outgoing {
-    /// The content of a file, of which so many bytes are sent.
-    pub(crate) fn file(chunks: FileChunks, length: u64, progress: &Rc<Progress>) -> Self {
-        Self::new(Source::File(chunks), length, progress)
+    pub(crate) fn new(source: Box<dyn Chunks>, left: u64, progress: &Rc<Progress>) -> Self {
+        progress.is_sent.set(left == 0);
+        Self { gate: None, source, left, progress: Rc::clone(progress) }
     }
 
-    fn new(source: Source, left: u64, progress: &Rc<Progress>) -> Self {
-        progress.is_sent.set(left == 0);
-        Self { source, left, progress: Rc::clone(progress) }
+    /// Holds all of it back until then.
+    pub(crate) fn after(mut self, gate: impl Future<Output = ()> + 'static) -> Self {
+        self.gate = Some(Box::pin(gate));
+        self
     }
 }
 
@@ -119,6 +121,10 @@ impl Body for Outgoing {
         let this = self.get_mut();
         if this.left == 0 {
             return Poll::Ready(None);
+        }
+        if let Some(gate) = &mut this.gate {
+            ready!(gate.as_mut().poll(cx));
+            this.gate = None;
         }
         let chunk = ready!(this.source.poll_next(cx))?;
         let rest = this.left.checked_sub(chunk.len() as u64).filter(|_| !chunk.is_empty());

@@ -152,7 +152,7 @@ impl AcsClient {
         let mut session = self.session.take().ok_or_else(no_session)?;
         let coding = session.coding.filter(|_| !matches!(body, PostBody::Empty));
         let body = match coding {
-            Some(coding) => compression::compress(body, coding).await,
+            Some(coding) => compression::compress(body, coding).await?,
             None => body,
         };
         session.line.begin();

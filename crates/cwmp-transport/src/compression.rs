@@ -4,14 +4,22 @@
 //! one is compressed once and kept. A long one, which is produced while it is sent, is compressed twice, once to know its
 //! length and once on its way out, so that it never lies in memory as a whole.
 
-use std::rc::Rc;
+use std::{
+    future::poll_fn,
+    io,
+    rc::Rc,
+    task::{Context, Poll, ready},
+};
 
 use bytes::Bytes;
 use cwmp_core::{io::NetError, settings::HttpCompression};
 use hyper::{HeaderMap, header};
 
 use self::codec::Encoder;
-use crate::{body::PostBody, limits};
+use crate::{
+    body::{Chunks, PostBody},
+    limits,
+};
 
 mod codec;
 
@@ -53,9 +61,18 @@ impl Coding {
 pub(crate) const ACCEPTED: &str = "gzip, deflate";
 
 /// The body in this coding.
-pub(crate) async fn compress(body: PostBody, coding: Coding) -> PostBody {
+///
+/// # Errors
+/// [`NetError::Broken`] where the body cannot be had.
+pub(crate) async fn compress(body: PostBody, coding: Coding) -> Result<PostBody, NetError> {
     let (mut length, mut kept) = (0, Vec::new());
-    for piece in Pieces::new(coding, &body) {
+    let mut pieces = Pieces::new(coding, &body);
+    loop {
+        let piece = poll_fn(|cx| pieces.poll_next(cx)).await;
+        let piece = piece.map_err(|error| NetError::Broken(error.to_string()))?;
+        if piece.is_empty() {
+            break;
+        }
         length += piece.len() as u64;
         if length <= limits::COMPRESSED_BYTES as u64 {
             kept.extend_from_slice(&piece);
@@ -66,14 +83,14 @@ pub(crate) async fn compress(body: PostBody, coding: Coding) -> PostBody {
         tokio::task::yield_now().await;
     }
     if length <= limits::COMPRESSED_BYTES as u64 {
-        return PostBody::Bytes(kept.into());
+        return Ok(PostBody::Bytes(kept.into()));
     }
-    PostBody::Stream { length, make: Rc::new(move || Box::new(Pieces::new(coding, &body))) }
+    Ok(PostBody::Stream { length, make: Rc::new(move || Box::new(Pieces::new(coding, &body))) })
 }
 
-/// What comes out of the compressor for each chunk that goes in; often nothing.
+/// What comes out of the compressor for the chunks that go in.
 struct Pieces {
-    chunks: Box<dyn Iterator<Item = Bytes>>,
+    chunks: Box<dyn Chunks>,
     /// `None` once the end has come out.
     encoder: Option<Encoder>,
 }
@@ -84,19 +101,20 @@ impl Pieces {
     }
 }
 
-impl Iterator for Pieces {
-    type Item = Bytes;
-
-    fn next(&mut self) -> Option<Bytes> {
-        let mut encoder = self.encoder.take()?;
-        Some(match self.chunks.next() {
-            Some(chunk) => {
-                let piece = encoder.push(&chunk);
-                self.encoder = Some(encoder);
-                piece
+impl Chunks for Pieces {
+    fn poll_next(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<Bytes>> {
+        while self.encoder.is_some() {
+            let chunk = ready!(self.chunks.poll_next(cx))?;
+            let piece = match &mut self.encoder {
+                Some(encoder) if !chunk.is_empty() => encoder.push(&chunk),
+                encoder => encoder.take().map(Encoder::finish).unwrap_or_default(),
+            };
+            // Often nothing comes out for a chunk.
+            if !piece.is_empty() {
+                return Poll::Ready(Ok(piece));
             }
-            None => encoder.finish(),
-        })
+        }
+        Poll::Ready(Ok(Bytes::new()))
     }
 }
 

@@ -7,8 +7,10 @@ use std::{
     time::{SystemTime, UNIX_EPOCH},
 };
 
+use async_trait::async_trait;
 use cwmp_core::time::Wall;
 use data_encoding::BASE64;
+use serde::{Deserialize, Serialize};
 
 /// Whom to trust, and who the box is. The files are read when the first connection needs them, and again when they change.
 ///
@@ -34,8 +36,49 @@ pub struct ClientCertificate {
     pub key: PathBuf,
 }
 
+/// A file that https needs, as it was read.
+#[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct PemFile {
+    /// Its name, for messages.
+    pub name: String,
+    /// What is in it.
+    pub text: Vec<u8>,
+}
+
+impl fmt::Debug for PemFile {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "PemFile({})", self.name)
+    }
+}
+
+/// Tells whether files are still those that were read: the time of the last change and the size of each.
+pub type Stamp = Vec<Option<(SystemTime, u64)>>;
+
+/// The files that https needs.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Material {
+    /// Of which state of the files it is.
+    pub stamp: Stamp,
+    /// Certificates of the authorities that are trusted; `None` where there is no such file.
+    pub authorities: Option<PemFile>,
+    /// Whether each of them must be usable: true for a file of the box's own, false for that of the system.
+    pub strict: bool,
+    /// The box's certificate and its key.
+    pub client: Option<(PemFile, PemFile)>,
+}
+
+/// Reads the files that https needs, where they cannot be read by whoever speaks https.
+#[async_trait(?Send)]
+pub trait MaterialSource {
+    /// The files, unless they are still those with this stamp.
+    ///
+    /// # Errors
+    /// Which file is missing, unreadable or open to others.
+    async fn read(&self, known: Option<Stamp>) -> Result<Option<Material>, String>;
+}
+
 /// The SHA-256 of a SubjectPublicKeyInfo (as in RFC 7469 2.4).
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Pin(pub [u8; 32]);
 
 impl Pin {

@@ -23,7 +23,7 @@ impl Coding {
 pub(crate) const ACCEPTED: &str = "identity";
 
 #[allow(clippy::unused_async)]
-pub(crate) async fn compress(_: PostBody, coding: Coding) -> PostBody {
+pub(crate) async fn compress(_: PostBody, coding: Coding) -> Result<PostBody, NetError> {
     match coding {}
 }
 

@@ -2,20 +2,39 @@
 
 use std::{
     io,
+    path::PathBuf,
     pin::Pin,
+    rc::Rc,
     task::{Context, Poll},
 };
 
+use async_trait::async_trait;
 use tokio::{
     io::{AsyncRead, AsyncWrite, ReadBuf},
     net::TcpStream,
 };
 
-use crate::tls_config::TlsConfig;
+use crate::tls_config::{ClientCertificate, Material, MaterialSource, Stamp, TlsConfig};
 
 /// Holds nothing.
 #[derive(Clone, Debug, Default)]
 pub struct Tls(());
+
+/// Files that nobody reads.
+#[derive(Clone, Debug)]
+pub struct TlsFiles {
+    /// As in [`TlsConfig`].
+    pub ca_file: Option<PathBuf>,
+    /// As in [`TlsConfig`].
+    pub client: Option<ClientCertificate>,
+}
+
+#[async_trait(?Send)]
+impl MaterialSource for TlsFiles {
+    async fn read(&self, _: Option<Stamp>) -> Result<Option<Material>, String> {
+        Err("this build has no TLS".to_owned())
+    }
+}
 
 /// There is none.
 #[derive(Clone, Copy)]
@@ -33,6 +52,12 @@ impl Tls {
     /// The configuration is of no use.
     #[must_use]
     pub fn new(_: TlsConfig) -> Self {
+        Self(())
+    }
+
+    /// Neither are the files.
+    #[must_use]
+    pub fn with_files(_: TlsConfig, _: Rc<dyn MaterialSource>) -> Self {
         Self(())
     }
 

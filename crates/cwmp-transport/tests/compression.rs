@@ -16,7 +16,7 @@ use cwmp_core::{
     limits::ENVELOPE_BYTES,
     settings::HttpCompression,
 };
-use cwmp_transport::{AcsClient, ClientConfig, PostBody, limits::COMPRESSED_BYTES};
+use cwmp_transport::{AcsClient, ClientConfig, PostBody, body::Chunks, limits::COMPRESSED_BYTES};
 use flate2::{
     Compression,
     read::{GzDecoder, ZlibDecoder},
@@ -81,7 +81,7 @@ fn stream(text: &[u8]) -> PostBody {
         let text = text.clone();
         let starts = (0..text.len()).step_by(16 * 1024);
         let chunk = move |at: usize| text.slice(at..text.len().min(at + 16 * 1024));
-        Box::new(starts.map(chunk)) as Box<dyn Iterator<Item = Bytes>>
+        Box::new(starts.map(chunk)) as Box<dyn Chunks>
     });
     PostBody::Stream { length, make }
 }

@@ -55,7 +55,11 @@ async fn with(stun: StunSettings, noted: Option<u64>, test: impl AsyncFnOnce(&mu
     let (report, reports) = mpsc::unbounded_channel();
     let (network, notes) = (Rc::new(Notify::new()), Rc::new(RefCell::default()));
     let kept: Rc<RefCell<Vec<u64>>> = Rc::clone(&notes);
-    let mut guard = ReplayGuard::new(noted, Box::new(move |moment| kept.borrow_mut().push(moment)));
+    let keep = move |moment| {
+        kept.borrow_mut().push(moment);
+        Box::pin(std::future::ready(())) as _
+    };
+    let mut guard = ReplayGuard::new(noted, Box::new(keep));
     let acs = HttpUrl::parse("http://127.0.0.1:7557/").ok();
     let config = UdpConfig {
         listening: UdpListening { username: "acs".into(), password: Secret("ring".into()), acs, stun },

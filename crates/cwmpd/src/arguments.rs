@@ -70,6 +70,8 @@ pub(crate) enum Command {
         socket: PathBuf,
         request: crate::control::Request,
     },
+    /// Be the protocol process of a box process.
+    Protocol,
     Help,
     Version,
 }
@@ -109,6 +111,9 @@ pub(crate) fn parse(mut parser: Parser) -> Result<Command, String> {
     let mut words = words.into_iter();
     let verb = words.next().ok_or("a command is missing: try `cwmpd --help`")?;
     let rest: Vec<String> = words.collect();
+    if verb == crate::child::VERB && rest.is_empty() {
+        return Ok(Command::Protocol);
+    }
     if verb == "run" {
         return if rest.is_empty() {
             Ok(Command::Run { config })

@@ -12,12 +12,14 @@ use cwmp_store::{
     prozone::{self, MemoryZone, Prozone, PstoreZone},
 };
 use cwmp_transport::{PathConfig, path::Interface};
+use serde::{Deserialize, Serialize};
 use tracing::Level;
 
 use self::reader::Reader;
 
 mod dhcp;
 mod path;
+mod processes;
 pub(crate) mod reader;
 mod shared;
 mod tls;
@@ -27,6 +29,7 @@ mod tests;
 
 pub(crate) use self::{
     dhcp::{DhcpPolicy, is_device},
+    processes::Processes,
     shared::SharedLayers,
     tls::TlsFiles,
 };
@@ -98,6 +101,10 @@ pub(crate) struct Config {
     pub(crate) trace_bytes: u64,
     /// Memory that a warm reboot keeps.
     pub(crate) prozone: ProzoneConfig,
+    /// Whether one process does everything; `None` where that depends on what is there for two.
+    pub(crate) single_process: Option<bool>,
+    /// The user of the protocol process.
+    pub(crate) protocol_user: String,
 }
 
 /// Which memory keeps the CommandKeys of a Reboot, beside the state.
@@ -131,7 +138,7 @@ impl ProzoneConfig {
 }
 
 /// Where connection requests over HTTP are taken, and what ConnectionRequestURL says.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) struct Listen {
     /// Addresses to bind, at least one.
     pub(crate) addresses: Vec<IpAddr>,
@@ -206,6 +213,12 @@ impl Config {
             trace_file: read.read("trace_file", absolute, path),
             trace_bytes: read.unsigned("trace_bytes", 4096..=1 << 30).unwrap_or(TRACE_BYTES).into(),
             prozone: read_prozone(&mut read),
+            single_process: read.boolean("single_process"),
+            protocol_user: read
+                .read("protocol_user", "the name of a user", |name| {
+                    Some(name.to_owned()).filter(|name| !name.is_empty())
+                })
+                .unwrap_or_else(|| "cwmpd".to_owned()),
         };
         // They are settings of the agent; here they are checked with the rest.
         read_waits(&mut read);

@@ -14,8 +14,8 @@ use tokio::sync::{mpsc, oneshot};
 
 use crate::{
     control::Answer,
+    door::Door,
     ledger::{Ledger, tell_of_rollback},
-    listener::Doors,
     snapshots::Snapshots,
 };
 
@@ -113,7 +113,7 @@ impl Tree {
 pub(crate) async fn run(
     mut tree: Tree,
     snapshots: Snapshots,
-    doors: Doors,
+    door: Rc<Door>,
     mut questions: mpsc::UnboundedReceiver<Question>,
 ) {
     let inputs = tree.inputs.clone();
@@ -123,7 +123,7 @@ pub(crate) async fn run(
         match question {
             Question::Agent(id, op) => {
                 if matches!(op, DataOp::Inform { .. }) {
-                    doors.settle().await;
+                    door.settle().await;
                 }
                 let answer = execute(&mut tree, &snapshots, op, Origin::Acs).await;
                 inputs.send(Input::DataDone(id, answer)).ok();
@@ -155,7 +155,7 @@ pub(crate) async fn run(
             }
             Question::Changed(asked) => {
                 asked.set(false);
-                doors.settle().await;
+                door.settle().await;
                 watch(&mut tree, &inputs).await;
             }
             Question::Forget(done) => {

@@ -18,15 +18,27 @@ use cwmp_core::{
 };
 use cwmp_diagnostics::Diagnostics;
 use cwmp_platform::{Flash, FlashOptions, LoadConfig, Platform, PlatformError, config_name, policy};
-use cwmp_transport::files::{self, FileClient, RemoteFile};
+use cwmp_transport::{
+    files::{self, Fetched, Partial, RemoteFile, destination::Destination},
+    limits::FETCH_RESERVE_BYTES,
+};
 use tokio::{sync::mpsc, task::JoinHandle};
 
-use crate::ledger::Ledger;
+use crate::{
+    border::{Done, Had, Order},
+    desk::Desk,
+    ledger::Ledger,
+    protocol_side::ProtocolSide,
+};
+
+/// Why a transfer ends with the protocol process.
+const GONE: &str = "the protocol process has ended";
 
 /// What jobs work with.
 pub(crate) struct Workshop {
     pub(crate) platform: Rc<dyn Platform>,
-    pub(crate) files: FileClient,
+    pub(crate) side: ProtocolSide,
+    pub(crate) desk: Rc<Desk>,
     /// Where fetched files lie, and those that are sent.
     pub(crate) folder: PathBuf,
     pub(crate) diagnostics: Rc<Diagnostics>,
@@ -44,6 +56,8 @@ struct Running {
     task: JoinHandle<()>,
     /// The type of the file that it fetches.
     fetches: Option<DownloadType>,
+    /// Whether it changes the box.
+    applies: bool,
 }
 
 impl Jobs {
@@ -58,17 +72,23 @@ impl Jobs {
             Job::Fetch(fetch) => Some(fetch.file_type.clone()),
             Job::Apply(_) | Job::Send(_) | Job::Diagnose(_) => None,
         };
+        let applies = matches!(job, Job::Apply(_));
         let (workshop, inputs) = (Rc::clone(&self.workshop), self.inputs.clone());
         let task = tokio::task::spawn_local(async move {
             let result = workshop.carry_out(job).await;
             inputs.send(Input::JobDone(id, result)).ok();
         });
-        self.running.insert(id, Running { task, fetches });
+        self.running.insert(id, Running { task, fetches, applies });
     }
 
-    /// Stops a job; nothing comes of it any more.
-    pub(crate) fn cancel(&mut self, id: JobId) {
-        let Some(Running { task, fetches }) = self.running.remove(&id) else { return };
+    /// Whether a job changes the box just now, which is not to be broken off.
+    pub(crate) fn is_applying(&self) -> bool {
+        self.running.values().any(|running| running.applies && !running.task.is_finished())
+    }
+
+    /// Stops a job; nothing comes of it any more. Returns whether it was there.
+    pub(crate) fn cancel(&mut self, id: JobId) -> bool {
+        let Some(Running { task, fetches, .. }) = self.running.remove(&id) else { return false };
         task.abort();
         if let Some(file_type) = fetches {
             let workshop = Rc::clone(&self.workshop);
@@ -78,12 +98,16 @@ impl Jobs {
                 workshop.platform.download_over(&file_type).await;
             });
         }
+        true
     }
 
     /// Removes what was fetched for a transfer that is over.
-    pub(crate) fn discard(&self, transfer: TransferId) {
+    pub(crate) fn discard(&self, transfer: TransferId) -> impl Future<Output = ()> + use<> {
         let file = self.workshop.file(transfer);
-        tokio::task::spawn_blocking(move || discard(&file));
+        let discarded = tokio::task::spawn_blocking(move || discard(&file));
+        async move {
+            discarded.await.ok();
+        }
     }
 }
 
@@ -119,7 +143,7 @@ impl Workshop {
         blocking(move || make_private(&folder)).await?;
         let into = self.file(fetch.transfer);
         let from = remote(&fetch.url, &fetch.username, &fetch.password);
-        let fetched = self.files.fetch(&from, u64::from(fetch.file_size), &into, &|_| {}).await?;
+        let fetched = self.fetch_into(&into, from, fetch.file_size).await?;
         let expects = match fetch.file_type {
             DownloadType::Firmware | DownloadType::StoredFirmware => {
                 let facts = self.platform.check_firmware(&into).await.map_err(job_error)?;
@@ -128,6 +152,19 @@ impl Workshop {
             _ => None,
         };
         Ok(JobDone::Fetched { bytes: fetched.bytes, expects })
+    }
+
+    /// Lets the protocol side fetch into a file that this side holds.
+    async fn fetch_into(&self, into: &Path, from: RemoteFile, file_size: u32) -> Result<Fetched, JobError> {
+        let failed = |text| JobError::new(FaultCode::DOWNLOAD_FAILURE, text);
+        let partial = Partial::open(into, &from.url, FETCH_RESERVE_BYTES).await.map_err(failed)?;
+        let held = Had::from(partial.held());
+        let open = self.desk.take_into(partial);
+        let order = Order::Fetch { into: open.id, held, from, file_size };
+        match self.side.order(order).await {
+            Some(Done::Fetched(fetched)) => fetched,
+            _ => Err(failed(GONE.to_owned())),
+        }
     }
 
     async fn apply(&self, apply: &Apply) -> Result<JobDone, JobError> {
@@ -160,7 +197,14 @@ impl Workshop {
         let made = self.platform.make_file(&send.file_type, &file).await;
         made.map_err(|error| JobError::new(error.upload_fault_code(), error.to_string()))?;
         let to = remote(&send.url, &send.username, &send.password);
-        self.files.send(&to, &file).await.map(|()| JobDone::Sent)
+        let failed = |text| JobError::new(FaultCode::UPLOAD_FAILURE, text);
+        let length = std::fs::metadata(&file).map_err(|error| failed(error.to_string()))?.len();
+        let open = self.desk.give_out(file);
+        let sent = self.side.order(Order::Send { from: open.id, length, to }).await;
+        match sent {
+            Some(Done::Sent(sent)) => sent.map(|()| JobDone::Sent),
+            _ => Err(failed(GONE.to_owned())),
+        }
     }
 
     fn file(&self, transfer: TransferId) -> PathBuf {

@@ -1,7 +1,8 @@
 //! cwmpd: a TR-069 (CWMP) agent for routers.
 //!
-//! `run` assembles the parts, `driver` is the loop that owns the agent, and each `*_task` does one slow thing beside it.
-//! The rest is configuration, the control socket and the command line. The binary is a call of [`main`]; that this is a
+//! The program has two sides, which may be two processes: the box (`run` assembles the parts, `box_loop` is the loop over
+//! them, and each `*_task` does one slow thing beside it) and the protocol (`protocol::driver` is the loop that owns the
+//! agent). `border` is what passes between them. The rest is configuration, the control socket and the command line. The binary is a call of [`main`]; that this is a
 //! library lets tests put the same parts together around a clock and an ACS of their own ([`workbench`]).
 
 #[cfg(not(any(feature = "generic-linux", feature = "openwrt")))]
@@ -9,37 +10,40 @@ compile_error!(
     "no platform is chosen: build with at least one platform feature, such as `--features generic-linux`"
 );
 
-mod acs_task;
 mod agent_source;
 mod arguments;
 mod attributes;
+mod border;
+mod box_loop;
 #[cfg(feature = "ubus")]
 mod bus;
 mod changes;
+mod child;
 mod clock;
 mod config;
 mod control;
 mod data_task;
-mod datagram;
 mod datamodel;
+mod desk;
 mod discovery;
-mod driver;
+mod door;
 mod gateway_info;
 mod jobs;
 mod ledger;
-mod listener;
 mod log;
 mod mapping;
 mod news;
+mod notify;
 mod numbers;
 mod platforms;
+mod protocol;
+mod protocol_side;
 mod restart;
 mod run;
 mod snapshots;
 mod store_task;
 mod trace;
-#[cfg_attr(not(feature = "stun"), path = "without_udp.rs")]
-mod udp_door;
+mod udp_note;
 pub mod workbench;
 
 #[cfg(test)]
@@ -81,7 +85,12 @@ pub fn main() -> ExitCode {
         },
         Ok(Command::Run { config }) => match run::run(&config) {
             Ok(Departure::Stop) => ExitCode::SUCCESS,
-            Ok(Departure::StartAgain) => complain(&restart::start_again()),
+            Ok(Departure::StartAgain) => complain(&restart::start_again(0)),
+            Ok(Departure::Revive { deaths }) => complain(&restart::start_again(deaths)),
+            Err(errors) => complain_all(&errors),
+        },
+        Ok(Command::Protocol) => match protocol::process::run() {
+            Ok(()) => ExitCode::SUCCESS,
             Err(errors) => complain_all(&errors),
         },
         Err(error) => complain(&error),

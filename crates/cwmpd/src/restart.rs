@@ -20,6 +20,19 @@ pub(crate) enum Departure {
     Stop,
     /// The program is to start again: in place of the box (sandbox), or after a factory reset.
     StartAgain,
+    /// The same because the protocol side has ended, which has now happened so many times.
+    Revive {
+        /// How many times.
+        deaths: u32,
+    },
+}
+
+/// Tells the next run of the program how many times the protocol side has ended.
+const DEATHS: &str = "CWMPD_DEATHS";
+
+/// How many times the protocol side has ended shortly before.
+pub(crate) fn deaths() -> u32 {
+    std::env::var(DEATHS).ok().and_then(|text| text.parse().ok()).unwrap_or(0)
 }
 
 /// How long a restart waits for the store to write what is under way.
@@ -185,12 +198,14 @@ pub(crate) async fn forget(
 }
 
 /// Replaces the program by a fresh one with the same arguments; returns only when that fails.
-pub(crate) fn start_again() -> String {
+pub(crate) fn start_again(deaths: u32) -> String {
     let program = match std::env::current_exe() {
         Ok(program) => program,
         Err(error) => return format!("cannot start again: the program's own path is unknown: {error}"),
     };
-    let error = Command::new(&program).args(std::env::args_os().skip(1)).exec();
+    let mut command = Command::new(&program);
+    command.args(std::env::args_os().skip(1)).env(DEATHS, deaths.to_string());
+    let error = command.exec();
     format!("cannot start again: {}: {error}", program.display())
 }
 

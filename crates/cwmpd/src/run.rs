@@ -16,6 +16,7 @@ use cwmp_store::{
     Layers, Problem, StateFile,
     durable::{Files, RealFiles},
 };
+use nix::unistd::User;
 use tokio::{
     signal::unix::{SignalKind, signal},
     sync::{mpsc, oneshot},
@@ -26,18 +27,20 @@ use crate::bus;
 use crate::{
     agent_source::AgentSource,
     attributes::{AttributeFile, owner},
-    config::{Config, SharedLayers},
+    border,
+    box_loop::{self, Parts},
+    child::ProtocolProcess,
+    config::{Config, Processes, SharedLayers},
     control::{Asked, ControlSocket, Request},
     discovery::{self, Ear},
-    driver::{self, Parts},
     gateway_info::GatewayInfo,
     ledger::{Around, Ledger},
     log, mapping,
     news::News,
-    numbers, platforms,
-    restart::{Departure, Mirror},
+    numbers, platforms, protocol,
+    restart::{self, Departure, Mirror},
     store_task::Kept,
-    udp_door::Note,
+    udp_note::UdpNote,
 };
 
 /// Requests of the command line that wait for the loop.
@@ -104,7 +107,36 @@ async fn start(folder: &Path) -> Result<Departure, Vec<String>> {
     parts.news = news;
     parts.recover().await;
     let stop = stop_signal().map_err(one)?;
-    Ok(driver::run(parts, stop).await)
+    match parts.config.processes().map_err(one)? {
+        Processes::One { because } => {
+            tracing::info!("one process does everything: {because}");
+            Ok(together(parts, stop).await)
+        }
+        Processes::Two { user } => apart(parts, user.as_ref(), stop).await,
+    }
+}
+
+/// Runs the protocol side in a process of its own.
+async fn apart(
+    parts: Parts,
+    user: Option<&User>,
+    stop: impl Future<Output = ()>,
+) -> Result<Departure, Vec<String>> {
+    let started = ProtocolProcess::start(&parts.begin(), user);
+    let (end, process) =
+        started.map_err(|error| vec![format!("the protocol process cannot be started: {error}")])?;
+    let departure = box_loop::run(parts, end, restart::deaths(), stop).await;
+    process.stop().await;
+    Ok(departure)
+}
+
+/// Runs both sides in this process.
+pub(crate) async fn together(parts: Parts, stop: impl Future<Output = ()>) -> Departure {
+    let (ours, theirs) = border::inside();
+    let protocol = tokio::task::spawn_local(protocol::driver::run(parts.begin(), theirs));
+    let departure = box_loop::run(parts, ours, restart::deaths(), stop).await;
+    protocol.abort();
+    departure
 }
 
 /// The agent's object on the bus, and who tells it of sessions and transfers.
@@ -155,7 +187,7 @@ pub(crate) async fn assemble(
     let cause = if state.boot_id == boot_id { BootCause::AgentRestart } else { BootCause::Boot };
     let mirror = config.prozone.open().map(|zone| Mirror::start(zone, &mut state, cause, &boot_id));
     state.boot_id.clone_from(&boot_id);
-    let (udp_note, problems) = Note::open(files, &open("udp.json")).map_err(one)?;
+    let (udp_note, problems) = UdpNote::open(files, &open("udp.json")).map_err(one)?;
     warn(&problems);
     let (attributes, problems) =
         AttributeFile::open(Arc::clone(files), &open("attributes.json"), owner(&facts.id)).map_err(one)?;

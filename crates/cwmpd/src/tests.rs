@@ -29,14 +29,16 @@ use tokio::{
 };
 
 use crate::{
+    box_loop::Parts,
     config::{Config, SharedLayers},
     control::{Answer, Asked, Request},
-    driver, numbers,
+    numbers,
     restart::Departure,
-    run::assemble,
+    run::{assemble, together},
 };
 
 mod changes;
+mod hostile;
 
 const PATIENCE: Duration = Duration::from_secs(20);
 const CPE: &str = "00D09E-Mock-7";
@@ -102,6 +104,20 @@ fn bare(boot_id: &'static str) -> MockPlatform {
     mock
 }
 
+/// The parts of a program on the mock, and where it is asked.
+async fn parts(folder: &Path, platform: MockPlatform) -> (Parts, mpsc::Sender<Asked>) {
+    let files = RealFiles::shared();
+    let (layers, _) = Layers::load(Arc::clone(&files), folder).unwrap();
+    let (config, _) = Config::load(&layers).unwrap();
+    let layers = Rc::new(SharedLayers::new(layers));
+    let platform: Rc<dyn Platform> = Rc::new(platform);
+    let (requests, asked) = mpsc::channel(1);
+    let (numbers, _) = numbers::of_state(&files, &config.state_dir).unwrap();
+    let mut parts = assemble(config, layers, platform, numbers, &files, asked).await.unwrap();
+    parts.recover().await;
+    (parts, requests)
+}
+
 /// A running agent on the mock.
 struct Running {
     stop: oneshot::Sender<()>,
@@ -112,17 +128,9 @@ struct Running {
 impl Running {
     /// Starts the agent on what is in the folder.
     async fn start(folder: &Path, platform: MockPlatform) -> Self {
-        let files = RealFiles::shared();
-        let (layers, _) = Layers::load(Arc::clone(&files), folder).unwrap();
-        let (config, _) = Config::load(&layers).unwrap();
-        let layers = Rc::new(SharedLayers::new(layers));
-        let platform: Rc<dyn Platform> = Rc::new(platform);
-        let (requests, asked) = mpsc::channel(1);
-        let (numbers, _) = numbers::of_state(&files, &config.state_dir).unwrap();
-        let mut parts = assemble(config, layers, platform, numbers, &files, asked).await.unwrap();
-        parts.recover().await;
+        let (parts, requests) = parts(folder, platform).await;
         let (stop, stopped) = oneshot::channel();
-        let ended = tokio::task::spawn_local(driver::run(parts, async {
+        let ended = tokio::task::spawn_local(together(parts, async {
             stopped.await.ok();
         }));
         Self { stop, ended, requests }

@@ -3,7 +3,12 @@
 //! [`Workbench::open`] reads the files as a start of the program does; what is missing of the program is what has to do with
 //! the outside: the driver loop, the connection to the ACS, the listener and the control socket.
 
-use std::{path::Path, rc::Rc, sync::Arc};
+use std::{
+    os::unix::net::UnixStream,
+    path::{Path, PathBuf},
+    rc::Rc,
+    sync::Arc,
+};
 
 use cwmp_core::{
     fault::CwmpFault,
@@ -14,20 +19,30 @@ use cwmp_core::{
 use cwmp_datamodel::{DataModel, Origin};
 use cwmp_platform::{Platform, instances::InstanceNumbers, settings::Settings};
 use cwmp_store::{Layers, durable::Files};
-use cwmp_transport::PostBody;
 use tokio::sync::{mpsc, watch};
 
+pub use crate::snapshots::Written;
 use crate::{
     agent_source::AgentSource,
+    box_loop::Parts,
     config::{Config, SharedLayers},
     data_task::Tree,
-    driver::Parts,
     numbers,
     restart::forget,
     run::{all, assemble, one},
     snapshots::Snapshots,
     store_task::Kept,
 };
+
+/// Does what the protocol process does before it hears from the network, for a test that plays one that was taken over. Comes
+/// back with the socket to the box process, and the folders with secrets that it was told of.
+///
+/// # Errors
+/// What keeps the protocol process from starting, a sentence each.
+pub fn taken_over() -> Result<(UnixStream, Vec<PathBuf>), Vec<String>> {
+    let (begin, stream) = crate::protocol::process::begin()?;
+    Ok((stream, begin.private_folders))
+}
 
 /// One start of the agent on the files of a folder.
 pub struct Workbench {
@@ -123,8 +138,10 @@ impl Workbench {
 
     /// The envelope of a listing, as it is sent; `None` when its snapshot is gone.
     #[must_use]
-    pub fn body(&self, listing: Listing) -> Option<PostBody> {
-        self.snapshots.body(listing)
+    pub fn written(&self, listing: Listing) -> Option<Written> {
+        let snapshot = listing.snapshot;
+        self.snapshots.write(listing)?;
+        self.snapshots.written(snapshot)
     }
 
     /// Deletes what the agent keeps, as a factory reset does. `pending` is a state that the store had been given before

@@ -12,8 +12,7 @@ use cwmp_core::{
 use cwmp_datamodel::Origin;
 use cwmp_platform_generic_linux::{GenericLinux, Options};
 use cwmp_store::durable::RealFiles;
-use cwmp_transport::PostBody;
-use cwmpd::workbench::Workbench;
+use cwmpd::workbench::{Workbench, Written};
 use tempfile::TempDir;
 
 use super::{
@@ -161,7 +160,7 @@ impl World {
                     Body::Empty => Vec::new(),
                     Body::Bytes(bytes) => bytes,
                     Body::Listing(listing) => {
-                        bytes(&self.bench.body(listing).ok_or("the snapshot of an answer is gone")?)?
+                        bytes(&self.bench.written(listing).ok_or("the snapshot of an answer is gone")?)?
                     }
                 };
                 self.seen.push_back(Seen::Post(Post { head: None, body }));
@@ -395,16 +394,16 @@ async fn open(folder: &Path) -> Result<Workbench, String> {
     bench.await.map_err(|problems| problems.join("; "))
 }
 
-fn bytes(body: &PostBody) -> Result<Vec<u8>, String> {
-    let bytes = match body {
-        PostBody::Empty => Vec::new(),
-        PostBody::Bytes(bytes) => bytes.to_vec(),
-        PostBody::Stream { make, .. } => make().flat_map(|chunk| chunk.to_vec()).collect(),
-    };
+fn bytes(written: &Written) -> Result<Vec<u8>, String> {
+    let bytes: Vec<u8> = written.chunks().flat_map(|chunk| chunk.to_vec()).collect();
     // What Content-Length says must be what is sent.
     match u64::try_from(bytes.len()) {
-        Ok(length) if length == body.length() => Ok(bytes),
-        _ => Err(format!("the message has {} bytes instead of the announced {}", bytes.len(), body.length())),
+        Ok(length) if length == written.length() => Ok(bytes),
+        _ => Err(format!(
+            "the message has {} bytes instead of the announced {}",
+            bytes.len(),
+            written.length()
+        )),
     }
 }
 

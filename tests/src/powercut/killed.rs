@@ -41,6 +41,8 @@ const LIFE_MS: u64 = 400;
 const SESSION_MS: u64 = 30;
 /// How long the last life may take to tell what is owed.
 const LAST_LIFE: Duration = Duration::from_secs(60);
+/// Ends of the protocol process alone in one life of the box process.
+const REVIVALS: usize = 2;
 /// Rows of the table that the calls work on.
 const ROWS: u32 = 20;
 /// What an image of the sandbox begins with; the version follows.
@@ -60,14 +62,17 @@ pub struct Lives {
     pub broken: usize,
     /// Calls that promise something and were answered.
     pub promises: usize,
+    /// Ends of the protocol process alone.
+    pub protocol_ends: usize,
 }
 
-/// Kills the program so many times.
+/// Kills the program so many times. Where it is `two` processes, each end is that of one of them: of the box process, with
+/// which the other ends, or of the protocol process, after which the box process starts it again.
 ///
 /// # Errors
 /// The promise that was broken, in which life, with the end of the log.
-pub async fn run(seed: u64, kills: usize) -> Result<Lives, String> {
-    let mut stage = Stage::new(seed).await?;
+pub async fn run(seed: u64, kills: usize, two: bool) -> Result<Lives, String> {
+    let mut stage = Stage::new(seed, two).await?;
     for life in 0..kills {
         stage.live().await.map_err(|finding| stage.told(life, &finding))?;
     }
@@ -86,13 +91,18 @@ struct Stage {
     /// Informs that the ACS has answered; each opens a session.
     informs: usize,
     lives: Lives,
+    two: bool,
+    /// The protocol process alone has been killed so many times without an end of the box process. Until the next life
+    /// begins, that stands still.
+    revivals: usize,
 }
 
 impl Stage {
-    async fn new(seed: u64) -> Result<Self, String> {
+    async fn new(seed: u64, two: bool) -> Result<Self, String> {
         let files = tempfile::tempdir().map_err(|error| error.to_string())?;
         let options = AcsOptions { files: Some(FileOptions::folder(files.path())), ..acs_options() };
         let period = |sandbox: crate::Sandbox| {
+            let sandbox = if two { sandbox.in_two_processes() } else { sandbox };
             sandbox.with("ManagementServer", "PeriodicInformInterval", PERIOD).with(
                 "cwmpd",
                 "log_level",
@@ -104,13 +114,13 @@ impl Stage {
         let mut book = Book::new(factory);
         (book.disturbed, book.boots_unseen) = (true, true);
         let (dice, lives) = (Dice::new(seed), Lives::default());
-        Ok(Self { scene, files, dice, book, number: 0, informs: 0, lives })
+        Ok(Self { scene, files, dice, book, number: 0, informs: 0, lives, two, revivals: 0 })
     }
 
     /// One life, from the start to SIGKILL.
     async fn live(&mut self) -> Result<(), String> {
         let calls = self.work();
-        self.start();
+        self.start()?;
         // Half of the lives end in a session or soon after it, the others at any time.
         let most = match self.dice.below(2) {
             0 => LIFE_MS,
@@ -122,16 +132,42 @@ impl Stage {
             }
         };
         tokio::time::sleep(Duration::from_millis(self.dice.below(most))).await;
-        self.scene.cut_power();
+        self.end()?;
         // What has not been called is withdrawn.
         drop(calls);
         self.all_sessions_ended().await?;
         self.take_down()
     }
 
-    fn start(&mut self) {
-        self.scene.switch_on();
+    fn start(&mut self) -> Result<(), String> {
+        match &self.scene.agent {
+            Some(agent) => crate::Cwmpd::signal(agent.pid(), "CONT")?,
+            None => self.scene.switch_on(),
+        }
         self.book.booted();
+        Ok(())
+    }
+
+    /// Kills one of the processes.
+    fn end(&mut self) -> Result<(), String> {
+        let agent = self.scene.agent();
+        // Each start takes longer than the one before it, while the box process lives.
+        let protocol = if self.two && self.revivals < REVIVALS && self.dice.below(2) == 0 {
+            agent.protocol_pid()
+        } else {
+            None
+        };
+        let Some(protocol) = protocol else {
+            self.scene.cut_power();
+            self.revivals = 0;
+            return Ok(());
+        };
+        // What the box process makes of it belongs to the next life.
+        crate::Cwmpd::signal(agent.pid(), "STOP")?;
+        crate::Cwmpd::signal(protocol, "KILL")?;
+        self.revivals += 1;
+        self.lives.protocol_ends += 1;
+        Ok(())
     }
 
     /// What the ACS wants of the next life.
@@ -273,7 +309,7 @@ impl Stage {
     /// Nothing kills it any more: all that is owed must be told, and the tree must be right.
     async fn last_life(&mut self) -> Result<(), String> {
         let deadline = Instant::now() + LAST_LIFE;
-        self.start();
+        self.start()?;
         loop {
             let readings = calls::readings();
             let calls: Vec<_> =

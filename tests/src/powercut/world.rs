@@ -12,7 +12,7 @@ use cwmp_core::{
 use cwmp_datamodel::Origin;
 use cwmp_platform::{FactoryReset, Platform};
 use cwmp_store::sim::Sim;
-use cwmp_transport::PostBody;
+
 use cwmpd::workbench::Workbench;
 
 use super::{
@@ -320,11 +320,8 @@ impl World {
             Body::Empty => Vec::new(),
             Body::Bytes(bytes) => bytes,
             Body::Listing(listing) => {
-                match self.bench.body(listing).ok_or("the snapshot of an answer is gone")? {
-                    PostBody::Empty => Vec::new(),
-                    PostBody::Bytes(bytes) => bytes.to_vec(),
-                    PostBody::Stream { make, .. } => make().flat_map(|chunk| chunk.to_vec()).collect(),
-                }
+                let written = self.bench.written(listing).ok_or("the snapshot of an answer is gone")?;
+                written.chunks().flat_map(|chunk| chunk.to_vec()).collect()
             }
         };
         let Some(session) = &mut self.connection else {

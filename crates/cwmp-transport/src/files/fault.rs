@@ -33,6 +33,13 @@ impl From<NetError> for Trouble {
     }
 }
 
+/// What a file of the box is about.
+impl From<String> for Trouble {
+    fn from(text: String) -> Self {
+        Self::Local(text)
+    }
+}
+
 impl Trouble {
     /// An error while the body of a reply was read.
     pub(super) fn of_body(error: &hyper::Error) -> Self {

@@ -1,6 +1,6 @@
 //! GET into a file, over as many attempts as it takes.
 
-use std::{cell::Cell, path::Path, rc::Rc};
+use std::{cell::Cell, rc::Rc};
 
 use cwmp_core::{io::NetError, url::HttpUrl};
 use hyper::{
@@ -12,8 +12,9 @@ use hyper::{
 use tokio::time::sleep;
 
 use super::{
-    Fetched, FileClient, RemoteFile, Trouble, drain, next,
-    partial::Partial,
+    Fetched, FileClient, RemoteFile, Trouble,
+    destination::Destination,
+    drain, next,
     range::{self, Validator},
 };
 use crate::{
@@ -36,20 +37,19 @@ pub(super) async fn run(
     client: &FileClient,
     from: &RemoteFile,
     file_size: u64,
-    into: &Path,
+    partial: &mut dyn Destination,
     progress: &dyn Fn(u64),
 ) -> Result<Fetched, Trouble> {
-    let partial = Partial::open(into, &from.url).await?;
     let mut fetch = Fetch { client, from, partial, progress, receiving: Cell::new(false) };
     if file_size > 0 {
         // Less than is here already is a wrong size, and no reason to stop.
-        let missing = file_size.saturating_sub(fetch.partial.bytes());
-        fetch.partial.has_room(missing, client.config.reserve_bytes).await?;
+        let missing = file_size.saturating_sub(fetch.partial.held().bytes);
+        fetch.partial.has_room(missing).await?;
     }
     let mut pause = client.config.pause;
     let mut attempt = 1;
     loop {
-        let Err(trouble) = fetch.attempt().await else { return fetch.partial.finish().await };
+        let Err(trouble) = fetch.attempt().await else { return Ok(fetch.partial.finish().await?) };
         let trouble = match trouble {
             Trouble::Net(error) if fetch.receiving.get() => Trouble::Cut(error.to_string()),
             other => other,
@@ -62,7 +62,7 @@ pub(super) async fn run(
         if !trouble.may_pass() || attempt >= limits::FETCH_ATTEMPTS {
             return Err(trouble);
         }
-        let (bytes, why) = (fetch.partial.bytes(), trouble.text(&from.url));
+        let (bytes, why) = (fetch.partial.held().bytes, trouble.text(&from.url));
         tracing::info!("a download stopped at {bytes} bytes and is tried again: {why}");
         sleep(pause).await;
         attempt += 1;
@@ -73,7 +73,7 @@ pub(super) async fn run(
 struct Fetch<'a> {
     client: &'a FileClient,
     from: &'a RemoteFile,
-    partial: Partial,
+    partial: &'a mut dyn Destination,
     progress: &'a dyn Fn(u64),
     /// Whether the file itself was coming when the attempt ended.
     receiving: Cell<bool>,
@@ -86,7 +86,8 @@ impl Fetch<'_> {
         let mut line = self.client.line(Method::GET, self.from);
         let mut may_start_over = true;
         loop {
-            let resume = self.partial.validator().map(|validator| (self.partial.bytes(), validator.clone()));
+            let held = self.partial.held();
+            let resume = held.resumable().map(|validator| (held.bytes, validator.clone()));
             let make = |url: &HttpUrl, progress: &Rc<Progress>| request(url, progress, resume.as_ref());
             let mut receive = async |head: &Parts, body: Incoming, progress: &Progress| {
                 self.take(head, body, progress, resume.is_some()).await
@@ -135,8 +136,9 @@ impl Fetch<'_> {
                 None
             }
             206 => {
-                let part = range::content_range(headers).filter(|part| part.first == self.partial.bytes());
-                let fits = self.partial.validator().is_some_and(|validator| validator.fits(headers));
+                let part =
+                    range::content_range(headers).filter(|part| part.first == self.partial.held().bytes);
+                let fits = self.partial.held().resumable().is_some_and(|validator| validator.fits(headers));
                 match part {
                     Some(part) if resuming && fits => part.total,
                     _ => return Ok(Taken::StartOver),
@@ -153,11 +155,11 @@ impl Fetch<'_> {
         }
         self.receiving.set(true);
         self.store(body, progress).await?;
-        if total.is_some_and(|total| total != self.partial.bytes()) {
+        if total.is_some_and(|total| total != self.partial.held().bytes) {
             return Err(Trouble::Cut("the rest of the file is shorter than announced".to_owned()));
         }
         match range::sha256(headers) {
-            Some(said) if self.partial.sha256() != Some(said) => {
+            Some(said) if self.partial.sha256().await? != said => {
                 Err(Trouble::Corrupt("the content is not what the server's digest says".to_owned()))
             }
             _ => Ok(Taken::Whole),
@@ -166,11 +168,10 @@ impl Fetch<'_> {
 
     /// Writes the body behind what is here.
     async fn store(&mut self, mut body: Incoming, progress: &Progress) -> Result<(), Trouble> {
-        let config = &self.client.config;
         let length = body.size_hint().exact();
         if let Some(length) = length {
             self.fits(length)?;
-            self.partial.has_room(length, config.reserve_bytes).await?;
+            self.partial.has_room(length).await?;
         }
         let mut chunk = Vec::new();
         loop {
@@ -184,10 +185,10 @@ impl Fetch<'_> {
                 let bytes = chunk.len() as u64;
                 self.fits(bytes)?;
                 if length.is_none() {
-                    self.partial.has_room(bytes, config.reserve_bytes).await?;
+                    self.partial.has_room(bytes).await?;
                 }
                 self.partial.append(std::mem::take(&mut chunk)).await?;
-                (self.progress)(self.partial.bytes());
+                (self.progress)(self.partial.held().bytes);
             }
             if end {
                 return data.map(drop);
@@ -198,7 +199,7 @@ impl Fetch<'_> {
     /// Whether so many bytes more are within the limit.
     fn fits(&self, bytes: u64) -> Result<(), Trouble> {
         let max = self.client.config.max_bytes;
-        if self.partial.bytes().saturating_add(bytes) <= max {
+        if self.partial.held().bytes.saturating_add(bytes) <= max {
             return Ok(());
         }
         Err(Trouble::Local(format!("the file is larger than {max} bytes, which is the limit")))

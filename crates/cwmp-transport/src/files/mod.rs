@@ -7,6 +7,7 @@
 //! Retry-After is not looked at: the waits within a job are short, and the ACS hears of the failure soon. Of several
 //! ranges in one reply none is used; they were not asked for.
 
+pub mod destination;
 mod fault;
 mod fetch;
 mod partial;
@@ -17,6 +18,7 @@ pub(crate) mod upload;
 use std::{
     io,
     path::{Path, PathBuf},
+    rc::Rc,
     time::Duration,
 };
 
@@ -27,12 +29,14 @@ use cwmp_core::{
     url::HttpUrl,
 };
 use hyper::{Method, body::Incoming};
+use serde::{Deserialize, Serialize};
 use tokio::time::timeout;
 
-use self::fault::Trouble;
+use self::{destination::Destination, fault::Trouble};
+pub use self::{partial::Partial, range::Validator, upload::FileChunks};
 use crate::{
     auth::Authenticator,
-    body::Progress,
+    body::{ChunkSource, Progress},
     connector::Connector,
     limits,
     line::{Line, LineConfig},
@@ -78,7 +82,7 @@ impl Default for FileConfig {
 }
 
 /// A file on a server, and who asks for it.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct RemoteFile {
     /// URL.
     pub url: HttpUrl,
@@ -89,7 +93,7 @@ pub struct RemoteFile {
 }
 
 /// A file that has come.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Fetched {
     /// Its size in bytes.
     pub bytes: u64,
@@ -125,6 +129,23 @@ impl FileClient {
         into: &Path,
         progress: &dyn Fn(u64),
     ) -> Result<Fetched, JobError> {
+        let reserve = self.config.reserve_bytes;
+        let opened = Partial::open(into, &from.url, reserve).await;
+        let mut partial = opened.map_err(|text| Trouble::Local(text).of_download(&from.url))?;
+        self.fetch_to(from, file_size, &mut partial, progress).await
+    }
+
+    /// The same into any destination.
+    ///
+    /// # Errors
+    /// Those of [`FileClient::fetch`].
+    pub async fn fetch_to(
+        &self,
+        from: &RemoteFile,
+        file_size: u64,
+        into: &mut dyn Destination,
+        progress: &dyn Fn(u64),
+    ) -> Result<Fetched, JobError> {
         let fetch = fetch::run(self, from, file_size, into, progress);
         let limit = Duration::from_millis(limits::TRANSFER_MS);
         let outcome = timeout(limit, fetch).await.unwrap_or_else(|_| Err(Trouble::Cut(too_long())));
@@ -139,8 +160,20 @@ impl FileClient {
     /// # Errors
     /// What TransferComplete reports (TR-069a6 A.5.1): 9011, 9012 or 9015.
     pub async fn send(&self, to: &RemoteFile, from: &Path) -> Result<(), JobError> {
+        let length = blocking(from.to_owned(), |from| Ok(std::fs::metadata(from)?.len())).await;
+        let length = length.map_err(|text| Trouble::Local(text).of_upload(&to.url))?;
+        let from = from.to_owned();
+        let chunks: ChunkSource = Rc::new(move || Box::new(FileChunks::new(from.clone())));
+        self.send_from(to, length, &chunks).await
+    }
+
+    /// The same with so many bytes from any source.
+    ///
+    /// # Errors
+    /// Those of [`FileClient::send`].
+    pub async fn send_from(&self, to: &RemoteFile, length: u64, from: &ChunkSource) -> Result<(), JobError> {
         let limit = Duration::from_millis(limits::TRANSFER_MS);
-        let outcome = timeout(limit, send::run(self, to, from)).await;
+        let outcome = timeout(limit, send::run(self, to, length, from)).await;
         let outcome = outcome.unwrap_or_else(|_| Err(Trouble::Cut(too_long())));
         outcome.map_err(|trouble| trouble.of_upload(&to.url))
     }
@@ -209,10 +242,10 @@ async fn next(body: &mut Incoming, progress: &Progress) -> Result<Option<bytes::
 async fn blocking<T: Send + 'static>(
     path: PathBuf,
     work: impl FnOnce(&Path) -> io::Result<T> + Send + 'static,
-) -> Result<T, Trouble> {
-    let work = move || work(&path).map_err(|error| Trouble::Local(format!("{}: {error}", path.display())));
+) -> Result<T, String> {
+    let work = move || work(&path).map_err(|error| format!("{}: {error}", path.display()));
     match tokio::task::spawn_blocking(work).await {
         Ok(outcome) => outcome,
-        Err(_) => Err(Trouble::Local("the program is ending".to_owned())),
+        Err(_) => Err("the program is ending".to_owned()),
     }
 }

@@ -10,11 +10,16 @@ use std::{
     path::{Path, PathBuf},
 };
 
+use async_trait::async_trait;
 use cwmp_core::url::HttpUrl;
 use nix::sys::statvfs::statvfs;
 use sha2::{Digest, Sha256};
 
-use super::{Fetched, Trouble, blocking, range::Validator};
+use super::{
+    Fetched, blocking,
+    destination::{Destination, Held},
+    range::Validator,
+};
 use crate::limits;
 
 /// First line of a note.
@@ -22,13 +27,15 @@ const NOTE: &str = "cwmpd partial file 1";
 /// Only the owner reads and writes.
 const MODE: u32 = 0o600;
 
-/// What has come so far.
-pub(super) struct Partial {
+/// A file of this box that is being fetched: what has come so far, beside its place.
+pub struct Partial {
     into: PathBuf,
     url: String,
+    /// Bytes that stay free in the file system.
+    reserve: u64,
     /// `None` while a blocking call has it, and for good after a failed one.
     writer: Option<Writer>,
-    validator: Option<Validator>,
+    held: Held,
 }
 
 struct Writer {
@@ -49,8 +56,12 @@ pub(super) fn beside(into: &Path) -> [PathBuf; 3] {
 }
 
 impl Partial {
-    /// Takes up what an earlier fetch of the same URL has left, or begins anew.
-    pub(super) async fn open(into: &Path, url: &HttpUrl) -> Result<Self, Trouble> {
+    /// Takes up what an earlier fetch of the same URL into `into` has left, or begins anew. `reserve` bytes stay free in
+    /// the file system.
+    ///
+    /// # Errors
+    /// Which file cannot be opened, and why.
+    pub async fn open(into: &Path, url: &HttpUrl, reserve: u64) -> Result<Self, String> {
         let url = url.to_string();
         let wanted = url.clone();
         let (writer, validator) = blocking(into.to_owned(), move |into| {
@@ -71,22 +82,34 @@ impl Partial {
             Ok((Writer { file, sha256, bytes, noted: bytes }, validator))
         })
         .await?;
-        Ok(Self { into: into.to_owned(), url, writer: Some(writer), validator })
+        let held = Held { bytes: writer.bytes, validator };
+        Ok(Self { into: into.to_owned(), url, reserve, writer: Some(writer), held })
     }
 
-    /// Bytes that are here.
-    pub(super) fn bytes(&self) -> u64 {
-        self.writer.as_ref().map_or(0, |writer| writer.bytes)
+    fn note(&self) -> Option<(String, Validator)> {
+        Some((self.url.clone(), self.held.validator.clone()?))
     }
 
-    /// The version of what is here; `None` where nothing can be gone on with.
-    pub(super) fn validator(&self) -> Option<&Validator> {
-        self.validator.as_ref().filter(|_| self.bytes() > 0)
+    async fn with_writer(
+        &mut self,
+        work: impl FnOnce(&Path, Writer) -> io::Result<Writer> + Send + 'static,
+    ) -> Result<(), String> {
+        let writer = self.writer.take().ok_or_else(lost)?;
+        let writer = blocking(self.into.clone(), move |into| work(into, writer)).await?;
+        self.held.bytes = writer.bytes;
+        self.writer = Some(writer);
+        Ok(())
+    }
+}
+
+#[async_trait(?Send)]
+impl Destination for Partial {
+    fn held(&self) -> &Held {
+        &self.held
     }
 
-    /// Throws away what is here and begins with this version.
-    pub(super) async fn restart(&mut self, validator: Option<Validator>) -> Result<(), Trouble> {
-        self.validator = None;
+    async fn restart(&mut self, validator: Option<Validator>) -> Result<(), String> {
+        self.held.validator = None;
         self.with_writer(|into, mut writer| {
             let [_, note, _] = beside(into);
             match fs::remove_file(note) {
@@ -99,12 +122,12 @@ impl Partial {
             Ok(writer)
         })
         .await?;
-        self.validator = validator;
+        self.held.validator = validator;
         Ok(())
     }
 
-    /// Adds what has come. Every [`limits::FETCH_SYNC_BYTES`] the note is brought up to date.
-    pub(super) async fn append(&mut self, data: Vec<u8>) -> Result<(), Trouble> {
+    /// Every [`limits::FETCH_SYNC_BYTES`] the note is brought up to date.
+    async fn append(&mut self, data: Vec<u8>) -> Result<(), String> {
         let note = self.note();
         self.with_writer(move |into, mut writer| {
             writer.file.write_all(&data)?;
@@ -118,8 +141,8 @@ impl Partial {
         .await
     }
 
-    /// Lets the note count all that is here, before an attempt ends without the rest.
-    pub(super) async fn keep(&mut self) -> Result<(), Trouble> {
+    /// Lets the note count all that is here.
+    async fn keep(&mut self) -> Result<(), String> {
         let note = self.note();
         self.with_writer(move |into, mut writer| {
             writer.keep(into, note)?;
@@ -128,10 +151,9 @@ impl Partial {
         .await
     }
 
-    /// The file is whole: it takes its place, durably.
-    pub(super) async fn finish(mut self) -> Result<Fetched, Trouble> {
-        let Some(writer) = self.writer.take() else { return Err(lost()) };
-        blocking(self.into, move |into| {
+    async fn finish(&mut self) -> Result<Fetched, String> {
+        let writer = self.writer.take().ok_or_else(lost)?;
+        blocking(self.into.clone(), move |into| {
             let [part, note, new_note] = beside(into);
             writer.file.sync_all()?;
             fs::rename(part, into)?;
@@ -145,8 +167,8 @@ impl Partial {
         .await
     }
 
-    /// Whether so many bytes more fit, and `reserve` stays free.
-    pub(super) async fn has_room(&self, bytes: u64, reserve: u64) -> Result<(), Trouble> {
+    async fn has_room(&mut self, bytes: u64) -> Result<(), String> {
+        let reserve = self.reserve;
         let free = blocking(self.into.clone(), |into| {
             let found = statvfs(folder(into))?;
             // On 32-bit targets the fields are narrower than u64.
@@ -162,28 +184,15 @@ impl Partial {
         if bytes.saturating_add(reserve) <= free {
             return Ok(());
         }
-        Err(Trouble::Local(format!(
+        Err(format!(
             "no room: {bytes} bytes are to come, {free} are free in {}, of which {reserve} stay free",
             folder(&self.into).display()
-        )))
+        ))
     }
 
-    /// The SHA-256 of what is here.
-    pub(super) fn sha256(&self) -> Option<[u8; 32]> {
-        Some(self.writer.as_ref()?.sha256.clone().finalize().into())
-    }
-
-    fn note(&self) -> Option<(String, Validator)> {
-        Some((self.url.clone(), self.validator.clone()?))
-    }
-
-    async fn with_writer(
-        &mut self,
-        work: impl FnOnce(&Path, Writer) -> io::Result<Writer> + Send + 'static,
-    ) -> Result<(), Trouble> {
-        let writer = self.writer.take().ok_or_else(lost)?;
-        self.writer = Some(blocking(self.into.clone(), move |into| work(into, writer)).await?);
-        Ok(())
+    async fn sha256(&mut self) -> Result<[u8; 32], String> {
+        let writer = self.writer.as_ref().ok_or_else(lost)?;
+        Ok(writer.sha256.clone().finalize().into())
     }
 }
 
@@ -242,6 +251,6 @@ fn folder(into: &Path) -> &Path {
     into.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."))
 }
 
-fn lost() -> Trouble {
-    Trouble::Local("the file could not be written before".to_owned())
+fn lost() -> String {
+    "the file could not be written before".to_owned()
 }

@@ -5,12 +5,13 @@ use hyper::{
     HeaderMap,
     header::{self, HeaderName, HeaderValue},
 };
+use serde::{Deserialize, Serialize};
 
 use crate::limits;
 
 /// What tells one version of a file from another, fit for If-Range.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) enum Validator {
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub enum Validator {
     /// A strong ETag.
     ETag(String),
     /// Last-Modified.

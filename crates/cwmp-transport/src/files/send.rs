@@ -1,6 +1,6 @@
 //! PUT from a file.
 
-use std::{path::Path, rc::Rc};
+use std::rc::Rc;
 
 use cwmp_core::{io::NetError, url::HttpUrl};
 use hyper::{
@@ -10,18 +10,19 @@ use hyper::{
     http::response::Parts,
 };
 
-use super::{
-    FileClient, RemoteFile, Trouble, blocking, drain,
-    upload::{FileChunks, Gate},
-};
+use super::{FileClient, RemoteFile, Trouble, drain, upload::Gate};
 use crate::{
-    body::{Outgoing, Progress},
+    body::{ChunkSource, Outgoing, Progress},
     headers, limits,
     line::Next,
 };
 
-pub(super) async fn run(client: &FileClient, to: &RemoteFile, from: &Path) -> Result<(), Trouble> {
-    let length = blocking(from.to_owned(), |from| Ok(std::fs::metadata(from)?.len())).await?;
+pub(super) async fn run(
+    client: &FileClient,
+    to: &RemoteFile,
+    length: u64,
+    from: &ChunkSource,
+) -> Result<(), Trouble> {
     let mut line = client.line(Method::PUT, to);
     let mut announce = length > limits::EXPECT_BYTES;
     let mut challenges = 0;
@@ -64,13 +65,16 @@ pub(super) async fn run(client: &FileClient, to: &RemoteFile, from: &Path) -> Re
 fn request(
     url: &HttpUrl,
     progress: &Rc<Progress>,
-    from: &Path,
+    from: &ChunkSource,
     length: u64,
     announce: bool,
 ) -> Result<Request<Outgoing>, NetError> {
     let gate = announce.then(Gate::new);
-    let chunks = FileChunks::new(from.to_owned(), gate.as_ref());
-    let mut request = headers::request(Method::PUT, url, Outgoing::file(chunks, length, progress))?;
+    let mut body = Outgoing::new(from(), length, progress);
+    if let Some(gate) = &gate {
+        body = body.after(gate.clone().pass());
+    }
+    let mut request = headers::request(Method::PUT, url, body)?;
     let headers = request.headers_mut();
     headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("application/octet-stream"));
     headers.insert(header::CONTENT_LENGTH, HeaderValue::from(length));

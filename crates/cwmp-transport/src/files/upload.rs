@@ -2,12 +2,11 @@
 
 use std::{
     fs::File,
-    future::Future,
     io::{self, Read},
     path::PathBuf,
     pin::Pin,
     sync::Arc,
-    task::{Context, Poll, ready},
+    task::{Context, Poll},
     time::Duration,
 };
 
@@ -18,7 +17,7 @@ use tokio::{
     time::timeout,
 };
 
-use crate::limits;
+use crate::{body::Chunks, limits};
 
 /// Holds a body back until the server asks for it, or has been silent for long enough.
 #[derive(Clone)]
@@ -33,16 +32,14 @@ impl Gate {
         self.0.notify_one();
     }
 
-    async fn pass(self) {
+    pub(crate) async fn pass(self) {
         // A server that knows nothing of the announcement waits for the file.
         let _ = timeout(Duration::from_millis(limits::EXPECT_MS), self.0.notified()).await;
     }
 }
 
-/// Reads a file from its beginning.
-pub(crate) struct FileChunks {
-    /// What the first piece waits for.
-    gate: Option<Pin<Box<dyn Future<Output = ()>>>>,
+/// Reads a file of this box from its beginning, as the body of an upload.
+pub struct FileChunks {
     state: State,
 }
 
@@ -54,17 +51,15 @@ enum State {
 }
 
 impl FileChunks {
-    pub(crate) fn new(path: PathBuf, gate: Option<&Gate>) -> Self {
-        let gate = gate.map(|gate| Box::pin(gate.clone().pass()) as Pin<Box<dyn Future<Output = ()>>>);
-        Self { gate, state: State::Closed(path) }
+    /// Opens nothing yet.
+    #[must_use]
+    pub fn new(path: PathBuf) -> Self {
+        Self { state: State::Closed(path) }
     }
+}
 
-    /// The next piece; empty at the end of the file.
-    pub(crate) fn poll_next(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<Bytes>> {
-        if let Some(gate) = &mut self.gate {
-            ready!(gate.as_mut().poll(cx));
-            self.gate = None;
-        }
+impl Chunks for FileChunks {
+    fn poll_next(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<Bytes>> {
         loop {
             self.state = match std::mem::replace(&mut self.state, State::Ended) {
                 State::Closed(path) => State::Reading(spawn_blocking(move || read(File::open(path)?))),

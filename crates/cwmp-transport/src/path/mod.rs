@@ -17,6 +17,7 @@ use std::{
 };
 
 use cwmp_core::{io::NetError, url::HttpUrl};
+use serde::{Deserialize, Serialize};
 use tokio::{
     net::{TcpListener, TcpStream, UdpSocket, lookup_host},
     time::timeout,
@@ -27,7 +28,7 @@ pub(crate) use self::sockets::Sockets;
 use crate::{connector::place_of, dns::Resolver, limits};
 
 /// Which way the traffic takes; by default the one that the system chooses.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct PathConfig {
     /// Network device that everything leaves and enters by, a VLAN for one (SO_BINDTODEVICE).
     pub interface: Option<String>,
@@ -175,7 +176,7 @@ impl ManagementPath {
 }
 
 /// By which device connection requests come.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Interface {
     /// That of the management path.
     #[default]

@@ -17,13 +17,14 @@ use hyper::{
     header::{self, HeaderValue},
 };
 use hyper_util::rt::TokioIo;
+use serde::{Deserialize, Serialize};
 use tokio::{net::TcpStream, time::timeout};
 
 use super::ManagementPath;
 use crate::{auth::Authenticator, connection::broken, connector::place_of, limits};
 
 /// A proxy, and who the box is there.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct ProxyConfig {
     /// Name or address; an IPv6 literal without its brackets.
     pub host: String,

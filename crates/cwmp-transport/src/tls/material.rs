@@ -5,39 +5,48 @@ use std::{
     io::{self, Read},
     os::unix::fs::PermissionsExt,
     path::{Path, PathBuf},
-    sync::Arc,
-    time::SystemTime,
 };
 
+use async_trait::async_trait;
 use rustls::{
     RootCertStore,
     pki_types::{CertificateDer, PrivateKeyDer, pem::PemObject},
 };
+use tokio::task::spawn_blocking;
 
-use crate::{limits, tls_config::ClientCertificate};
+use crate::{
+    limits,
+    tls_config::{ClientCertificate, Material, MaterialSource, PemFile, Stamp},
+};
 
 /// Where systems keep the authorities that they trust; the first that is there counts.
 const SYSTEM: [&str; 2] = ["/etc/ssl/certs/ca-certificates.crt", "/etc/ssl/cert.pem"];
 
-/// The files, by name.
+/// The files of this box, by name.
 #[derive(Clone, Debug)]
-pub(super) struct Files {
-    pub(super) ca_file: Option<PathBuf>,
-    pub(super) client: Option<ClientCertificate>,
+pub struct TlsFiles {
+    /// As in [`crate::TlsConfig`].
+    pub ca_file: Option<PathBuf>,
+    /// As in [`crate::TlsConfig`].
+    pub client: Option<ClientCertificate>,
 }
 
-/// What was in them.
-pub(super) struct Material {
-    pub(super) roots: Arc<RootCertStore>,
-    pub(super) client: Option<(Vec<CertificateDer<'static>>, PrivateKeyDer<'static>)>,
+#[async_trait(?Send)]
+impl MaterialSource for TlsFiles {
+    async fn read(&self, known: Option<Stamp>) -> Result<Option<Material>, String> {
+        let files = self.clone();
+        let read = spawn_blocking(move || {
+            // Stamped before they are read: a change in between is seen the next time.
+            let stamp = files.stamp();
+            if known.as_ref() == Some(&stamp) { Ok(None) } else { files.contents(stamp).map(Some) }
+        });
+        read.await.map_err(|_| "the program is ending".to_owned())?
+    }
 }
 
-/// Tells whether a file is still the one that was read.
-pub(super) type Stamp = Vec<Option<(SystemTime, u64)>>;
-
-impl Files {
+impl TlsFiles {
     /// Looks at the files without reading them.
-    pub(super) fn stamp(&self) -> Stamp {
+    fn stamp(&self) -> Stamp {
         let client =
             self.client.iter().flat_map(|client| [client.certificate.as_path(), client.key.as_path()]);
         let stamp = |path: &Path| {
@@ -47,13 +56,12 @@ impl Files {
         self.authorities().into_iter().chain(client).map(stamp).collect()
     }
 
-    /// Reads them.
-    ///
-    /// # Errors
-    /// Which file is missing, unreadable, open to others or without what it should hold.
-    pub(super) fn read(&self) -> Result<Material, String> {
+    fn contents(&self, stamp: Stamp) -> Result<Material, String> {
         let client = self.client.as_ref().map(read_client).transpose()?;
-        Ok(Material { roots: Arc::new(self.read_roots()?), client })
+        let files = self.authorities();
+        let file = files.iter().find(|file| file.exists()).or(files.first());
+        let authorities = file.map(|file| contents(file, limits::CA_FILE_BYTES)).transpose()?;
+        Ok(Material { stamp, authorities, strict: self.ca_file.is_some(), client })
     }
 
     fn authorities(&self) -> Vec<&Path> {
@@ -62,59 +70,69 @@ impl Files {
             None => SYSTEM.map(Path::new).to_vec(),
         }
     }
-
-    fn read_roots(&self) -> Result<RootCertStore, String> {
-        let files = self.authorities();
-        let file = files.iter().find(|file| file.exists()).or(files.first());
-        let Some(file) = file.copied() else { return Ok(RootCertStore::empty()) };
-        let certificates = certificates(file, limits::CA_FILE_BYTES)?;
-        let mut roots = RootCertStore::empty();
-        if self.ca_file.is_some() {
-            for certificate in certificates {
-                roots.add(certificate).map_err(|error| format!("{}: {error}", file.display()))?;
-            }
-        } else {
-            // Among the many of a system there are some that nobody can use.
-            roots.add_parsable_certificates(certificates);
-        }
-        if roots.is_empty() { Err(format!("{}: there is no certificate", file.display())) } else { Ok(roots) }
-    }
 }
 
-fn read_client(
-    files: &ClientCertificate,
-) -> Result<(Vec<CertificateDer<'static>>, PrivateKeyDer<'static>), String> {
-    let chain = certificates(&files.certificate, limits::CERTIFICATE_FILE_BYTES)?;
-    if chain.is_empty() {
-        return Err(format!("{}: there is no certificate", files.certificate.display()));
-    }
+fn read_client(files: &ClientCertificate) -> Result<(PemFile, PemFile), String> {
+    let chain = contents(&files.certificate, limits::CERTIFICATE_FILE_BYTES)?;
     let path = files.key.display();
     let found = fs::metadata(&files.key).map_err(|error| format!("{path}: {error}"))?;
     if found.permissions().mode() & 0o077 != 0 {
         return Err(format!("{path}: the private key is open to others than its owner; chmod 600 it"));
     }
-    let text = contents(&files.key, limits::CERTIFICATE_FILE_BYTES)?;
-    // Without the error of the parser: nothing of a key belongs into a text.
-    let key = PrivateKeyDer::from_pem_slice(&text)
-        .map_err(|_| format!("{path}: there is no private key in PEM"))?;
-    Ok((chain, key))
+    Ok((chain, contents(&files.key, limits::CERTIFICATE_FILE_BYTES)?))
 }
 
-fn certificates(path: &Path, limit: u64) -> Result<Vec<CertificateDer<'static>>, String> {
-    let text = contents(path, limit)?;
-    let read: Result<Vec<_>, _> = CertificateDer::pem_slice_iter(&text).collect();
-    read.map_err(|error| format!("{}: {error}", path.display()))
-}
-
-fn contents(path: &Path, limit: u64) -> Result<Vec<u8>, String> {
+fn contents(path: &Path, limit: u64) -> Result<PemFile, String> {
     let read = || -> io::Result<Vec<u8>> {
         let mut bytes = Vec::new();
         File::open(path)?.take(limit + 1).read_to_end(&mut bytes)?;
         Ok(bytes)
     };
-    let bytes = read().map_err(|error| format!("{}: {error}", path.display()))?;
-    if bytes.len() as u64 > limit {
+    let text = read().map_err(|error| format!("{}: {error}", path.display()))?;
+    if text.len() as u64 > limit {
         return Err(format!("{}: larger than {limit} bytes", path.display()));
     }
-    Ok(bytes)
+    Ok(PemFile { name: path.display().to_string(), text })
+}
+
+/// The authorities in the files.
+///
+/// # Errors
+/// Which file holds none, or one that nobody can use.
+pub(super) fn roots(material: &Material) -> Result<RootCertStore, String> {
+    let mut roots = RootCertStore::empty();
+    let Some(file) = &material.authorities else { return Ok(roots) };
+    let certificates = certificates(file)?;
+    if material.strict {
+        for certificate in certificates {
+            roots.add(certificate).map_err(|error| format!("{}: {error}", file.name))?;
+        }
+    } else {
+        // Among the many of a system there are some that nobody can use.
+        roots.add_parsable_certificates(certificates);
+    }
+    if roots.is_empty() { Err(format!("{}: there is no certificate", file.name)) } else { Ok(roots) }
+}
+
+/// The box's certificate with those behind it, and its key.
+pub(super) type Identity = (Vec<CertificateDer<'static>>, PrivateKeyDer<'static>);
+
+/// Who the box is.
+///
+/// # Errors
+/// Which file does not hold what it should.
+pub(super) fn identity((certificate, key): &(PemFile, PemFile)) -> Result<Identity, String> {
+    let chain = certificates(certificate)?;
+    if chain.is_empty() {
+        return Err(format!("{}: there is no certificate", certificate.name));
+    }
+    // Without the error of the parser: nothing of a key belongs into a text.
+    let key = PrivateKeyDer::from_pem_slice(&key.text)
+        .map_err(|_| format!("{}: there is no private key in PEM", key.name))?;
+    Ok((chain, key))
+}
+
+fn certificates(file: &PemFile) -> Result<Vec<CertificateDer<'static>>, String> {
+    let read: Result<Vec<_>, _> = CertificateDer::pem_slice_iter(&file.text).collect();
+    read.map_err(|error| format!("{}: {error}", file.name))
 }

@@ -17,15 +17,19 @@ use rustls::{
     pki_types::{ServerName, UnixTime},
     time_provider::TimeProvider,
 };
-use tokio::{net::TcpStream, task::spawn_blocking};
+use tokio::net::TcpStream;
 use tokio_rustls::TlsConnector;
 
+pub use self::material::TlsFiles;
 pub(crate) use self::stream::SecureStream;
 use self::{
     date::{Date, Dates, Fixed},
-    material::{Files, Stamp},
+    material::{identity, roots},
 };
-use crate::{limits, tls_config::TlsConfig};
+use crate::{
+    limits,
+    tls_config::{MaterialSource, Stamp, TlsConfig},
+};
 
 /// What all https connections of the program share: trust anchors, the box's certificate, and tickets of earlier
 /// connections, with which the next one is quicker.
@@ -36,7 +40,7 @@ pub struct Tls(Rc<Shared>);
 
 struct Shared {
     config: TlsConfig,
-    files: Files,
+    files: Rc<dyn MaterialSource>,
     dates: Dates,
     provider: Arc<CryptoProvider>,
     /// Made from the files when they looked like this.
@@ -65,8 +69,15 @@ impl Tls {
     /// With this configuration; nothing is read yet.
     #[must_use]
     pub fn new(config: TlsConfig) -> Self {
+        let files = TlsFiles { ca_file: config.ca_file.clone(), client: config.client.clone() };
+        Self::with_files(config, Rc::new(files))
+    }
+
+    /// The same, with files that somebody else reads; those that the configuration names are not looked at.
+    #[must_use]
+    pub fn with_files(config: TlsConfig, files: Rc<dyn MaterialSource>) -> Self {
         Self(Rc::new(Shared {
-            files: Files { ca_file: config.ca_file.clone(), client: config.client.clone() },
+            files,
             dates: Dates::new(Rc::clone(&config.date)),
             provider: Arc::new(ring::default_provider()),
             made: RefCell::default(),
@@ -117,33 +128,27 @@ impl Tls {
 
     /// What connections share; read anew when a file has changed, such as a certificate that was renewed.
     async fn made(&self) -> Result<Made, String> {
-        let files = self.0.files.clone();
         let known = self.0.made.borrow().as_ref().map(|(stamp, _)| stamp.clone());
-        let read = spawn_blocking(move || {
-            let stamp = files.stamp();
-            // Stamped before they are read: a change in between is seen the next time.
-            if known.as_ref() == Some(&stamp) { None } else { Some(files.read().map(|found| (stamp, found))) }
-        });
-        let read = read.await.map_err(|_| "the program is ending".to_owned())?;
-        let (stamp, material) = match (read, self.0.made.borrow().as_ref()) {
-            (None, Some((_, made))) => return Ok(made.clone()),
-            (None, None) => return Err("another connection has failed to read the certificates".to_owned()),
-            (Some(read), _) => read?,
+        let Some(material) = self.0.files.read(known).await? else {
+            let made = self.0.made.borrow().as_ref().map(|(_, made)| made.clone());
+            return made.ok_or_else(|| "another connection has failed to read the certificates".to_owned());
         };
+        let client = material.client.as_ref().map(identity).transpose()?;
+        let roots = Arc::new(roots(&material)?);
         let provider = Arc::clone(&self.0.provider);
         let fixed = Arc::new(Fixed(self.0.dates.now()));
         let builder = ClientConfig::builder_with_details(provider, fixed);
         let builder = builder.with_safe_default_protocol_versions().map_err(|error| error.to_string())?;
-        let builder = builder.with_root_certificates(Arc::clone(&material.roots));
-        let mut client = match material.client {
+        let builder = builder.with_root_certificates(Arc::clone(&roots));
+        let mut client = match client {
             Some((chain, key)) => builder
                 .with_client_auth_cert(chain, key)
                 .map_err(|error| format!("certificate and key of the box: {error}"))?,
             None => builder.with_no_client_auth(),
         };
         client.resumption = Resumption::in_memory_sessions(limits::TLS_TICKETS);
-        let made = Made { client: Arc::new(client), roots: material.roots };
-        *self.0.made.borrow_mut() = Some((stamp, made.clone()));
+        let made = Made { client: Arc::new(client), roots };
+        *self.0.made.borrow_mut() = Some((material.stamp, made.clone()));
         Ok(made)
     }
 }

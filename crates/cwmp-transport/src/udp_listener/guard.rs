@@ -5,7 +5,7 @@
 //! in [`limits::UDP_NOTE_AHEAD_S`] of the ACS's time. The price is that after a restart the requests of that time are not
 //! taken either.
 
-use std::{collections::VecDeque, fmt};
+use std::{collections::VecDeque, fmt, future::Future, pin::Pin};
 
 use cwmp_core::time::Wall;
 use tokio::time::Instant;
@@ -14,7 +14,7 @@ use super::request::UdpRequest;
 use crate::{limits, listener::rate::Rate};
 
 /// Keeps a moment durably: nothing up to it is accepted after the next start. Seconds since 1970.
-pub type KeepNote = Box<dyn FnMut(u64)>;
+pub type KeepNote = Box<dyn FnMut(u64) -> Pin<Box<dyn Future<Output = ()>>>>;
 
 /// What requests have been accepted, over all changes of settings. One for each run of the program.
 pub struct ReplayGuard {
@@ -55,8 +55,9 @@ impl ReplayGuard {
         u64::try_from(self.start.elapsed().as_millis()).unwrap_or(u64::MAX)
     }
 
-    /// Accepts a request whose signature is right, once. What it takes to refuse it after a restart is durable then.
-    pub(super) fn accept(
+    /// Accepts a request whose signature is right, once. What it takes to refuse it after a restart is durable then. When
+    /// this is dropped, the request has not come.
+    pub(super) async fn accept(
         &mut self,
         request: &UdpRequest,
         now_ms: u64,
@@ -81,14 +82,15 @@ impl ReplayGuard {
         if no_room || !self.rate.take(now_ms) {
             return Err(Unwanted::Rate);
         }
+        if request.ts > self.noted {
+            let until = request.ts.saturating_add(limits::UDP_NOTE_AHEAD_S);
+            (self.keep)(until).await;
+            self.noted = until;
+        }
         if full {
             self.accepted.pop_front();
         }
         self.accepted.push_back(request.clone());
-        if request.ts > self.noted {
-            self.noted = request.ts.saturating_add(limits::UDP_NOTE_AHEAD_S);
-            (self.keep)(self.noted);
-        }
         Ok(())
     }
 }
@@ -101,7 +103,7 @@ impl fmt::Debug for ReplayGuard {
 
 #[cfg(test)]
 mod tests {
-    use std::{cell::Cell, rc::Rc};
+    use std::{cell::Cell, rc::Rc, time::Duration};
 
     use super::*;
 
@@ -117,79 +119,98 @@ mod tests {
     fn guard(noted: Option<u64>) -> (ReplayGuard, Rc<Cell<(u64, u32)>>) {
         let notes = Rc::new(Cell::new((0, 0)));
         let kept = Rc::clone(&notes);
-        let keep = move |moment| kept.set((moment, kept.get().1 + 1));
-        (ReplayGuard::new(noted, Box::new(keep)), notes)
+        let keep: KeepNote = Box::new(move |moment| {
+            kept.set((moment, kept.get().1 + 1));
+            Box::pin(std::future::ready(()))
+        });
+        (ReplayGuard::new(noted, keep), notes)
     }
 
     /// Conformance: 6.28
-    #[test]
-    fn copies_old_ones_and_repeated_ids_do_not_count() {
+    #[tokio::test]
+    async fn copies_old_ones_and_repeated_ids_do_not_count() {
         let (mut guard, _) = guard(None);
-        assert_eq!(guard.accept(&request(T, "1"), 0, None), Ok(()));
-        assert_eq!(guard.accept(&request(T, "1"), 0, None), Err(Unwanted::Copy));
-        assert_eq!(guard.accept(&request(T + 1, "1"), 0, None), Err(Unwanted::Copy));
-        assert_eq!(guard.accept(&request(T - 1, "2"), 0, None), Err(Unwanted::Old));
-        assert_eq!(guard.accept(&request(T, "3"), 0, None), Ok(()), "of the same second");
+        assert_eq!(guard.accept(&request(T, "1"), 0, None).await, Ok(()));
+        assert_eq!(guard.accept(&request(T, "1"), 0, None).await, Err(Unwanted::Copy));
+        assert_eq!(guard.accept(&request(T + 1, "1"), 0, None).await, Err(Unwanted::Copy));
+        assert_eq!(guard.accept(&request(T - 1, "2"), 0, None).await, Err(Unwanted::Old));
+        assert_eq!(guard.accept(&request(T, "3"), 0, None).await, Ok(()), "of the same second");
         let cut_elsewhere = UdpRequest { id: "31".to_owned(), ..request(T, "3") };
-        assert_eq!(guard.accept(&cut_elsewhere, 0, None), Err(Unwanted::Copy));
-        assert_eq!(guard.accept(&request(T + 1, "4"), 0, None), Ok(()));
-        assert_eq!(guard.accept(&request(T, "5"), 0, None), Err(Unwanted::Old));
+        assert_eq!(guard.accept(&cut_elsewhere, 0, None).await, Err(Unwanted::Copy));
+        assert_eq!(guard.accept(&request(T + 1, "4"), 0, None).await, Ok(()));
+        assert_eq!(guard.accept(&request(T, "5"), 0, None).await, Err(Unwanted::Old));
     }
 
     /// Conformance: 6.28
-    #[test]
-    fn a_restart_opens_no_window() {
+    #[tokio::test]
+    async fn a_restart_opens_no_window() {
         let (mut first, notes) = guard(None);
         for second in 0..100 {
             assert_eq!(
-                first.accept(&request(T + second, &second.to_string()), second * 10_000, None),
+                first.accept(&request(T + second, &second.to_string()), second * 10_000, None).await,
                 Ok(())
             );
             // Whenever it is killed, what has been accepted is refused after it.
             let (mut second_run, _) = guard(Some(notes.get().0));
             for seen in 0..=second {
                 let seen = request(T + seen, &seen.to_string());
-                assert_eq!(second_run.accept(&seen, 0, None), Err(Unwanted::Old));
+                assert_eq!(second_run.accept(&seen, 0, None).await, Err(Unwanted::Old));
             }
         }
         assert_eq!(notes.get().1, 2, "a note is not written for every request");
         let (mut second_run, _) = guard(Some(notes.get().0));
-        assert_eq!(second_run.accept(&request(T + 200, "200"), 0, None), Ok(()));
+        assert_eq!(second_run.accept(&request(T + 200, "200"), 0, None).await, Ok(()));
     }
 
     /// Conformance: 6.28
-    #[test]
-    fn no_copy_counts_however_many_come_in_one_second() {
+    #[tokio::test]
+    async fn no_copy_counts_however_many_come_in_one_second() {
         let (mut guard, _) = guard(None);
         let mut accepted = 0;
         for round in 0..3 {
             for n in 0..100 {
                 // Slowly enough for the rate; only the time of the ACS stands still.
                 let ms = (round * 100 + n) * limits::REQUEST_REFILL_MS;
-                accepted += u32::from(guard.accept(&request(T, &n.to_string()), ms, None).is_ok());
+                accepted += u32::from(guard.accept(&request(T, &n.to_string()), ms, None).await.is_ok());
             }
         }
         assert_eq!(accepted as usize, limits::UDP_REMEMBERED);
-        assert_eq!(guard.accept(&request(T + 1, "next"), u64::MAX, None), Ok(()));
+        assert_eq!(guard.accept(&request(T + 1, "next"), u64::MAX, None).await, Ok(()));
     }
 
-    #[test]
-    fn a_wrong_clock_of_somebody_does_not_lock_the_door() {
+    #[tokio::test]
+    async fn a_wrong_clock_of_somebody_does_not_lock_the_door() {
         let (mut guard, _) = guard(None);
         let today = Some(Wall::from_seconds(i64::try_from(T).unwrap()));
-        assert_eq!(guard.accept(&request(9_999_999_999, "1"), 0, today), Err(Unwanted::Ahead));
-        assert_eq!(guard.accept(&request(T + 3600, "2"), 0, today), Ok(()));
+        assert_eq!(guard.accept(&request(9_999_999_999, "1"), 0, today).await, Err(Unwanted::Ahead));
+        assert_eq!(guard.accept(&request(T + 3600, "2"), 0, today).await, Ok(()));
     }
 
-    #[test]
-    fn as_many_are_accepted_as_over_http() {
+    #[tokio::test]
+    async fn as_many_are_accepted_as_over_http() {
         let (mut guard, _) = guard(None);
-        let taken = |guard: &mut ReplayGuard, from: u64, ms| {
-            (from..from + 100)
-                .filter(|n| guard.accept(&request(T + n, &n.to_string()), ms, None).is_ok())
-                .count()
-        };
-        assert_eq!(taken(&mut guard, 0, 0), limits::REQUEST_BURST as usize);
-        assert_eq!(taken(&mut guard, 100, limits::REQUEST_REFILL_MS * 2), 2);
+        for (from, ms, expected) in
+            [(0, 0, limits::REQUEST_BURST as usize), (100, limits::REQUEST_REFILL_MS * 2, 2)]
+        {
+            let mut taken = 0;
+            for n in from..from + 100 {
+                taken += usize::from(guard.accept(&request(T + n, &n.to_string()), ms, None).await.is_ok());
+            }
+            assert_eq!(taken, expected);
+        }
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_request_counts_once_its_note_is_durable_and_not_before() {
+        let slow: KeepNote = Box::new(|_| Box::pin(tokio::time::sleep(Duration::from_secs(1))));
+        let mut guard = ReplayGuard::new(None, slow);
+        let first = request(T, "1");
+        let given_up = tokio::time::timeout(Duration::from_millis(999), guard.accept(&first, 0, None)).await;
+        assert!(given_up.is_err());
+        // It has not rung; so its next copy does, and waits for a note as well.
+        let begun = Instant::now();
+        assert_eq!(guard.accept(&first, 0, None).await, Ok(()));
+        assert_eq!(begun.elapsed(), Duration::from_secs(1));
+        assert_eq!(guard.accept(&first, 0, None).await, Err(Unwanted::Copy));
     }
 }

@@ -97,7 +97,7 @@ impl UdpListener {
                         if is_stun(bytes) {
                             course.receive(Line::Door, from, bytes);
                         } else {
-                            take(bytes, from, config, guard);
+                            take(bytes, from, config, guard).await;
                         }
                     }
                     Err(error) => pause_after(&error).await,
@@ -121,7 +121,7 @@ impl UdpListener {
 const BUFFER: usize = limits::UDP_REQUEST_BYTES + 1;
 
 /// Rings, if it is a connection request of somebody who may.
-fn take(bytes: &[u8], from: SocketAddr, config: &UdpConfig, guard: &mut ReplayGuard) {
+async fn take(bytes: &[u8], from: SocketAddr, config: &UdpConfig, guard: &mut ReplayGuard) {
     let UdpListening { username, password, .. } = &config.listening;
     let Some(request) = UdpRequest::parse(bytes) else { return };
     if !request.is_signed_by(username, password) {
@@ -129,7 +129,7 @@ fn take(bytes: &[u8], from: SocketAddr, config: &UdpConfig, guard: &mut ReplayGu
         return;
     }
     let now = guard.now_ms();
-    match guard.accept(&request, now, (config.date)()) {
+    match guard.accept(&request, now, (config.date)()).await {
         // Full is as good: the agent has yet to take an earlier one.
         Ok(()) => drop(config.sink.try_send(Via::Udp)),
         Err(reason) => tracing::debug!("a connection request over UDP from {from} is ignored: {reason}"),

@@ -52,6 +52,8 @@ fn an_empty_section_gives_the_defaults() {
         trace_file: None,
         trace_bytes: 1 << 20,
         prozone: ProzoneConfig::None,
+        single_process: None,
+        protocol_user: "cwmpd".to_owned(),
     };
     assert_eq!(config, expected);
 }
@@ -93,6 +95,8 @@ fn every_setting_is_read() {
         trace_file: None,
         trace_bytes: 1 << 20,
         prozone: ProzoneConfig::None,
+        single_process: None,
+        protocol_user: "cwmpd".to_owned(),
     };
     assert_eq!(config, expected);
 }

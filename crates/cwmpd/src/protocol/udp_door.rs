@@ -1,59 +1,23 @@
-//! Connection requests over UDP (TR-069a6 Annex G): opens and closes the socket as the agent says, and keeps
-//! UDPConnectionRequestAddress and NATDetected true.
+//! Connection requests over UDP (TR-069a6 Annex G): opens and closes the socket as the agent says, and tells the box where
+//! it is reached, for UDPConnectionRequestAddress and NATDetected.
 
-use std::{cell::RefCell, net::SocketAddr, path::Path, rc::Rc, sync::Arc, time::Duration};
+use std::{cell::RefCell, net::SocketAddr, rc::Rc, time::Duration};
 
 use cwmp_core::{io::Input, settings::UdpListening, time::Wall};
-use cwmp_store::{Problem, StateFile, StoreError, durable::Files};
 use cwmp_transport::{ManagementPath, Reachable, ReplayGuard, UdpConfig, UdpListener};
-use serde::{Deserialize, Serialize};
 use tokio::{
     sync::{Notify, mpsc, watch},
     task::JoinHandle,
     time::timeout,
 };
 
-use crate::{acs_task, agent_source::AgentSource};
+use super::box_side::BoxSide;
+use crate::border::{Call, Up, limits::SETTLE};
 
 /// How long to wait before a port that is taken is tried again.
 const TRY_AGAIN: Duration = Duration::from_secs(30);
 /// Accepted requests on their way to the agent; one is as good as many.
 const WAITING_REQUESTS: usize = 4;
-
-/// The file in which the program leaves to its next run which requests it has accepted. Writing it blocks the loop for a few
-/// milliseconds, at most once a minute: a request may not count before it is durable that it does not count again.
-pub(crate) struct Note {
-    file: StateFile<Noted>,
-    noted: Option<Noted>,
-}
-
-#[derive(Clone, Copy, Serialize, Deserialize)]
-struct Noted {
-    /// No request up to this moment of the ACS is accepted, in seconds since 1970.
-    accepted_until: u64,
-}
-
-impl Note {
-    /// Reads what the last run has left.
-    ///
-    /// # Errors
-    /// Those of [`StateFile::open`].
-    pub(crate) fn open(files: &Arc<dyn Files>, path: &Path) -> Result<(Self, Vec<Problem>), StoreError> {
-        let (file, noted, problems) = StateFile::open(Arc::clone(files), path)?;
-        Ok((Self { file, noted }, problems))
-    }
-
-    fn guard(self) -> ReplayGuard {
-        let Self { mut file, noted } = self;
-        let keep = move |accepted_until| {
-            // A box whose disk is full must be reachable nevertheless.
-            if let Err(error) = file.save(&Noted { accepted_until }) {
-                tracing::warn!("a connection request over UDP could be repeated after a restart: {error}");
-            }
-        };
-        ReplayGuard::new(noted.map(|noted| noted.accepted_until), Box::new(keep))
-    }
-}
 
 /// The door for connection requests over UDP, open or closed.
 pub(crate) struct UdpDoor {
@@ -64,9 +28,8 @@ pub(crate) struct UdpDoor {
 
 struct Inside {
     path: ManagementPath,
-    source: Rc<AgentSource>,
+    side: BoxSide,
     inputs: mpsc::UnboundedSender<Input>,
-    notes: mpsc::UnboundedSender<acs_task::Note>,
     network: Rc<Notify>,
     /// False from the order to listen until it is known where the box is reached, or that this cannot be known.
     settled: watch::Sender<bool>,
@@ -82,21 +45,21 @@ impl Drop for UdpDoor {
 }
 
 impl UdpDoor {
-    /// A closed door. Must be made inside a LocalSet.
+    /// A closed door, to be opened on `bind`; of requests up to `accepted_until` none is accepted. Must be made inside a
+    /// LocalSet.
     pub(crate) fn new(
         bind: SocketAddr,
+        accepted_until: Option<u64>,
         path: ManagementPath,
-        note: Note,
         date: Rc<dyn Fn() -> Option<Wall>>,
-        source: Rc<AgentSource>,
+        side: BoxSide,
         inputs: mpsc::UnboundedSender<Input>,
-        notes: mpsc::UnboundedSender<acs_task::Note>,
     ) -> Self {
+        let guard = guard(accepted_until, side.clone());
         let (network, settled) = (Rc::new(Notify::new()), watch::Sender::new(true));
-        let inside =
-            Rc::new(Inside { path, source, inputs, notes, network, settled, date, bind: bind.into() });
+        let inside = Rc::new(Inside { path, side, inputs, network, settled, date, bind: bind.into() });
         let (wanted, changes) = watch::channel(None);
-        let task = tokio::task::spawn_local(Rc::clone(&inside).keep(changes, note.guard()));
+        let task = tokio::task::spawn_local(Rc::clone(&inside).keep(changes, guard));
         Self { inside, wanted, task }
     }
 
@@ -119,10 +82,29 @@ impl UdpDoor {
         self.inside.network.notify_one();
     }
 
-    /// Whether it is known where the box is reached, or that this cannot be known.
-    pub(crate) fn settled(&self) -> watch::Receiver<bool> {
-        self.inside.settled.subscribe()
+    /// Waits until it is known where the box is reached, or that this cannot be known; for as long as an Inform may be held
+    /// up for that.
+    pub(crate) fn settle(&self) -> impl Future<Output = ()> + use<> {
+        let mut settled = self.inside.settled.subscribe();
+        async move {
+            timeout(SETTLE, settled.wait_for(|settled| *settled)).await.ok();
+        }
     }
+}
+
+/// What requests have been accepted, which the box keeps.
+fn guard(accepted_until: Option<u64>, side: BoxSide) -> ReplayGuard {
+    let keep = move |until| {
+        let side = side.clone();
+        let keep = async move {
+            // A box whose disk is full must be reachable nevertheless.
+            if let Err(error) = side.ask(Call::NoteUdp(until)).await {
+                tracing::warn!("a connection request over UDP could be repeated after a restart: {error}");
+            }
+        };
+        Box::pin(keep) as _
+    };
+    ReplayGuard::new(accepted_until, Box::new(keep))
 }
 
 impl Inside {
@@ -175,11 +157,7 @@ impl Inside {
     }
 
     fn reached(&self, Reachable { address, nat }: Reachable) {
-        // Always with its port: it may be left out for 80 alone, and nobody misses that.
-        let address = address.map_or_else(String::new, |address| address.to_string());
-        if self.source.set_udp_connection_requests(address, nat) {
-            self.notes.send(acs_task::Note::Reachable).ok();
-        }
+        self.side.tell(Up::UdpReached { address, nat });
         self.settled.send_replace(true);
     }
 }

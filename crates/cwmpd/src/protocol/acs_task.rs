@@ -6,14 +6,16 @@
 
 use std::{net::IpAddr, rc::Rc};
 
-use cwmp_core::io::{AcsTarget, Input, NetError};
+use cwmp_core::io::{AcsTarget, Body, Input, NetError};
 use cwmp_transport::{AcsClient, ManagementPath, PostBody};
 use tokio::sync::{Notify, mpsc};
+
+use super::box_side::BoxSide;
 
 /// One step of a session.
 pub(crate) enum Step {
     Open(AcsTarget),
-    Post(PostBody),
+    Post(Body),
     Close,
 }
 
@@ -21,14 +23,12 @@ pub(crate) enum Step {
 pub(crate) enum Note {
     /// The session runs over this address of the box.
     LocalAddress(IpAddr),
-    /// Where connection requests over UDP reach the box has changed.
-    #[cfg_attr(not(feature = "stun"), allow(dead_code, reason = "nothing else says so"))]
-    Reachable,
 }
 
 /// Takes steps until the sender is gone; then closes. `changes` is notified when the network of the box has changed.
 pub(crate) async fn run(
     mut client: AcsClient,
+    side: BoxSide,
     path: ManagementPath,
     changes: Rc<Notify>,
     mut steps: mpsc::UnboundedReceiver<Step>,
@@ -49,8 +49,16 @@ pub(crate) async fn run(
             Step::Post(body) => {
                 let address = client.local_addr().map(|local| local.ip());
                 // Whatever was sent before that stays sent: the ACS may take in an answer of which it cannot say so.
+                let post = async {
+                    let body = match body {
+                        Body::Empty => PostBody::Empty,
+                        Body::Bytes(bytes) => PostBody::Bytes(bytes.into()),
+                        Body::Listing(listing) => side.envelope(listing).await.map_err(NetError::Broken)?,
+                    };
+                    client.post(body).await
+                };
                 let posted = tokio::select! {
-                    posted = client.post(body) => posted,
+                    posted = post => posted,
                     error = address_gone(address, &path, &changes) => Err(error),
                 };
                 match posted {

@@ -1,8 +1,8 @@
-//! Where connection requests are taken: opens and closes the listener as the agent says, and keeps ConnectionRequestURL
-//! true.
+//! Where connection requests are taken: opens and closes the listener as the agent says, and tells the box where, for
+//! ConnectionRequestURL.
 
 use std::{
-    cell::{Cell, RefCell},
+    cell::Cell,
     net::{IpAddr, SocketAddr},
     rc::Rc,
     time::Duration,
@@ -11,6 +11,7 @@ use std::{
 use cwmp_core::{
     io::{Input, Via},
     settings::ConnectionRequestSettings,
+    url::HttpUrl,
 };
 use cwmp_transport::{ConnectionRequestListener, ListenerConfig, ManagementPath};
 use tokio::{
@@ -18,12 +19,14 @@ use tokio::{
     task::JoinHandle,
 };
 
-use crate::{agent_source::AgentSource, config::Listen};
+use super::box_side::BoxSide;
+use crate::{
+    border::{DoorState, Up},
+    config::Listen,
+};
 
 /// How long to wait before a port that is taken is tried again.
 const TRY_AGAIN: Duration = Duration::from_secs(30);
-/// How long an Inform may be held up so that its ConnectionRequestURL is true.
-const SETTLE: Duration = Duration::from_secs(3);
 /// Accepted requests on their way to the agent; one is as good as many.
 const WAITING_REQUESTS: usize = 4;
 
@@ -34,38 +37,18 @@ pub(crate) struct Listener {
     task: JoinHandle<()>,
 }
 
-/// What is known of the door; shared with those who need ConnectionRequestURL to be true.
+/// What is known of the door.
 pub(crate) struct Door {
     config: Listen,
     way: ManagementPath,
-    source: Rc<AgentSource>,
+    side: BoxSide,
     inputs: mpsc::UnboundedSender<Input>,
     port: Cell<Option<u16>>,
     address: Cell<Option<IpAddr>>,
-    /// ConnectionRequestURL as it was made known last.
-    told: RefCell<String>,
-    news: Notify,
     /// The network of the box may have changed.
     network: Notify,
     /// False from the order to listen until the first attempt is over.
     settled: watch::Sender<bool>,
-}
-
-/// All doors, for those who need it to be true what is said of them.
-pub(crate) struct Doors {
-    pub(crate) http: Rc<Door>,
-    /// Whether it is known where connection requests over UDP are taken.
-    pub(crate) udp: watch::Receiver<bool>,
-}
-
-impl Doors {
-    /// Makes what is said of the doors true before an Inform carries it. Bounded by [`SETTLE`].
-    pub(crate) async fn settle(&self) {
-        let mut udp = self.udp.clone();
-        let udp = tokio::time::timeout(SETTLE, udp.wait_for(|settled| *settled));
-        // Where it does not settle, the Inform goes all the same.
-        let _ = tokio::join!(self.http.settle(), udp);
-    }
 }
 
 impl Drop for Listener {
@@ -79,19 +62,17 @@ impl Listener {
     pub(crate) fn new(
         config: Listen,
         way: ManagementPath,
-        source: Rc<AgentSource>,
+        side: BoxSide,
         inputs: mpsc::UnboundedSender<Input>,
     ) -> Self {
         let (port, address) = (Cell::new(None), Cell::new(None));
         let door = Rc::new(Door {
             config,
             way,
-            source,
+            side,
             inputs,
             port,
             address,
-            told: RefCell::default(),
-            news: Notify::new(),
             network: Notify::new(),
             settled: watch::Sender::new(true),
         });
@@ -191,19 +172,15 @@ impl Door {
         }
     }
 
-    /// Makes ConnectionRequestURL true before an Inform carries it: waits for the listener, and asks the kernel which
-    /// address leads to the ACS. Bounded by [`SETTLE`].
-    pub(crate) async fn settle(&self) {
-        let work = async {
-            self.settled.subscribe().wait_for(|settled| *settled).await.ok();
-            if self.config.host.is_none()
-                && let Some(url) = self.source.settings().url
-                && let Some(address) = self.way.local_address_towards(&url).await
-            {
-                self.local_address(address);
-            }
-        };
-        tokio::time::timeout(SETTLE, work).await.ok();
+    /// Makes what the box knows of the door true: waits for the listener, and asks the kernel which address leads to the
+    /// URL, where there is one to ask about.
+    pub(crate) async fn settle(&self, towards: Option<HttpUrl>) {
+        self.settled.subscribe().wait_for(|settled| *settled).await.ok();
+        if let Some(url) = towards
+            && let Some(address) = self.way.local_address_towards(&url).await
+        {
+            self.local_address(address);
+        }
     }
 
     /// Takes note of the address that the ACS sees.
@@ -212,24 +189,8 @@ impl Door {
         self.tell();
     }
 
-    /// Waits until ConnectionRequestURL is another one, which the ACS is to hear of (TR-069a6 3.2.2.2).
-    pub(crate) async fn url_changed(&self) {
-        self.news.notified().await;
-    }
-
     fn path(&self) -> &str {
         self.config.path.as_deref().unwrap_or("/")
-    }
-
-    /// ConnectionRequestURL; empty while nothing listens or no address is known.
-    fn url(&self) -> String {
-        let host = match (&self.config.host, self.address.get()) {
-            (Some(host), _) => host.clone(),
-            (None, Some(address)) => address.to_string(),
-            (None, None) => return String::new(),
-        };
-        let host = if host.contains(':') { format!("[{host}]") } else { host };
-        self.port.get().map_or_else(String::new, |port| format!("http://{host}:{port}{}", self.path()))
     }
 
     /// Takes note of the port that is open, if any; nobody has to wait for it any more.
@@ -240,26 +201,19 @@ impl Door {
     }
 
     fn tell(&self) {
-        let url = self.url();
-        if self.told.replace(url.clone()) != url {
-            self.source.set_connection_request_url(url);
-            self.news.notify_one();
-        }
+        self.side.tell(Up::Door(DoorState { port: self.port.get(), address: self.address.get() }));
     }
 }
 
 #[cfg(test)]
 mod tests {
-    use std::{fs, net::Ipv4Addr};
+    use std::net::Ipv4Addr;
 
     use cwmp_core::{
         digest::{Challenge, Credentials},
-        rpc::DeviceId,
         settings::Secret,
     };
-    use cwmp_store::{Layers, durable::RealFiles};
     use cwmp_transport::path::Interface;
-    use tempfile::TempDir;
     use tokio::{
         io::{AsyncReadExt, AsyncWriteExt},
         net::{TcpListener, TcpStream},
@@ -267,13 +221,13 @@ mod tests {
     };
 
     use super::*;
-    use crate::config::SharedLayers;
 
     struct Bell {
         listener: Listener,
         incoming: mpsc::UnboundedReceiver<Input>,
+        told: mpsc::UnboundedReceiver<Up>,
+        port: Option<u16>,
         address: SocketAddr,
-        _folder: TempDir,
     }
 
     impl Bell {
@@ -281,16 +235,6 @@ mod tests {
         async fn start() -> Self {
             let free = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await.unwrap();
             let address = free.local_addr().unwrap();
-            let folder = tempfile::tempdir().unwrap();
-            fs::write(folder.path().join("factory.ini"), "").unwrap();
-            let (layers, _) = Layers::load(RealFiles::shared(), folder.path()).unwrap();
-            let id = DeviceId {
-                manufacturer: "Maker".into(),
-                oui: "00D09E".into(),
-                product_class: String::new(),
-                serial_number: "1".into(),
-            };
-            let (source, _) = AgentSource::new(Rc::new(SharedLayers::new(layers)), &id, |_| false);
             let (inputs, incoming) = mpsc::unbounded_channel();
             let config = Listen {
                 addresses: vec![address.ip()],
@@ -299,20 +243,26 @@ mod tests {
                 path: Some("/".into()),
                 host: Some("box".into()),
             };
-            let listener = Listener::new(config, ManagementPath::default(), Rc::new(source), inputs);
-            Self { listener, incoming, address, _folder: folder }
+            let (up, told) = mpsc::unbounded_channel();
+            let listener = Listener::new(config, ManagementPath::default(), BoxSide::new(up), inputs);
+            Self { listener, incoming, told, port: None, address }
         }
 
         /// Wants connection requests with this password, and waits until they are taken.
         async fn open(&mut self, password: &str) {
             let (username, password) = ("acs".to_owned(), Secret(password.to_owned()));
             self.listener.listen(Some(ConnectionRequestSettings { http_enable: true, username, password }));
-            self.listener.door().settle().await;
-            assert_eq!(self.url(), format!("http://box:{}/", self.address.port()));
+            self.listener.door().settle(None).await;
+            assert_eq!(self.port(), Some(self.address.port()));
         }
 
-        fn url(&self) -> String {
-            self.listener.door().url()
+        /// The port that the box was told last.
+        fn port(&mut self) -> Option<u16> {
+            while let Ok(up) = self.told.try_recv() {
+                let Up::Door(state) = up else { panic!("{up:?}") };
+                self.port = state.port;
+            }
+            self.port
         }
 
         async fn ask(&self, authorization: &str) -> String {
@@ -359,14 +309,14 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn a_closed_door_has_no_url_and_opens_again_on_the_same_port() {
+    async fn a_closed_door_has_no_port_and_opens_again_on_the_same_port() {
         let test = async {
             let mut bell = Bell::start().await;
             for _ in 0..3 {
                 bell.open("one").await;
                 assert_eq!(bell.ring("one").await, "200");
                 bell.listener.listen(None);
-                assert_eq!(bell.url(), "");
+                assert_eq!(bell.port(), None);
             }
             // Long enough for the sockets to close.
             while TcpStream::connect(bell.address).await.is_ok() {}

@@ -1,0 +1,113 @@
+//! What the command line, DHCP clients and the bus ask of the box, and what is passed on to the agent.
+
+use std::{rc::Rc, time::Duration};
+
+use cwmp_core::agent::{AgentStatus, SessionPhase};
+use cwmp_store::{Layers, durable::RealFiles};
+use tokio::sync::oneshot;
+
+use super::Household;
+use crate::{
+    border::{Done, Order},
+    config::Config,
+    control::{Answer, Asked, Request},
+    data_task::Question,
+    discovery::Announcement,
+    protocol_side::ProtocolSide,
+    restart::Departure,
+    run::all,
+};
+
+/// How long a reload waits, so that whoever has asked for it gets the answer.
+const RELOAD_GRACE: Duration = Duration::from_millis(200);
+
+impl Household {
+    /// Does what is asked, or has it done.
+    pub(super) fn asked(&mut self, Asked { request, answer }: Asked) {
+        match request {
+            Request::Get { paths } => self.ask_data(Question::Get(paths, answer)),
+            Request::Set { values } => self.ask_data(Question::Set(values, answer)),
+            Request::Add { path } => self.ask_data(Question::Add(path, answer)),
+            Request::Delete { path } => self.ask_data(Question::Delete(path, answer)),
+            Request::Look => {
+                self.ask_once(Question::Watch);
+                answer.send(Answer::Done).ok();
+            }
+            Request::Dhcp(announcement) => {
+                let heard = self.heard(&announcement);
+                answer.send(heard.map_or_else(Answer::error, |()| Answer::Done)).ok();
+            }
+            Request::Reload => self.reload(answer),
+            of_the_agent => {
+                let side = self.side.clone();
+                tokio::task::spawn_local(async move {
+                    answer.send(ask_agent(&side, &of_the_agent).await).ok();
+                });
+            }
+        }
+    }
+
+    /// What DHCP has told is in force from here on, apart from what was set on this box.
+    fn heard(&self, announcement: &Announcement) -> Result<(), String> {
+        let heard = self.ear.hear(announcement);
+        if let Err(error) = &heard {
+            tracing::warn!("DHCP on {}: {error}", announcement.interface.escape_default());
+        }
+        if heard? {
+            tracing::info!("DHCP on {} has told of the ACS or the gateway", announcement.interface);
+            self.source.refresh();
+            self.ask_once(Question::Watch);
+        }
+        Ok(())
+    }
+
+    /// Has the program start again with the configuration as it is now, unless that would interrupt something or the
+    /// program could not start with it.
+    fn reload(&self, answer: oneshot::Sender<Answer>) {
+        let (side, departures) = (self.side.clone(), self.departures.clone());
+        let (layers, applying) = (Rc::clone(&self.layers), self.jobs.is_applying());
+        tokio::task::spawn_local(async move {
+            let may = match ask_agent(&side, &Request::Status).await {
+                _ if applying => Err("a transfer is being applied: reload when it is over".to_owned()),
+                Answer::Status { status } => may_reload(&status, &layers.borrow()),
+                other => {
+                    answer.send(other).ok();
+                    return;
+                }
+            };
+            let reloads = may.is_ok();
+            answer.send(may.map_or_else(Answer::error, |()| Answer::Done)).ok();
+            if reloads {
+                tokio::time::sleep(RELOAD_GRACE).await;
+                departures.send(Departure::StartAgain).ok();
+            }
+        });
+    }
+}
+
+/// Whether nothing is under way, and the program could start with what is in these files now.
+fn may_reload(status: &AgentStatus, layers: &Layers) -> Result<(), String> {
+    if status.session != SessionPhase::Idle {
+        return Err("a session is on: reload when it is over".to_owned());
+    }
+    if status.transfers.iter().any(|transfer| transfer.state == "running") {
+        return Err("a transfer is under way: reload when it is over".to_owned());
+    }
+    let read = Layers::load(RealFiles::shared(), layers.dir()).map_err(|error| error.to_string())?;
+    Config::load(&read.0).map_err(|problems| all(problems).join("; "))?;
+    Ok(())
+}
+
+/// Has the agent answer.
+async fn ask_agent(side: &ProtocolSide, request: &Request) -> Answer {
+    let text = match serde_json::to_string(request) {
+        Ok(text) => text,
+        Err(error) => return Answer::error(error.to_string()),
+    };
+    match side.order(Order::Ask(text)).await {
+        Some(Done::Answered(text)) => {
+            serde_json::from_str(&text).unwrap_or_else(|error| Answer::error(format!("no answer: {error}")))
+        }
+        _ => Answer::error("the protocol process does not run; it is started again"),
+    }
+}
