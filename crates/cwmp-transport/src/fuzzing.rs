@@ -1,11 +1,12 @@
 //! Doors for the fuzz targets to what is private otherwise. Nothing else uses the feature `fuzzing`.
 
 use std::{
-    net::Ipv4Addr,
+    net::{IpAddr, Ipv4Addr, SocketAddr},
     sync::{Arc, Mutex},
 };
 
-use cwmp_core::io::NetError;
+use cwmp_core::{io::NetError, settings::Secret};
+use domain::base::iana::Rtype;
 use hyper::{
     HeaderMap,
     header::{CONTENT_ENCODING, HeaderValue},
@@ -15,8 +16,14 @@ use tokio::io::{AsyncReadExt, AsyncWriteExt, duplex};
 use crate::{
     ListenerConfig,
     compression::decode,
+    dns::answer::{Answer, Question},
     limits,
     listener::{Door, Waiting, gate::Gate, serve},
+    stun::{
+        is_stun,
+        message::{Content, Proof, Response},
+    },
+    udp_listener::request::UdpRequest,
 };
 
 /// What the listener answers on a connection that sends `bytes` and closes its end.
@@ -46,4 +53,46 @@ pub fn inflate(content_encoding: &'static str, body: &[u8]) -> Result<Vec<u8>, N
     let mut headers = HeaderMap::new();
     headers.insert(CONTENT_ENCODING, HeaderValue::from_static(content_encoding));
     decode(&headers, body.to_vec())
+}
+
+/// The addresses that a message of DNS gives a name as the answer to the question with this number, and the seconds for
+/// which they hold; `None` where it answers something else, or nothing.
+#[must_use]
+pub fn dns_answer(number: u16, name: &str, ipv6: bool, message: &[u8]) -> Option<(Vec<IpAddr>, u32)> {
+    let kind = if ipv6 { Rtype::AAAA } else { Rtype::A };
+    match (Question { id: number, name: name.parse().ok()?, kind }).read(message)? {
+        Answer::Addresses { addresses, ttl } => Some((addresses, ttl)),
+        Answer::Alias { .. } | Answer::Truncated | Answer::NoName | Answer::Failed(_) => None,
+    }
+}
+
+/// What a datagram at the socket of connection requests says.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Datagram {
+    /// Nothing.
+    Nothing,
+    /// A STUN server: this is the address that it sees.
+    Mapped(SocketAddr),
+    /// A STUN server refuses with this code.
+    Refused(u16),
+    /// A connection request of somebody who knows the password.
+    Ring,
+}
+
+/// Reads a datagram as the socket does. The password is that of STUN as well.
+#[must_use]
+pub fn datagram(username: &str, password: &str, bytes: &[u8]) -> Datagram {
+    if !is_stun(bytes) {
+        let ring = UdpRequest::parse(bytes)
+            .is_some_and(|request| request.is_signed_by(username, &Secret(password.to_owned())));
+        return if ring { Datagram::Ring } else { Datagram::Nothing };
+    }
+    let (username, password) = (username.to_owned(), password.to_owned());
+    let proof = Proof::ShortTerm { username, password };
+    match Response::decode(bytes) {
+        None => Datagram::Nothing,
+        Some(response) if response.is_forged(&proof) => Datagram::Nothing,
+        Some(Response { content: Content::Mapped(address), .. }) => Datagram::Mapped(address),
+        Some(Response { content: Content::Refused { code, .. }, .. }) => Datagram::Refused(code),
+    }
 }

@@ -14,20 +14,20 @@ use domain::{
 use crate::limits;
 
 /// A name in the form of the wire, at most 255 bytes.
-pub(super) type DnsName = Name<Array<255>>;
+pub(crate) type DnsName = Name<Array<255>>;
 
 /// What is asked for.
 #[derive(Clone, Debug)]
-pub(super) struct Question {
-    pub(super) id: u16,
-    pub(super) name: DnsName,
+pub(crate) struct Question {
+    pub(crate) id: u16,
+    pub(crate) name: DnsName,
     /// A or AAAA.
-    pub(super) kind: Rtype,
+    pub(crate) kind: Rtype,
 }
 
 /// What an answer says.
 #[derive(Debug)]
-pub(super) enum Answer {
+pub(crate) enum Answer {
     /// The addresses of the name, perhaps none, and for how many seconds that holds.
     Addresses { addresses: Vec<IpAddr>, ttl: u32 },
     /// The name is an alias of another one, of which the answer says nothing.
@@ -45,7 +45,7 @@ impl Question {
     ///
     /// # Errors
     /// None for a name of ours: the buffer holds any question.
-    pub(super) fn message(&self) -> Result<Vec<u8>, String> {
+    pub(crate) fn message(&self) -> Result<Vec<u8>, String> {
         let failed = || "no question can be made".to_owned();
         let mut builder = MessageBuilder::from_target(Array::<512>::default()).map_err(|_| failed())?;
         builder.header_mut().set_id(self.id);
@@ -56,7 +56,7 @@ impl Question {
     }
 
     /// What a message answers to the question; `None` when it is no answer to it, or malformed: it may come from anybody.
-    pub(super) fn read(&self, message: &[u8]) -> Option<Answer> {
+    pub(crate) fn read(&self, message: &[u8]) -> Option<Answer> {
         let message = Message::from_octets(message).ok()?;
         let header = message.header();
         if header.id() != self.id || !header.qr() || header.opcode() != Opcode::QUERY {

@@ -4,7 +4,7 @@
 //! of them is configured, this one serves. Names are taken as they stand: there is no search list. /etc/hosts goes first.
 //! Answers are kept for their TTL, and longer only while no name server can be reached (TR-069a6 3.1).
 
-mod answer;
+pub(crate) mod answer;
 mod cache;
 mod exchange;
 mod files;

@@ -47,7 +47,7 @@ const IPV6: u8 = 2;
 
 /// How the box shows a server that it knows the password.
 #[derive(Clone, PartialEq, Eq)]
-pub(super) enum Proof {
+pub(crate) enum Proof {
     /// RFC 3489 and Annex G: the name is filled up with blanks, the text under the hash with zeros to 64 bytes.
     Classic {
         /// STUNUsername.
@@ -203,14 +203,14 @@ pub(crate) fn is_stun(bytes: &[u8]) -> bool {
 }
 
 /// What a server answers to a Binding Request.
-pub(super) struct Response<'a> {
+pub(crate) struct Response<'a> {
     pub(super) id: TransactionId,
-    pub(super) content: Content<'a>,
+    pub(crate) content: Content<'a>,
     /// The message up to MESSAGE-INTEGRITY, and its value.
     integrity: Option<(&'a [u8], &'a [u8])>,
 }
 
-pub(super) enum Content<'a> {
+pub(crate) enum Content<'a> {
     /// Where the request came from, as the server has seen it.
     Mapped(SocketAddr),
     /// It refuses.
@@ -224,7 +224,7 @@ pub(super) enum Content<'a> {
 
 impl<'a> Response<'a> {
     /// `None` for anything but a well-formed answer that says something.
-    pub(super) fn decode(bytes: &'a [u8]) -> Option<Self> {
+    pub(crate) fn decode(bytes: &'a [u8]) -> Option<Self> {
         let kind = number(bytes, 0)?;
         let length = usize::from(number(bytes, 2)?);
         let id: TransactionId = bytes.get(4..HEADER)?.try_into().ok()?;
@@ -264,7 +264,7 @@ impl<'a> Response<'a> {
     }
 
     /// Whether it was made by somebody who does not know the password. An answer without MESSAGE-INTEGRITY tells nothing.
-    pub(super) fn is_forged(&self, proof: &Proof) -> bool {
+    pub(crate) fn is_forged(&self, proof: &Proof) -> bool {
         let Some((covered, value)) = self.integrity else { return false };
         let mut covered = covered.to_vec();
         count(&mut covered, 4 + INTEGRITY);

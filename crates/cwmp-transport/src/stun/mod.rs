@@ -12,7 +12,7 @@
 mod binding;
 mod exchange;
 mod lifetime;
-mod message;
+pub(crate) mod message;
 
 pub(crate) use self::{
     binding::{Act, Binding, Loss},

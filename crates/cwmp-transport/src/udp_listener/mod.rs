@@ -4,7 +4,7 @@
 //! ConnectionRequestPassword learns nothing, not even that somebody listens.
 
 mod guard;
-mod request;
+pub(crate) mod request;
 
 use std::{
     future::Future,

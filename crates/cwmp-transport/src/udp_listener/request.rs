@@ -9,7 +9,7 @@ use crate::limits;
 
 /// The query.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) struct UdpRequest {
+pub(crate) struct UdpRequest {
     /// When the ACS has sent it, in seconds since 1970.
     pub(super) ts: u64,
     /// Tells it from others; copies have the same.
@@ -22,7 +22,7 @@ pub(super) struct UdpRequest {
 
 impl UdpRequest {
     /// `None` for everything that is no connection request: too long, no GET, a field missing or there twice.
-    pub(super) fn parse(datagram: &[u8]) -> Option<Self> {
+    pub(crate) fn parse(datagram: &[u8]) -> Option<Self> {
         if datagram.len() > limits::UDP_REQUEST_BYTES {
             return None;
         }
@@ -54,7 +54,7 @@ impl UdpRequest {
     }
 
     /// Whether it was made by somebody who knows the password.
-    pub(super) fn is_signed_by(&self, username: &str, password: &Secret) -> bool {
+    pub(crate) fn is_signed_by(&self, username: &str, password: &Secret) -> bool {
         let Ok(mut hash) = Hmac::<Sha1>::new_from_slice(password.0.as_bytes()) else { return false };
         for part in [&self.ts.to_string(), &self.id, &self.un, &self.cn] {
             hash.update(part.as_bytes());
