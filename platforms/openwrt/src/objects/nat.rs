@@ -165,7 +165,7 @@ fn section_of<'p>(survey: &Survey, package: &'p Package, numbers: &[u32]) -> Opt
     sections(package).nth(at)
 }
 
-fn zone<'p>(package: &'p Package, such: impl Fn(&&Section) -> bool) -> Option<&'p Section> {
+fn zone(package: &Package, such: impl Fn(&&Section) -> bool) -> Option<&Section> {
     package.of_type("zone").find(such)
 }
 

@@ -200,7 +200,7 @@ fn last_error(state: Option<&Table>) -> &'static str {
 fn keepalive(text: Option<&str>) -> (u32, u32) {
     let Some(text) = text else { return KEEPALIVE };
     let mut numbers = text.split([' ', ',']).filter(|part| !part.is_empty()).map(str::parse::<u32>);
-    match (numbers.next(), numbers.last()) {
+    match (numbers.next(), numbers.next_back()) {
         (Some(Ok(failures)), Some(Ok(interval))) => (failures, interval),
         (Some(Ok(failures)), None) => (failures, 5),
         _ => (0, 0),

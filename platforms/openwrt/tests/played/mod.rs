@@ -1,5 +1,6 @@
 //! A home router that is played, and the tree of the backend on it.
 #![allow(dead_code, reason = "not every test needs all of it")]
+#![allow(clippy::panic, reason = "tests")]
 
 use std::{cell::RefCell, collections::BTreeMap, rc::Rc, time::Duration};
 
