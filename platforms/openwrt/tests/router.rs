@@ -83,3 +83,69 @@ fn the_box_is_what_its_files_say() {
         assert_eq!(platform.interface_name("Device.IP.Interface.77"), None);
     });
 }
+
+#[test]
+fn the_home_is_seen_with_its_networks_and_its_devices() {
+    on(async |router, _, tree| {
+        let all = values(tree, "Device.").await;
+        let ends = |path: &str, end: &str| {
+            all.iter().filter(|(name, _)| name.starts_with(path) && name.ends_with(end)).count()
+        };
+        assert_eq!(ends("Device.WiFi.Radio.", ".Name"), 2);
+        assert_eq!(ends("Device.WiFi.SSID.", ".SSID"), 4);
+        let (here, at_radios, leases) = router.world(|world| {
+            let here = world.hosts.iter().filter(|host| host.active).count();
+            let at_radios = world
+                .hosts
+                .iter()
+                .filter(|host| host.active && matches!(host.attached, cwmpd_test_router::Attached::Radio(_)));
+            (here, at_radios.count(), world.hosts.iter().filter(|host| host.lease).count())
+        });
+        assert_eq!(ends("Device.WiFi.AccessPoint.", ".SignalStrength"), at_radios);
+        assert_eq!(ends("Device.DHCPv4.Server.Pool.", ".LeaseTimeRemaining"), leases);
+        assert_eq!(ends("Device.DHCPv4.Server.Pool.1.StaticAddress.", ".Yiaddr"), 4);
+        let active = all.iter().filter(|(name, value)| {
+            name.starts_with("Device.Hosts.Host.") && name.ends_with(".Active") && *value == "true"
+        });
+        assert_eq!(active.count(), here);
+        assert_eq!(ends("Device.Hosts.Host.", ".PhysAddress"), 25);
+        for secret in ["correct horse battery", "welcome-visitors"] {
+            assert!(all.values().all(|value| !value.contains(secret)));
+        }
+    });
+}
+
+#[test]
+fn a_network_is_renamed_on_the_router() {
+    on(async |router, _, tree| {
+        let file = || std::fs::read_to_string(router.root().join("etc/config/wireless")).unwrap();
+        let before = file();
+        values(tree, "Device.WiFi.").await;
+        let reply = set(
+            tree,
+            &[
+                ("Device.WiFi.SSID.1.SSID", "Other Home"),
+                ("Device.WiFi.AccessPoint.1.Security.KeyPassphrase", "staple battery"),
+            ],
+        )
+        .await
+        .unwrap();
+        assert_eq!(reply, DataReply::Status(Status::Committed));
+        let after = before.replacen("Example Home", "Other Home", 1).replacen(
+            "correct horse battery",
+            "staple battery",
+            1,
+        );
+        assert_eq!(file(), after);
+        let events = router.world(|world| world.service_events.clone());
+        let packages: Vec<&str> =
+            events.iter().filter_map(|event| event["data"]["package"].as_str()).collect();
+        assert_eq!(packages, ["wireless"]);
+        // hostapd serves it by its new name, and the row is the one of before.
+        let row = values(tree, "Device.WiFi.SSID.1.").await;
+        assert_eq!(row["Device.WiFi.SSID.1.SSID"], "Other Home");
+        let refused =
+            set(tree, &[("Device.WiFi.SSID.1.LowerLayers", "Device.WiFi.Radio.7")]).await.unwrap_err();
+        assert!(refused.contains("9007"), "{refused}");
+    });
+}

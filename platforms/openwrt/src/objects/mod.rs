@@ -5,6 +5,7 @@ use std::rc::Rc;
 use crate::part::Parts;
 
 mod bridging;
+mod dhcpv4_client;
 mod dhcpv4_hosts;
 mod dhcpv4_pool;
 mod ethernet;
@@ -32,5 +33,6 @@ pub(crate) fn parts() -> Parts {
         Rc::new(wifi::Wifi),
         Rc::new(dhcpv4_hosts::Hosts),
         Rc::new(hosts::Hosts),
+        Rc::new(dhcpv4_client::Client),
     ]
 }
