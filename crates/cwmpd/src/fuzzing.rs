@@ -6,7 +6,7 @@ use crate::border::{Down, Up, frames, limits};
 /// same one when it is sent on.
 ///
 /// # Panics
-/// It does not.
+/// It reads back as another one.
 pub fn border(bytes: &[u8]) {
     if let Ok(up) = frames::decode::<Up>(bytes) {
         let sent = frames::encode(&up, limits::UP_BYTES).unwrap_or_default();

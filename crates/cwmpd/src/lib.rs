@@ -27,6 +27,8 @@ mod datamodel;
 mod desk;
 mod discovery;
 mod door;
+#[cfg(feature = "fuzzing")]
+pub mod fuzzing;
 mod gateway_info;
 mod jobs;
 mod ledger;
