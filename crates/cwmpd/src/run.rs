@@ -102,7 +102,7 @@ async fn start(folder: &Path) -> Result<Departure, Vec<String>> {
         left.try_send(Asked { request: Request::Dhcp(announcement), answer }).ok();
     }
     drop(left);
-    let (_bus, news) = on_the_bus(&layers, &bus_asked)?;
+    let (_bus, news) = on_the_bus(&layers, &*platform, &bus_asked)?;
     let mut parts = assemble(config, layers, platform, numbers, &files, requests).await?;
     parts.news = news;
     parts.recover().await;
@@ -143,9 +143,10 @@ pub(crate) async fn together(parts: Parts, stop: impl Future<Output = ()>) -> De
 #[cfg(feature = "ubus")]
 fn on_the_bus(
     layers: &SharedLayers,
+    platform: &dyn Platform,
     asked: &mpsc::Sender<crate::control::Asked>,
 ) -> Result<(bus::OnTheBus, Option<News>), Vec<String>> {
-    let (config, unknown) = bus::Config::load(&layers.borrow()).map_err(all)?;
+    let (config, unknown) = bus::Config::load(&layers.borrow(), platform.name() == bus::HOME).map_err(all)?;
     warn(&unknown);
     let (news, told) = News::new();
     Ok((bus::OnTheBus::start(config, asked, told), Some(news)))
@@ -155,6 +156,7 @@ fn on_the_bus(
 #[cfg(not(feature = "ubus"))]
 fn on_the_bus(
     _layers: &SharedLayers,
+    _platform: &dyn Platform,
     _asked: &mpsc::Sender<crate::control::Asked>,
 ) -> Result<((), Option<News>), Vec<String>> {
     Ok(((), None))

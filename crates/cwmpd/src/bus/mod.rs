@@ -13,6 +13,8 @@ use tokio::{sync::mpsc, task::JoinHandle};
 
 use crate::{bus::call::Object, config::reader::Reader, control::Asked, news::Change};
 
+/// The backend of the system that has the bus.
+pub(crate) const HOME: &str = "openwrt";
 /// Longest path of an object, in bytes.
 const PATH_BYTES: usize = 64;
 
@@ -28,20 +30,21 @@ pub(crate) struct Config {
 }
 
 impl Config {
-    /// Reads the section; unknown keys come back as problems.
+    /// Reads the section; unknown keys come back as problems. Where no bus is to be expected, there is an object only when one
+    /// of the settings asks for it.
     ///
     /// # Errors
     /// What is wrong, with file, section and key.
-    pub(crate) fn load(layers: &Layers) -> Result<(Self, Vec<Problem>), Vec<Problem>> {
+    pub(crate) fn load(layers: &Layers, expected: bool) -> Result<(Self, Vec<Problem>), Vec<Problem>> {
         let mut read = Reader::new(layers, "ubus");
         let right = "letters, digits, `.`, `_` and `-`, 64 bytes at most, or nothing for no object";
-        let config = Self {
-            object: read.read("object", right, path).unwrap_or_else(|| Some("cwmpd".to_owned())),
-            alias: read.read("alias", right, path).flatten(),
-            socket: read.read("socket", "an absolute path", |text| {
-                Some(PathBuf::from(text)).filter(|path| path.is_absolute())
-            }),
-        };
+        let object = read.read("object", right, path);
+        let alias = read.read("alias", right, path).flatten();
+        let socket = read.read("socket", "an absolute path", |text| {
+            Some(PathBuf::from(text)).filter(|path| path.is_absolute())
+        });
+        let by_default = (expected || socket.is_some()).then(|| "cwmpd".to_owned());
+        let config = Self { object: object.unwrap_or(by_default), alias, socket };
         let unknown = read.unknown();
         match read.problems() {
             problems if problems.is_empty() => Ok((config, unknown)),
