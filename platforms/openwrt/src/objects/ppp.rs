@@ -165,8 +165,8 @@ fn interface_row(
     out.parameter("LastConnectionError", &last_error(state), ReadOnly);
     out.parameter("IdleDisconnectTime", &number("demand").unwrap_or(0), ReadWrite);
     out.parameter("Username", &clean(text("username"), 64), ReadWrite);
-    // The tree shows it as empty, and needs it to put it back.
-    out.parameter("Password", &clean(text("password"), 64), ReadWrite);
+    // What takes a change back is the image of the package: nobody needs to read it.
+    out.parameter("Password", &"", ReadWrite);
     out.parameter("MaxMRUSize", &number("mtu").unwrap_or(MTU).clamp(64, 65_535), ReadWrite);
     if let Some(link) = &row.link {
         out.parameter("CurrentMRUSize", &link.mtu.clamp(64, 65_535), ReadOnly);

@@ -3,6 +3,7 @@
 use async_trait::async_trait;
 use cwmp_platform::source::{Access::ReadOnly, ObjectKind, ParameterSink, SourceError, Wanted};
 
+use super::wifi;
 use crate::{limits, part::Part, survey::Survey};
 
 /// Path of the table.
@@ -28,7 +29,9 @@ impl Part for Stack {
         });
         let others =
             layout.rows().flat_map(|row| row.lower.iter().map(|lower| (row.path.clone(), lower.clone())));
-        let pairs: Vec<(String, String)> = of_ip.chain(others).take(2 * limits::ROWS).collect();
+        let wireless = wifi::layers(survey).await?;
+        let pairs: Vec<(String, String)> =
+            of_ip.chain(others).chain(wireless).take(2 * limits::ROWS).collect();
         let keys: Vec<String> = pairs.iter().map(|(higher, lower)| format!("{higher} {lower}")).collect();
         let numbers = survey.numbers(STACK, keys.iter().map(String::as_str));
         out.object(STACK, ObjectKind::Table { addable: false });

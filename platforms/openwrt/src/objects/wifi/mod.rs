@@ -146,6 +146,22 @@ pub(super) async fn served(survey: &Survey) -> Result<Vec<Served>, SourceError> 
     Ok(all)
 }
 
+/// Which network lies on which radio, as paths without the last dot.
+pub(super) async fn layers(survey: &Survey) -> Result<Vec<(String, String)>, SourceError> {
+    let view = View::look(survey).await?;
+    let radios = view.radios(survey);
+    let pair = |network: Network<'_>| {
+        let radio = carrier(&radios, network.section)?;
+        Some((format!("{SSIDS}{}", network.ssid), radio.path.clone()))
+    };
+    Ok(view.networks(survey).into_iter().filter_map(pair).collect())
+}
+
+/// The radio that carries the network of a section.
+fn carrier<'r, 'v>(radios: &'r [Radio<'v>], section: &Section) -> Option<&'r Radio<'v>> {
+    radios.iter().find(|radio| section.get("device") == Some(radio.section.name()))
+}
+
 fn radios_of(package: &Package) -> impl Iterator<Item = &Section> {
     package.of_type(DEVICE).take(limits::ROWS)
 }

@@ -10,7 +10,7 @@ use cwmp_platform::source::{
     ObjectKind, ParameterSink,
 };
 
-use super::{Network, Radio, SSIDS, View, is_on};
+use super::{Network, Radio, SSIDS, View, carrier, is_on};
 use crate::{
     edits::PackageEdits,
     part::{InRow, invalid, is_mac, is_plain, not_writable},
@@ -22,7 +22,7 @@ const NAME: usize = 32;
 pub(super) fn read(view: &View, radios: &[Radio<'_>], network: &Network<'_>, out: &mut dyn ParameterSink) {
     let path = format!("{SSIDS}{}", network.ssid);
     let section = network.section;
-    let radio = radios.iter().find(|radio| section.get("device") == Some(radio.section.name()));
+    let radio = carrier(radios, section);
     let (enabled, link) = (is_on(section), view.link(network));
     out.object(&format!("{path}."), ObjectKind::Instance { deletable: true });
     out.parameter("Enable", &enabled, ReadWrite);
