@@ -66,13 +66,19 @@ pub(crate) const PARTS: &[Part] = &[
                 &BUSYBOX,
                 &DNSMASQ,
             ]),
-            Step::test("main scenarios as two processes", test::two_processes),
             Step::check("demo", demo::check),
             Step::check("features", features::run),
             Step::check("deny", deny::run).needs(&[&deny::CARGO_DENY]),
         ],
     },
-    Part { name: "conformance", minutes: 5, steps: &[Step::check("conformance", conformance::check)] },
+    Part {
+        name: "conformance",
+        minutes: 5,
+        steps: &[
+            Step::check("conformance", conformance::check),
+            Step::test("main scenarios as two processes", test::two_processes),
+        ],
+    },
     // First of the two: it has the time to build what both run.
     Part { name: "power cuts", minutes: 5, steps: &[Step::check("every operation", powercut::check)] },
     Part { name: "simulation", minutes: 2, steps: &[Step::check("random worlds", simulate::check)] },
