@@ -53,6 +53,13 @@ pub fn acs_options() -> AcsOptions {
     }
 }
 
+/// The same at a loopback address that no other test has: the ACS can stop and start again there, and nobody takes its port
+/// meanwhile.
+#[must_use]
+pub fn acs_options_at(host: u8) -> AcsOptions {
+    AcsOptions { listen: ([127, 0, 77, host], 0).into(), ..acs_options() }
+}
+
 impl Scene {
     /// Both run, and the agent has said `0 BOOTSTRAP`.
     pub async fn bootstrapped() -> Self {

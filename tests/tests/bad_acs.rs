@@ -15,7 +15,7 @@ use cwmp_acs::{
 use cwmp_core::{event::EventCode, fault::FaultCode};
 use cwmpd_tests::{
     Scene,
-    scene::{PATIENCE, acs_options, get, value_of},
+    scene::{PATIENCE, acs_options, acs_options_at, get, value_of},
     usage::Usage,
 };
 
@@ -196,7 +196,7 @@ async fn retry_after_is_honoured() {
 
 #[tokio::test]
 async fn an_acs_that_cannot_be_reached_is_tried_again() {
-    let mut scene = Scene::new(acs_options(), |sandbox| sandbox).await;
+    let mut scene = Scene::new(acs_options_at(1), |sandbox| sandbox).await;
     let listen = scene.acs.address();
     scene.acs.stop().await;
     scene.switch_on();

@@ -16,7 +16,7 @@ use cwmpd_tests::{
     Sandbox, Scene,
     program::binary,
     sandbox::known,
-    scene::{PATIENCE, acs_options, get, set},
+    scene::{PATIENCE, acs_options, acs_options_at, get, set},
 };
 
 const CODE: &str = "Device.DeviceInfo.ProvisioningCode";
@@ -249,7 +249,7 @@ async fn only_the_owner_may_read_what_the_agent_keeps() {
 
 #[tokio::test]
 async fn passwords_are_neither_logged_nor_shown() {
-    let mut scene = Scene::new(acs_options(), |sandbox| sandbox).await;
+    let mut scene = Scene::new(acs_options_at(2), |sandbox| sandbox).await;
     scene.switch_on();
     scene.session(EventCode::Bootstrap).await;
     let (password, ring) =

@@ -9,7 +9,7 @@ use cwmp_core::{digest::Algorithm, event::EventCode, rpc::CpeRequest, url::HttpU
 use cwmpd_tests::{
     Scene,
     sandbox::known,
-    scene::{PATIENCE, acs_options, get, set, value_of},
+    scene::{PATIENCE, acs_options, acs_options_at, get, set, value_of},
 };
 
 const CODE: &str = "Device.DeviceInfo.ProvisioningCode";
@@ -65,7 +65,9 @@ async fn wrong_credentials_fail_the_session_and_say_what_to_correct() {
 
 #[tokio::test]
 async fn changed_credentials_count_from_the_following_session() {
-    let scene = Scene::bootstrapped().await;
+    let mut scene = Scene::new(acs_options_at(3), |sandbox| sandbox).await;
+    scene.switch_on();
+    scene.session(EventCode::Bootstrap).await;
     let change = [(USERNAME, ValueType::String, "other"), (PASSWORD, ValueType::String, "other secret")];
     let answers = scene.calls(vec![set(&change, ""), get(&[USERNAME]), get(&[PASSWORD])]).await;
     assert_eq!(value_of(&answers[1]), "other");

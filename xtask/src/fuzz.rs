@@ -37,7 +37,10 @@ const TRIPLE: &str = "x86_64-unknown-linux-gnu";
 pub(crate) fn run(sh: &Sh, options: &flags::Fuzz) -> Res {
     ensure_all(&[&NIGHTLY, &CARGO_FUZZ], sh, sh.ci() || options.setup)?;
     let targets = chosen(targets(sh)?, options.target.as_deref())?;
-    let build = cargo_fuzz(sh).words("build --sanitizer none").arg("--target-dir").arg(sh.target("fuzz"));
+    let build = cargo_fuzz(sh)
+        .words("build --sanitizer none --codegen-units 16")
+        .arg("--target-dir")
+        .arg(sh.target("fuzz"));
     match &options.target {
         Some(target) => build.arg(target).run()?,
         None => build.run()?,

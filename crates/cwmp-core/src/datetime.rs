@@ -34,14 +34,20 @@ impl DateTime {
     pub fn parse(text: &str) -> Result<Self, DateTimeError> {
         let text = text.trim();
         let error = || DateTimeError(text.chars().take(40).collect());
-        if text == UNKNOWN || text == "0001-01-01T00:00:00" {
-            return Ok(Self::Unknown);
+        // By the moment, for zones and fractions give it other spellings.
+        match parse_fields(text).ok_or_else(error)? {
+            ms if ms == at(1, 1, 1, 0) => Ok(Self::Unknown),
+            ms if ms == at(9999, 12, 31, MS_PER_DAY - 1000) => Ok(Self::Infinite),
+            // A zone can carry a date out of the years that are written.
+            ms if (at(1, 1, 1, 0)..at(1_000_000, 1, 1, 0)).contains(&ms) => Ok(Self::At(Wall(ms))),
+            _ => Err(error()),
         }
-        if text == INFINITE {
-            return Ok(Self::Infinite);
-        }
-        parse_fields(text).map(|ms| Self::At(Wall(ms))).ok_or_else(error)
     }
+}
+
+/// A day and milliseconds of it as milliseconds since 1970.
+fn at(year: i64, month: i64, day: i64, ms: i64) -> i64 {
+    days_from_civil(year, month, day) * MS_PER_DAY + ms
 }
 
 fn parse_fields(text: &str) -> Option<i64> {
@@ -85,12 +91,13 @@ fn parse_fields(text: &str) -> Option<i64> {
         }
     };
     let seconds = hour * 3600 + (minute - offset_minutes) * 60 + second;
-    Some(days_from_civil(year, month, day) * MS_PER_DAY + seconds * 1000 + ms)
+    Some(at(year, month, day, seconds * 1000 + ms))
 }
 
-/// Exactly `width` digits, or at least that many for years.
+/// Exactly `width` digits; years may have more where the first is not zero.
 fn digits(text: &str, width: usize) -> Option<i64> {
-    let fits = if width == 4 { (4..=6).contains(&text.len()) } else { text.len() == width };
+    let long_year = width == 4 && (5..=6).contains(&text.len()) && !text.starts_with('0');
+    let fits = text.len() == width || long_year;
     (fits && text.bytes().all(|b| b.is_ascii_digit())).then(|| text.parse().ok())?
 }
 
@@ -163,6 +170,9 @@ mod tests {
         assert_eq!(at("2024-02-29T24:00:00Z"), at("2024-03-01T00:00:00Z"));
         assert_eq!(at(UNKNOWN), DateTime::Unknown);
         assert_eq!(at(INFINITE), DateTime::Infinite);
+        assert_eq!(at("0001-01-01T00:00:00"), DateTime::Unknown);
+        assert_eq!(at("0001-01-01T02:00:00+02:00"), DateTime::Unknown);
+        assert_eq!(at("9999-12-31T22:59:59.000-01:00"), DateTime::Infinite);
     }
 
     #[test]
@@ -177,6 +187,10 @@ mod tests {
             "2023-01-01T00:00:00.Z",
             "2023-01-01T00:00:00+99:00",
             "99999999999999999999-01-01T00:00:00Z",
+            // Found by fuzzing: years have no leading zeros, and no zone leads to a year that cannot be written.
+            "09999-12-31T23:59:59Z",
+            "0001-01-01T00:00:00+00:01",
+            "999999-12-31T23:59:59-01:00",
         ];
         for text in bad {
             assert!(DateTime::parse(text).is_err(), "{text}");

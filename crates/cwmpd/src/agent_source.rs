@@ -116,12 +116,12 @@ impl AgentSource {
         parameters::load(&self.layers.borrow(), &self.default_username, self.delay_reboot.get()).0
     }
 
-    /// Says where connection requests are taken; empty for nowhere.
+    /// Says where connection requests are taken; empty while they are not.
     pub(crate) fn set_connection_request_url(&self, url: String) {
         self.connection_request_url.replace(url);
     }
 
-    /// Says where connection requests over UDP are taken (empty for nowhere, or not known), and whether there is a NAT on
+    /// Says where connection requests over UDP are taken (empty while they are not, or it is not known), and whether there is a NAT on
     /// the way; returns whether that is something new.
     #[cfg(feature = "stun")]
     pub(crate) fn set_udp_connection_requests(&self, address: String, nat: bool) -> bool {

@@ -95,7 +95,7 @@ pub(crate) struct Config {
     pub(crate) tls: TlsFiles,
     /// What DHCP may tell.
     pub(crate) dhcp: DhcpPolicy,
-    /// Where a trace of the agent is written; `None` for nowhere.
+    /// Where a trace of the agent is written, if it is.
     pub(crate) trace_file: Option<PathBuf>,
     /// Where the trace ends, in bytes.
     pub(crate) trace_bytes: u64,

@@ -110,7 +110,7 @@ impl Workbench {
         changed.then(|| self.settings.borrow_and_update().clone())
     }
 
-    /// Says where connection requests are taken; empty for nowhere.
+    /// Says where connection requests are taken; empty while they are not.
     pub fn set_connection_request_url(&self, url: String) {
         self.source.set_connection_request_url(url);
     }

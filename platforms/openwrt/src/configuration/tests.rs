@@ -21,7 +21,7 @@ fn ready() -> Fake {
     fake.program(
         "sbin/sysupgrade",
         "#!/bin/sh\n[ \"$1\" = -l ] || exit 1\n\
-         printf '/etc/config/network\\n/etc/config/cwmpd\\n/etc/cwmpd/user.ini\\n/etc/passwd\\n/etc/gone\\n/root/x\\n'\n",
+         printf '/etc/config/network\\n/etc/config/cwmpd\\n/etc/cwmpd/user.ini\\n/etc/passwd\\n/etc/gone\\n/srv/x\\n'\n",
     );
     fake.borrow("/bin/tar", "bin/tar");
     fake
