@@ -13,7 +13,9 @@ use crate::{
         AddObjectResponse, CommandKey, CwmpVersion, DeviceId, Header, ParameterKey, ParameterValueStruct,
         RequestDownload, SetParameterAttributesStruct, Status,
     },
-    settings::{AgentSettings, ConnectionRequestSettings, HttpCompression, Secret, UdpListening},
+    settings::{
+        AgentSettings, ConnectionRequestSettings, HttpCompression, Secret, UdpListening, XmppListening,
+    },
     stored::Stored,
     url::HttpUrl,
 };
@@ -201,6 +203,8 @@ pub enum Via {
     Http,
     /// One datagram over UDP (TR-069a6 Annex G).
     Udp,
+    /// One stanza over XMPP (TR-069a6 Annex K).
+    Xmpp,
 }
 
 /// What somebody on the box asks of the agent.
@@ -242,6 +246,8 @@ pub enum Effect {
     Listen(Option<ConnectionRequestSettings>),
     /// Listen for connection requests over UDP as set, or stop listening (`None`).
     ListenUdp(Option<Box<UdpListening>>),
+    /// Take connection requests over XMPP as set, or end that (`None`).
+    ListenXmpp(Option<Box<XmppListening>>),
     /// Do this; then [`Input::JobDone`].
     StartJob(JobId, Box<Job>),
     /// Stop this job; what it has fetched so far stays.
@@ -498,6 +504,7 @@ mod tests {
             Effect::SendDatagram(Datagram { host: "acs".into(), port: 7547, bytes: b"POST".to_vec() }),
             Effect::Listen(None),
             Effect::ListenUdp(None),
+            Effect::ListenXmpp(None),
             Effect::Reboot(RebootCause::Local),
         ];
         for effect in effects {

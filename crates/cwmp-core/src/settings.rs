@@ -62,6 +62,9 @@ pub struct AgentSettings {
     /// How they reach it through a NAT.
     #[serde(default)]
     pub stun: StunSettings,
+    /// How they reach it over XMPP; `None` while ConnReqXMPPConnection names no connection that is enabled.
+    #[serde(default)]
+    pub xmpp: Option<Box<XmppSettings>>,
     /// Lightweight notifications.
     #[serde(default)]
     pub lightweight: LightweightSettings,
@@ -95,6 +98,7 @@ impl Default for AgentSettings {
             http_compression: HttpCompression::Disabled,
             connection_request: ConnectionRequestSettings::default(),
             stun: StunSettings::default(),
+            xmpp: None,
             lightweight: LightweightSettings::default(),
             autonomous_transfers: TransferPolicy::default(),
             upgrades_managed: false,
@@ -218,6 +222,133 @@ pub struct UdpListening {
     pub acs: Option<HttpUrl>,
     /// How the NAT is dealt with.
     pub stun: StunSettings,
+}
+
+/// The XMPP connection that connection requests come over (TR-069a6 Annex K, TR-181 `Device.XMPP.Connection.{i}.`).
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct XmppSettings {
+    /// Its number in the table.
+    pub instance: u32,
+    /// Username: the local part of the JID.
+    pub username: String,
+    /// Password.
+    pub password: Secret,
+    /// Domain, which is where the server is looked for as well.
+    pub domain: String,
+    /// Resource; when empty, the server chooses it.
+    pub resource: String,
+    /// ServerConnectAlgorithm, with the servers where they are named.
+    pub servers: XmppServers,
+    /// KeepAliveInterval in seconds: 0 for none, `None` is -1: as the agent sees fit.
+    pub keep_alive: Option<u32>,
+    /// How a lost connection is made again.
+    pub retry: XmppRetry,
+    /// UseTLS: no stream goes on in clear text.
+    pub use_tls: bool,
+    /// ConnReqAllowedJabberIDs: full JIDs as they are, bare ones with any resource; when empty, whoever has the credentials.
+    pub allowed: Vec<String>,
+}
+
+/// How the server of an XMPP connection is found.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub enum XmppServers {
+    /// `DNS-SRV`: by the SRV records of the domain, else as with `Dns`.
+    Srv,
+    /// `DNS`: the domain is the server's name, and its port is 5222.
+    Dns,
+    /// `ServerTable`: those rows of the table Server that are enabled.
+    Table(Vec<XmppServer>),
+}
+
+/// A row of `Device.XMPP.Connection.{i}.Server.`.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct XmppServer {
+    /// Priority: the lowest is tried first.
+    pub priority: u16,
+    /// Weight among those of one priority; `None` is -1: as any.
+    pub weight: Option<u16>,
+    /// ServerAddress: a name or an address.
+    pub address: String,
+    /// Port.
+    pub port: u16,
+}
+
+/// When an XMPP connection that was lost is made again (TR-181 `Device.XMPP.Connection.{i}.Server…`).
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct XmppRetry {
+    /// ServerConnectAttempts of each server before the next one.
+    pub attempts: u32,
+    /// ServerRetryInitialInterval in seconds, at least 1: the longest wait before the first retry.
+    pub initial: u32,
+    /// ServerRetryIntervalMultiplier in thousandths, at least 1000.
+    pub multiplier: u32,
+    /// ServerRetryMaxInterval in seconds, at least 1.
+    pub maximum: u32,
+}
+
+impl Default for XmppRetry {
+    /// TR-181's.
+    fn default() -> Self {
+        Self { attempts: 16, initial: 60, multiplier: 2000, maximum: 30_720 }
+    }
+}
+
+/// Where and from whom connection requests over XMPP are taken (TR-069a6 Annex K).
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct XmppListening {
+    /// ConnectionRequestUsername.
+    pub username: String,
+    /// ConnectionRequestPassword, which is not empty.
+    pub password: Secret,
+    /// The connection.
+    pub connection: XmppSettings,
+}
+
+/// How an XMPP connection is (TR-181 `Device.XMPP.Connection.{i}.`).
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct XmppState {
+    /// Status.
+    pub status: XmppStatus,
+    /// JabberID that the server has bound the connection to; empty while there is none.
+    pub jabber_id: String,
+    /// TLSEstablished.
+    pub tls: bool,
+}
+
+/// Status of an XMPP connection.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub enum XmppStatus {
+    /// It is not wanted.
+    #[default]
+    Disabled,
+    /// It is being made.
+    Connecting,
+    /// It is there.
+    Enabled,
+    /// No server answers; it is tried again.
+    ServerNotPresent,
+    /// A setting is missing or cannot be used.
+    Misconfigured,
+    /// The server refuses the credentials.
+    AuthenticationFailure,
+    /// Another error; it is tried again.
+    Error,
+}
+
+impl XmppStatus {
+    /// The value as TR-181 has it.
+    #[must_use]
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Disabled => "Disabled",
+            Self::Connecting => "Connecting",
+            Self::Enabled => "Enabled",
+            Self::ServerNotPresent => "ServerNotPresent",
+            Self::Misconfigured => "Error_Misconfigured",
+            Self::AuthenticationFailure => "Error_AuthenticationFailure",
+            Self::Error => "Error",
+        }
+    }
 }
 
 /// Lightweight notifications over UDP (TR-069a6 Annex M).

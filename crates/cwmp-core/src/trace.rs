@@ -144,6 +144,8 @@ pub fn name(effect: &Effect) -> Option<String> {
         Effect::Listen(None) => "Listen no more",
         Effect::ListenUdp(Some(_)) => "ListenUdp",
         Effect::ListenUdp(None) => "ListenUdp no more",
+        Effect::ListenXmpp(Some(_)) => "ListenXmpp",
+        Effect::ListenXmpp(None) => "ListenXmpp no more",
         Effect::Reboot(cause) => return Some(format!("Reboot {cause:?}")),
         Effect::FactoryReset => "FactoryReset",
         Effect::RenewDhcp => "RenewDhcp",

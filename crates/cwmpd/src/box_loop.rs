@@ -485,6 +485,7 @@ impl Household {
             | Effect::SendDatagram(_)
             | Effect::Listen(_)
             | Effect::ListenUdp(_)
+            | Effect::ListenXmpp(_)
             | Effect::Trace(_) => return Err("it sends an effect that is its own matter".to_owned()),
         }
         Ok(())

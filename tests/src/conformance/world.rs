@@ -190,7 +190,11 @@ impl World {
                 self.seen.push_back(Seen::JobStopped);
                 self.jobs.cancel(id);
             }
-            Effect::ListenUdp(_) | Effect::DiscardFile(_) | Effect::KeepImage | Effect::RenewDhcp => {}
+            Effect::ListenUdp(_)
+            | Effect::ListenXmpp(_)
+            | Effect::DiscardFile(_)
+            | Effect::KeepImage
+            | Effect::RenewDhcp => {}
             Effect::Reboot(_) => self.seen.push_back(Seen::Restart),
             Effect::FactoryReset => self.seen.push_back(Seen::FactoryReset),
             Effect::Trace(_) => {}

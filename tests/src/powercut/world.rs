@@ -309,6 +309,7 @@ impl World {
             Effect::SendDatagram(_)
             | Effect::Listen(_)
             | Effect::ListenUdp(_)
+            | Effect::ListenXmpp(_)
             | Effect::KeepImage
             | Effect::RenewDhcp => {}
         }

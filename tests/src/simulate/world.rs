@@ -330,6 +330,7 @@ impl World {
             Effect::SendDatagram(_)
             | Effect::Listen(_)
             | Effect::ListenUdp(_)
+            | Effect::ListenXmpp(_)
             | Effect::Trace(_)
             | Effect::DiscardFile(_)
             | Effect::KeepImage

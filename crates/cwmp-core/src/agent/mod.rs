@@ -49,7 +49,7 @@ use crate::{
     periodic::Periodic,
     random::Random,
     rpc::{AcsRequest, CwmpVersion, DeviceId, Inform, RequestDownload},
-    settings::{AgentSettings, ConnectionRequestSettings, UdpListening},
+    settings::{AgentSettings, ConnectionRequestSettings, UdpListening, XmppListening},
     stored::Stored,
     time::{Mono, Now},
 };
@@ -116,6 +116,7 @@ pub struct Agent {
     lightweight: Lightweight,
     listening: Option<ConnectionRequestSettings>,
     listening_udp: Option<UdpListening>,
+    listening_xmpp: Option<XmppListening>,
     random: Random,
     restart: Option<Restart>,
     next_ticket: u32,
@@ -218,6 +219,7 @@ impl Agent {
             lightweight: Lightweight::default(),
             listening: None,
             listening_udp: None,
+            listening_xmpp: None,
             random: Random::new(0),
             restart: None,
             next_ticket: 0,
@@ -506,6 +508,11 @@ impl Agent {
             acs: self.settings.url.clone(),
             stun: self.settings.stun.clone(),
         });
+        let xmpp = self.settings.xmpp.as_deref().filter(|_| may).map(|connection| XmppListening {
+            username: wanted.username.clone(),
+            password: wanted.password.clone(),
+            connection: connection.clone(),
+        });
         let wanted = (may && wanted.http_enable).then(|| wanted.clone());
         if wanted != self.listening {
             self.listening.clone_from(&wanted);
@@ -514,6 +521,10 @@ impl Agent {
         if udp != self.listening_udp {
             self.listening_udp.clone_from(&udp);
             self.effects.push_back(Effect::ListenUdp(udp.map(Box::new)));
+        }
+        if xmpp != self.listening_xmpp {
+            self.listening_xmpp.clone_from(&xmpp);
+            self.effects.push_back(Effect::ListenXmpp(xmpp.map(Box::new)));
         }
     }
 

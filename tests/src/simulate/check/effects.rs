@@ -30,6 +30,7 @@ impl Check {
                     | Effect::ReleaseSnapshot(_)
                     | Effect::Listen(_)
                     | Effect::ListenUdp(_)
+                    | Effect::ListenXmpp(_)
             )
         {
             return Err(format!("{effect:?} while the box restarts"));
@@ -54,6 +55,7 @@ impl Check {
             | Effect::ReleaseSnapshot(_)
             | Effect::Listen(_)
             | Effect::ListenUdp(_)
+            | Effect::ListenXmpp(_)
             | Effect::Trace(_) => Ok(()),
             Effect::StartJob(id, job) => self.job_starts(*id, job, stored),
             Effect::CancelJob(id) => self.job_stops(*id),

@@ -54,6 +54,7 @@ pub(super) struct Bench {
     pub(super) lightweight: Vec<ParameterValueStruct>,
     pub(super) listening: Option<bool>,
     pub(super) listening_udp: Option<bool>,
+    pub(super) listening_xmpp: Option<bool>,
     pub(super) snapshots: i32,
     /// How often the firmware that runs was said to be kept.
     pub(super) images_kept: u32,
@@ -122,6 +123,7 @@ impl Bench {
             lightweight: Vec::new(),
             listening: None,
             listening_udp: None,
+            listening_xmpp: None,
             snapshots: 0,
             images_kept: 0,
             last_id: None,
@@ -252,6 +254,7 @@ impl Bench {
                 Effect::ReleaseSnapshot(_) => self.snapshots -= 1,
                 Effect::Listen(settings) => self.listening = Some(settings.is_some()),
                 Effect::ListenUdp(settings) => self.listening_udp = Some(settings.is_some()),
+                Effect::ListenXmpp(settings) => self.listening_xmpp = Some(settings.is_some()),
                 Effect::StartJob(id, job) => self.seen.push(Seen::Start(id, *job)),
                 Effect::CancelJob(id) => self.seen.push(Seen::Cancel(id)),
                 Effect::DiscardFile(transfer) => self.seen.push(Seen::Discard(transfer)),

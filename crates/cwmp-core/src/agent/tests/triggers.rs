@@ -5,7 +5,7 @@ use crate::{
     datetime::DateTime,
     io::{BootCause, Input, LocalCommand},
     rpc::{CommandKey, CpeRequest, DeviceId, GetParameterValues},
-    settings::{AgentSettings, HttpCompression, Secret},
+    settings::{AgentSettings, HttpCompression, Secret, XmppRetry, XmppServers, XmppSettings},
     stored::Stored,
     time::Wall,
     url::HttpUrl,
@@ -274,6 +274,33 @@ fn it_listens_while_enabled_with_a_password() {
     let off = AgentSettings { enable_cwmp: false, ..with_password(settings()) };
     bench.input(Input::SettingsChanged(Box::new(off)));
     assert_eq!((bench.listening, bench.listening_udp), (Some(false), Some(false)));
+}
+
+/// Conformance: 2.09, 6.08
+#[test]
+fn xmpp_rings_while_a_connection_is_named_and_there_is_a_password() {
+    let mut bench = Bench::start(with_password(settings()), Stored::default(), BootCause::Boot);
+    bench.whole_session();
+    assert_eq!(bench.listening_xmpp, None);
+    let connection = XmppSettings {
+        instance: 1,
+        username: "cpe".into(),
+        password: Secret("secret".into()),
+        domain: "xmpp.example".into(),
+        resource: String::new(),
+        servers: XmppServers::Srv,
+        keep_alive: None,
+        retry: XmppRetry::default(),
+        use_tls: true,
+        allowed: Vec::new(),
+    };
+    let mut named = with_password(settings());
+    named.xmpp = Some(Box::new(connection));
+    bench.input(Input::SettingsChanged(Box::new(named.clone())));
+    assert_eq!(bench.listening_xmpp, Some(true));
+    named.connection_request.password = Secret::default();
+    bench.input(Input::SettingsChanged(Box::new(named)));
+    assert_eq!(bench.listening_xmpp, Some(false));
 }
 
 /// Conformance: 6.23, 6.25
