@@ -8,6 +8,7 @@ mod bridging;
 mod dhcpv4_client;
 mod dhcpv4_hosts;
 mod dhcpv4_pool;
+mod dns;
 mod ethernet;
 mod hosts;
 mod ip;
@@ -34,5 +35,6 @@ pub(crate) fn parts() -> Parts {
         Rc::new(dhcpv4_hosts::Hosts),
         Rc::new(hosts::Hosts),
         Rc::new(dhcpv4_client::Client),
+        Rc::new(dns::Dns),
     ]
 }
