@@ -10,6 +10,7 @@ mod dhcpv4_hosts;
 mod dhcpv4_pool;
 mod dns;
 mod ethernet;
+mod firewall;
 mod hosts;
 mod ip;
 mod nat;
@@ -30,6 +31,7 @@ pub(crate) fn parts() -> Parts {
         Rc::new(stack::Stack),
         Rc::new(routing::Routing),
         Rc::new(nat::Nat),
+        Rc::new(firewall::Firewall),
         Rc::new(dhcpv4_pool::Pool),
         Rc::new(wifi::Wifi),
         Rc::new(dhcpv4_hosts::Hosts),
