@@ -8,6 +8,8 @@ mod bridging;
 mod dhcpv4_client;
 mod dhcpv4_hosts;
 mod dhcpv4_pool;
+mod dhcpv6_client;
+mod dhcpv6_server;
 mod dns;
 mod ethernet;
 mod firewall;
@@ -15,6 +17,7 @@ mod hosts;
 mod ip;
 mod nat;
 mod ppp;
+mod router_advertisement;
 mod routing;
 mod stack;
 mod time;
@@ -37,6 +40,9 @@ pub(crate) fn parts() -> Parts {
         Rc::new(dhcpv4_hosts::Hosts),
         Rc::new(hosts::Hosts),
         Rc::new(dhcpv4_client::Client),
+        Rc::new(dhcpv6_client::Client),
+        Rc::new(dhcpv6_server::Server),
+        Rc::new(router_advertisement::RouterAdvertisement),
         Rc::new(dns::Dns),
     ]
 }
