@@ -128,6 +128,16 @@ fn the_home_is_seen_with_its_networks_and_its_devices() {
         });
         assert_eq!(active.count(), here);
         assert_eq!(ends("Device.Hosts.Host.", ".PhysAddress"), 25);
+        let by_cable = router.world(|world| {
+            let plugged = |host: &&cwmpd_test_router::Host| {
+                host.active && matches!(host.attached, cwmpd_test_router::Attached::Port(_))
+            };
+            world.hosts.iter().filter(plugged).count()
+        });
+        let on_ports = all.iter().filter(|(name, value)| {
+            name.ends_with(".Layer1Interface") && value.starts_with("Device.Ethernet.Interface.")
+        });
+        assert_eq!(on_ports.count(), by_cable);
         for secret in ["correct horse battery", "welcome-visitors"] {
             assert!(all.values().all(|value| !value.contains(secret)));
         }
