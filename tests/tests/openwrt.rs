@@ -3,7 +3,7 @@
 
 #![allow(clippy::unwrap_used, clippy::panic, clippy::indexing_slicing)]
 
-use std::{collections::BTreeMap, fs, path::Path};
+use std::{collections::BTreeMap, fs, path::Path, process::Command};
 
 use cwmp_acs::{AcsOptions, Authentication, FileOptions, SessionReport};
 use cwmp_core::{
@@ -17,10 +17,19 @@ use cwmp_core::{
 };
 use cwmpd_test_router::Router;
 use cwmpd_tests::{
-    Scene,
+    Sandbox, Scene, program,
     scene::{acs_options, fault_of, set},
 };
 use tempfile::TempDir;
+
+/// The settings of an agent of this router.
+fn agent_of(router: &Router, sandbox: Sandbox) -> Sandbox {
+    let (root, socket) = (router.root().display().to_string(), router.socket().display().to_string());
+    let downloads = sandbox.folder().join("downloads").display().to_string();
+    let sandbox = sandbox.with("cwmpd", "sandbox", "false").with("cwmpd", "platform", "openwrt");
+    let sandbox = sandbox.with("openwrt", "root", &root).with("openwrt", "ubus_socket", &socket);
+    sandbox.with("openwrt", "trust_clock", "true").with("cwmpd", "download_dir", &downloads)
+}
 
 /// A router whose agent has said `0 BOOTSTRAP`.
 async fn router() -> (Router, Scene, TempDir) {
@@ -33,14 +42,7 @@ async fn router() -> (Router, Scene, TempDir) {
     let files = tempfile::tempdir().unwrap();
     let served = FileOptions { authentication: Authentication::None, ..FileOptions::folder(files.path()) };
     let options = AcsOptions { files: Some(served), ..acs_options() };
-    let (root, socket) = (router.root().display().to_string(), router.socket().display().to_string());
-    let mut scene = Scene::new(options, |sandbox| {
-        let downloads = sandbox.folder().join("downloads").display().to_string();
-        let sandbox = sandbox.with("cwmpd", "sandbox", "false").with("cwmpd", "platform", "openwrt");
-        let sandbox = sandbox.with("openwrt", "root", &root).with("openwrt", "ubus_socket", &socket);
-        sandbox.with("openwrt", "trust_clock", "true").with("cwmpd", "download_dir", &downloads)
-    })
-    .await;
+    let mut scene = Scene::new(options, |sandbox| agent_of(&router, sandbox)).await;
     scene.switch_on();
     scene.session(EventCode::Bootstrap).await;
     (router, scene, files)
@@ -81,6 +83,36 @@ fn row(tree: &BTreeMap<String, String>, table: &str, parameter: &str, value: &st
         .strip_suffix(parameter)
         .unwrap()
         .to_owned()
+}
+
+/// What a router of a home has at least, the agent's own parameters included.
+const PARAMETERS: usize = 1500;
+const OBJECTS: usize = 60;
+
+#[test]
+fn a_router_has_much_of_the_model_and_each_value_is_as_the_model_wants_it() {
+    let router = Router::start().unwrap();
+    let folder = tempfile::tempdir().unwrap();
+    agent_of(&router, Sandbox::new(folder.path(), "http://192.0.2.1:7547/")).write().unwrap();
+    let mut command = Command::new(program::binary().unwrap());
+    let output = command.arg("--config").arg(folder.path()).args(["datamodel", "coverage"]).output().unwrap();
+    let text = String::from_utf8_lossy(&output.stdout).into_owned();
+    assert!(output.status.success(), "{}\n{text}", String::from_utf8_lossy(&output.stderr));
+    let last = text.lines().last().unwrap_or_default();
+    eprintln!("{last}");
+    let words: Vec<&str> = last.split(' ').collect();
+    let ["coverage:", parameters, "parameters,", _, "objects,", "0", "violations"] = words[..] else {
+        panic!("{text}")
+    };
+    assert!(parameters.parse::<usize>().unwrap() >= PARAMETERS, "{text}");
+    // Each line is an object of the model, however many rows it has.
+    let objects = text.lines().filter(|line| line.starts_with("Device.")).count();
+    assert!(objects >= OBJECTS, "{text}");
+    for object in
+        ["DNS.Client.Server", "Firewall.Chain.{i}.Rule", "DHCPv6.Server.Pool.{i}.Client", "Users.User"]
+    {
+        assert!(text.contains(&format!("Device.{object}.{{i}}.\t")), "no {object} in {text}");
+    }
 }
 
 #[tokio::test]

@@ -3,7 +3,7 @@
 //! The way is computed from the tree before the change is made: the IP interface over the device that the box sends through,
 //! what lies below it (LowerLayers), the bridge or tunnel that one of those belongs to, and what is configured for one of
 //! those (Interface, SSIDReference). What is only now put in relation to one of them counts as well: a DHCP client for the
-//! interface, or a bridge that takes its port. Routes, name servers, packet filters and address translation serve all ways at
+//! interface, or a bridge that takes its port. Routes, name servers (the box itself may ask the relay), packet filters and address translation serve all ways at
 //! once; any change of theirs counts. Where the device is not known, or not in the tree, every change of the network counts.
 //!
 //! Left out: the interface that the packets of a tunnel leave through, which the routes choose and no reference names.
@@ -24,7 +24,8 @@ const OWN: [&str; 4] = [
     "Device.ManagementServer.HTTPCompression",
 ];
 /// Objects that all ways share.
-const SHARED: [&str; 4] = ["Device.Routing.", "Device.DNS.Client.", "Device.Firewall.", "Device.NAT."];
+const SHARED: [&str; 5] =
+    ["Device.Routing.", "Device.DNS.Client.", "Device.DNS.Relay.", "Device.Firewall.", "Device.NAT."];
 /// Objects of which some rows may lie on the way: all that have LowerLayers, and what is configured for them.
 const LAYERS: [&str; 27] = [
     "Device.ATM.",

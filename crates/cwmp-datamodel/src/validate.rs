@@ -32,7 +32,12 @@ pub struct Invalid {
 /// # Errors
 /// [`Invalid`] with 9006 where the declared type differs otherwise, else with 9007.
 pub fn validate(rule: Rule, declared: Option<ValueType>, text: &str) -> Result<String, Invalid> {
-    judge(rule.value_type(), declared, if rule.is_list() { list(rule, text) } else { item(rule, text) })
+    if rule.is_list() {
+        // The type of the items is what the model says of it too.
+        let declared = declared.filter(|declared| *declared != rule.item_type());
+        return judge(rule.value_type(), declared, list(rule, text));
+    }
+    judge(rule.value_type(), declared, item(rule, text))
 }
 
 /// The same for a vendor's parameter, of which no more than its type is known.
@@ -96,7 +101,7 @@ fn list(rule: Rule, text: &str) -> Result<String, String> {
 }
 
 fn item(rule: Rule, text: &str) -> Result<String, String> {
-    let value_type = rule.value_type();
+    let value_type = rule.item_type();
     let value = lexical::canonical(value_type, text).map_err(must_be)?;
     let (length, number) = (lexical::length(value_type, &value), value.parse::<i128>().ok());
     let (mut lengths, mut ranges) = (Alternatives::default(), Alternatives::default());
@@ -350,6 +355,20 @@ mod tests {
             set("Device.ManagementServer.PeriodicInformEnable", Some(String), "1").as_deref(),
             Ok("true")
         );
+    }
+
+    #[test]
+    fn a_list_of_numbers_is_a_string() {
+        use ValueType::{Boolean, String, UnsignedInt};
+        let list = "Device.DHCPv6.Client.1.RequestedOptions";
+        let Some(Place::Parameter(_, parameter)) = Facts::tr181().find(list) else { panic!() };
+        assert_eq!((parameter.rule().value_type(), parameter.rule().item_type()), (String, UnsignedInt));
+        for declared in [None, Some(String), Some(UnsignedInt)] {
+            assert_eq!(set(list, declared, "23, 24").as_deref(), Ok("23,24"), "{declared:?}");
+            assert_eq!(set(list, declared, "").as_deref(), Ok(""), "{declared:?}");
+            assert_eq!(set(list, declared, "23,x"), Err(9007), "{declared:?}");
+        }
+        assert_eq!(set(list, Some(Boolean), "1"), Err(9006));
     }
 
     #[test]

@@ -82,6 +82,7 @@ fn system() -> Memory {
         "Device.DHCPv4.Server.Pool.{i}.",
         "Device.Routing.Router.{i}.IPv4Forwarding.{i}.",
         "Device.DNS.Client.Server.{i}.",
+        "Device.DNS.Relay.",
         "Device.Firewall.",
         "Device.Time.",
     ];
@@ -171,6 +172,7 @@ fn system() -> Memory {
         ("DHCPv4.Server.Pool.1.Enable", "true"),
         ("Routing.Router.1.IPv4Forwarding.1.GatewayIPAddress", "192.0.2.1"),
         ("DNS.Client.Server.1.DNSServer", "192.0.2.53"),
+        ("DNS.Relay.Enable", "false"),
         ("Firewall.Enable", "false"),
         ("Time.NTPServer1", "ntp.example"),
     ] {
@@ -304,6 +306,7 @@ async fn routes_name_servers_and_filters_serve_every_way() {
     cpe.all_wait(&[
         ("Routing.Router.1.IPv4Forwarding.1.GatewayIPAddress", "192.0.2.9"),
         ("DNS.Client.Server.1.DNSServer", "192.0.2.54"),
+        ("DNS.Relay.Enable", "true"),
         ("Firewall.Enable", "true"),
     ])
     .await;

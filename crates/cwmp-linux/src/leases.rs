@@ -111,8 +111,10 @@ fn mac_of_digits(digits: &str) -> Option<String> {
     mac_of(&parts?.join(":"), ':')
 }
 
-/// The MAC in a DUID (RFC 8415, 11): type 1 with time, type 3 without, both of hardware type 1.
-fn mac_of_duid(digits: &str) -> Option<String> {
+/// The MAC in a DUID in hexadecimal digits (RFC 8415, 11): type 1 with time, type 3 without, both of hardware type 1. In lower
+/// case, with colons; `None` for what has none.
+#[must_use]
+pub fn mac_of_duid(digits: &str) -> Option<String> {
     let rest = digits.strip_prefix("00030001").or_else(|| digits.strip_prefix("00010001")?.get(8..))?;
     mac_of_digits(rest)
 }

@@ -1,5 +1,6 @@
 //! What every Linux box has, for the backends in `platforms/`: files below a root, programs as argument lists, what
-//! mapping files reach, the network as the kernel tells it through netlink, processes, room, time zones.
+//! mapping files reach, the network as the kernel tells it through netlink, processes, who can log in, room, time
+//! zones.
 //!
 //! Nothing here knows a distribution, a bus or a configuration file, and nothing chooses: a backend does.
 //!
@@ -16,6 +17,7 @@ pub mod processes;
 pub mod room;
 pub mod rows;
 pub mod system;
+pub mod users;
 pub mod wireless;
 pub mod zone;
 

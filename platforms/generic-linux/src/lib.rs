@@ -21,7 +21,6 @@ mod sandbox;
 mod time;
 mod transfers;
 mod updater;
-mod users;
 mod vendor_files;
 
 #[cfg(test)]

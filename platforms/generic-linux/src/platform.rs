@@ -15,6 +15,7 @@ pub(crate) use cwmp_linux::off_thread;
 use cwmp_linux::{
     processes::Processes,
     system::{boot_id, load, uptime},
+    users::Users,
 };
 use cwmp_platform::{
     Changes, DeviceFacts, FactoryReset, Flash, FlashOptions, ImageFacts, LoadConfig, Platform, PlatformError,
@@ -33,7 +34,6 @@ use crate::{
     sandbox::Sandbox,
     time::Time,
     updater::{self, Updater},
-    users::Users,
     vendor_files::VendorFiles,
 };
 
@@ -113,7 +113,7 @@ impl GenericLinux {
             Rc::new(Processes::new(shared.root.clone())),
             Rc::new(VendorFiles { shared: Rc::clone(&shared) }),
             Rc::new(Time { shared: Rc::clone(&shared), now: SystemTime::now }),
-            Rc::new(Users { shared: Rc::clone(&shared), numbers, now: SystemTime::now }),
+            Rc::new(Users::new(shared.root.clone(), numbers, SystemTime::now)),
         ];
         sources.extend(network.clone().map(|network| network as _));
         Self { shared, network, sources }

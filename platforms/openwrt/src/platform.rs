@@ -13,6 +13,7 @@ use cwmp_linux::{
     kernel::{Kernel, KernelFiles, Netlink, uplink},
     processes::Processes,
     system::{boot_id, load},
+    users::Users,
 };
 use cwmp_platform::{
     Changes, DeviceFacts, FactoryReset, Flash, FlashOptions, ImageFacts, LoadConfig, Platform, PlatformError,
@@ -62,12 +63,14 @@ impl OpenWrt {
         let root = Root::new(options.root.clone());
         // The kernel of this machine knows nothing of a box that is a folder.
         let kernel: Box<dyn Kernel> =
-            if root.is_real() { Box::new(Netlink) } else { Box::new(KernelFiles { root }) };
+            if root.is_real() { Box::new(Netlink) } else { Box::new(KernelFiles { root: root.clone() }) };
+        let users = Users::new(root, Rc::clone(&numbers), SystemTime::now);
         let means = Means { bus: Rc::new(bus.clone()), kernel, numbers, settings, now: SystemTime::now };
         let ground = Rc::new(Ground::new(options, means));
         let sources: Vec<Rc<dyn ParameterSource>> = vec![
             Rc::new(DeviceInfo { ground: Rc::clone(&ground) }),
             Rc::new(Processes::new(ground.root.clone())),
+            Rc::new(users),
             Rc::new(Router::new(Rc::clone(&ground), objects::parts())),
         ];
         Self { ground, bus, sources }

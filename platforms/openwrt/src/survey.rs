@@ -35,7 +35,6 @@ pub(crate) struct Survey {
     addresses: OnceCell<Known<Rc<[Address]>>>,
     routes: OnceCell<Known<Rc<[Route]>>>,
     neighbours: OnceCell<Known<Rc<[Neighbour]>>>,
-    #[allow(dead_code, reason = "for objects that are still to come")]
     stations: OnceCell<Known<Rc<[Station]>>>,
     leases: OnceCell<Rc<[Lease]>>,
     wifi: OnceCell<Known<Rc<Wifi>>>,
@@ -167,7 +166,6 @@ impl Survey {
     }
 
     /// Behind which port of a bridge a host is.
-    #[allow(dead_code, reason = "for objects that are still to come")]
     pub(crate) fn stations(&self) -> Known<Rc<[Station]>> {
         self.stations.get_or_init(|| listed(self.ground.kernel.stations())).clone()
     }

@@ -7,6 +7,8 @@ use cwmp_core::{
 };
 use cwmp_datamodel::{Origin, Surveyed, validate::validate};
 use cwmp_platform::Platform;
+use nix::sys::inotify::{AddWatchFlags, InitFlags, Inotify};
+use std::collections::BTreeMap;
 
 mod played;
 
@@ -42,6 +44,23 @@ fn one_call_for_the_whole_tree_asks_each_method_once() {
         assert!(!calls.is_empty());
         let repeated: Vec<_> = calls.iter().filter(|(_, count)| **count > 1).collect();
         assert!(repeated.is_empty(), "{repeated:?}");
+    });
+}
+
+#[test]
+fn one_call_for_the_whole_tree_reads_each_file_of_the_configuration_once() {
+    on(async |router, _, tree| {
+        let opened = Inotify::init(InitFlags::IN_NONBLOCK).unwrap();
+        opened.add_watch(&router.root().join("etc/config"), AddWatchFlags::IN_OPEN).unwrap();
+        tree.execute(DataOp::Values { names: vec![String::new()] }, Origin::Acs).await.unwrap();
+        let mut reads = BTreeMap::<String, u32>::new();
+        while let Ok(events) = opened.read_events() {
+            for file in events.into_iter().filter_map(|event| event.name) {
+                *reads.entry(file.to_string_lossy().into_owned()).or_default() += 1;
+            }
+        }
+        let used = ["dhcp", "firewall", "network", "system", "wireless"].map(|name| (name.to_owned(), 1));
+        assert_eq!(reads, BTreeMap::from(used));
     });
 }
 
@@ -109,6 +128,16 @@ fn the_home_is_seen_with_its_networks_and_its_devices() {
         });
         assert_eq!(active.count(), here);
         assert_eq!(ends("Device.Hosts.Host.", ".PhysAddress"), 25);
+        let by_cable = router.world(|world| {
+            let plugged = |host: &&cwmpd_test_router::Host| {
+                host.active && matches!(host.attached, cwmpd_test_router::Attached::Port(_))
+            };
+            world.hosts.iter().filter(plugged).count()
+        });
+        let on_ports = all.iter().filter(|(name, value)| {
+            name.ends_with(".Layer1Interface") && value.starts_with("Device.Ethernet.Interface.")
+        });
+        assert_eq!(on_ports.count(), by_cable);
         for secret in ["correct horse battery", "welcome-visitors"] {
             assert!(all.values().all(|value| !value.contains(secret)));
         }

@@ -1,6 +1,6 @@
 //! The network devices: which there are by the configuration, `network.device`, and /sys/class/net.
 
-use crate::{uci::Section, wireless, world::World};
+use crate::{hosts::Host, leases, uci::Section, wireless, world::World};
 use serde_json::{Map, Value as Json, json};
 use std::{fs, io, os::unix::fs::symlink, path::Path};
 
@@ -228,10 +228,14 @@ pub(crate) fn write(world: &World) -> io::Result<()> {
     }
     for (index, device) in devices.iter().enumerate() {
         write_one(&net.join(&device.name), index, device)?;
-        for member in &device.members {
+        for (number, member) in device.members.iter().enumerate() {
             folder(&net.join(&device.name).join("brif").join(member))?;
             folder(&net.join(member).join("brport"))?;
+            file(&net.join(member).join("brport/port_no"), &format!("{:#x}\n", number + 1))?;
             link(&format!("../{}", device.name), &net.join(member).join("master"))?;
+        }
+        if device.kind == Kind::Bridge {
+            fs::write(net.join(&device.name).join("brforward"), forwarding(world, &device.members))?;
         }
     }
     for bridge in devices.iter().filter(|device| device.kind == Kind::Bridge) {
@@ -308,6 +312,20 @@ fn write_one(path: &Path, index: usize, device: &Device) -> io::Result<()> {
         file(&path.join("bridge/vlan_filtering"), &format!("{}\n", u8::from(device.vlan_filtering)))?;
     }
     files.iter().try_for_each(|(name, value)| file(&path.join(name), &format!("{value}\n")))
+}
+
+/// The forwarding table of a bridge with these ports, as sysfs has it: 16 bytes a host.
+fn forwarding(world: &World, members: &[String]) -> Vec<u8> {
+    let entry = |host: &Host| {
+        let port = leases::port(world, host)?;
+        let number = members.iter().position(|member| *member == port)? + 1;
+        let mac = host.mac();
+        let mac = mac.split(':').filter_map(|byte| u8::from_str_radix(byte, 16).ok());
+        let mut entry: Vec<u8> = mac.chain([u8::try_from(number).ok()?]).collect();
+        entry.resize(16, 0);
+        Some(entry)
+    };
+    world.hosts.iter().filter(|host| host.active).filter_map(entry).flatten().collect()
 }
 
 fn folder(path: &Path) -> io::Result<()> {

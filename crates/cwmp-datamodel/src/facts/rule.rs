@@ -106,9 +106,16 @@ impl Rule {
         }
     }
 
-    /// Type of the value; string for what has none.
+    /// Type of the value as messages carry it; string for what has none, and for a list, whatever its items are (TR-106
+    /// "Comma-Separated Lists").
     #[must_use]
     pub fn value_type(self) -> ValueType {
+        if self.is_list() { ValueType::String } else { self.item_type() }
+    }
+
+    /// Type of the value, of a list that of each item.
+    #[must_use]
+    pub fn item_type(self) -> ValueType {
         match self.kind() {
             Kind::Parameter(value_type) => value_type,
             Kind::Object | Kind::Table => ValueType::String,

@@ -19,6 +19,8 @@ const ETHERNET: u32 = 1;
 const LOOPBACK: u32 = 772;
 const IFF_UP: u32 = 0x1;
 const IFF_RUNNING: u32 = 0x40;
+/// Bytes of an entry of `brforward`: address, port, whether it is the box's own, age, the port's other byte, and a gap.
+const FORWARD_BYTES: usize = 16;
 /// ARP entry that is complete.
 const ATF_COM: u32 = 0x2;
 /// RTF_UP, and RTF_REJECT of the kernel's own entries.
@@ -251,9 +253,27 @@ impl Kernel for KernelFiles {
         Ok(Wifi::default())
     }
 
-    /// Nor them.
     fn stations(&self) -> Result<Vec<Station>, String> {
-        Ok(Vec::new())
+        let indices = self.indices();
+        let mut stations = Vec::new();
+        for bridge in indices.keys() {
+            let Ok(entries) = self.root.bytes(&format!("sys/class/net/{bridge}/brforward")) else { continue };
+            let port_of = |name: &String| {
+                let number = self.net(name, "brport/port_no")?;
+                let of_bridge = self.linked(name, "master").as_ref() == Some(bridge);
+                of_bridge.then(|| hex32(number.trim_start_matches("0x"))).flatten()
+            };
+            let ports = indices.iter().filter_map(|(name, index)| Some((port_of(name)?, *index)));
+            let ports: BTreeMap<u32, u32> = ports.collect();
+            let station = |entry: &[u8]| {
+                let [a, b, c, d, e, f, low, own, _, _, _, _, high, ..] = *entry else { return None };
+                let index = *ports.get(&u32::from(u16::from_le_bytes([low, high])))?;
+                let mac = format!("{a:02x}:{b:02x}:{c:02x}:{d:02x}:{e:02x}:{f:02x}");
+                (own == 0).then_some(Station { index, mac })
+            };
+            stations.extend(entries.chunks_exact(FORWARD_BYTES).filter_map(station));
+        }
+        Ok(stations)
     }
 }
 
@@ -325,6 +345,12 @@ mod tests {
         assert_eq!(kernel.addresses().unwrap()[0].index, 4);
         let neighbours = kernel.neighbours().unwrap();
         assert_eq!((neighbours.len(), neighbours[0].reachable), (1, true));
+        root.file("sys/class/net/eth0/brport/port_no", "0x1\n");
+        let entry = |last: u8, port: u8, own: u8| [2, 0, 0, 0, 0, last, port, own, 9, 0, 0, 0, 0, 0, 0, 0];
+        let table = [entry(9, 1, 0), entry(1, 1, 1), entry(7, 5, 0)].concat();
+        root.file("sys/class/net/br-lan/brforward", [table.as_slice(), &[2, 0, 0]].concat());
+        let station = Station { index: 2, mac: "02:00:00:00:00:09".to_owned() };
+        assert_eq!(kernel.stations(), Ok(vec![station]), "not the box's own, nor those of unknown ports");
         assert_eq!(KernelFiles { root: FakeRoot::new().root() }.links(), Ok(Vec::new()));
     }
 }

@@ -47,10 +47,15 @@ pub(crate) struct Pool;
 
 /// The pools with the paths of their rows, without the last dot, in the order of the file.
 pub(super) fn pools<'p>(survey: &Survey, package: &'p Package) -> Vec<(String, &'p Section)> {
+    served(survey, package, POOLS)
+}
+
+/// The `dhcp` sections as rows of a table: the pools, or what else is served to an interface.
+pub(super) fn served<'p>(survey: &Survey, package: &'p Package, table: &str) -> Vec<(String, &'p Section)> {
     let keys = keys(package);
-    let numbers = survey.numbers(POOLS, keys.iter().map(String::as_str));
+    let numbers = survey.numbers(table, keys.iter().map(String::as_str));
     let rows = sections(package).zip(numbers);
-    rows.filter_map(|(section, number)| Some((format!("{POOLS}{}", number?), section))).collect()
+    rows.filter_map(|(section, number)| Some((format!("{table}{}", number?), section))).collect()
 }
 
 fn sections(package: &Package) -> impl Iterator<Item = &Section> {

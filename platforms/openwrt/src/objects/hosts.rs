@@ -9,7 +9,7 @@ use std::{
 use async_trait::async_trait;
 use cwmp_linux::{
     files::clean,
-    kernel::{Link, Neighbour},
+    kernel::{Link, Neighbour, Station},
     leases::Lease,
 };
 use cwmp_platform::source::{Access::ReadOnly, ObjectKind, ParameterSink, SourceError, Wanted};
@@ -17,6 +17,7 @@ use cwmp_uci::Section;
 
 use super::{dhcpv4_hosts, wifi};
 use crate::{
+    layout::{Layout, Row},
     limits,
     network::Network,
     part::{Part, is_mac},
@@ -30,6 +31,14 @@ const HOST: &str = "Device.Hosts.Host.";
 pub(super) const PRESENT: u32 = 300 * 100;
 
 pub(crate) struct Hosts;
+
+/// What the rows of hosts refer to.
+struct Around<'v> {
+    network: &'v Network,
+    layout: &'v Layout,
+    links: &'v [Link],
+    stations: &'v [Station],
+}
 
 /// What is known of a host, by its hardware address.
 #[derive(Default)]
@@ -60,6 +69,8 @@ impl Part for Hosts {
     ) -> Result<(), SourceError> {
         let (network, package) = (survey.network().await?, survey.uci(dhcpv4_hosts::DHCP).await?);
         let (leases, neighbours, links) = (survey.leases(), survey.neighbours()?, survey.links()?);
+        let (layout, stations) = (survey.layout().await?, survey.stations()?);
+        let around = Around { network: &network, layout: &layout, links: &links, stations: &stations };
         let served = wifi::served(survey).await?;
         let clients = dhcpv4_hosts::client_paths(survey, &package).await?;
         let uplink = network.uplink(survey).await?.and_then(|uplink| uplink.device.as_deref());
@@ -100,7 +111,7 @@ impl Part for Hosts {
             let path = format!("{HOST}{number}.");
             out.object(&path, ObjectKind::Instance { deletable: false });
             let client = clients.get(mac).map(String::as_str);
-            row(&network, &links, mac, host, client, out);
+            row(&around, mac, host, client, out);
             addresses(survey, &path, host, out);
         }
         Ok(())
@@ -111,14 +122,17 @@ fn device(links: &[Link], index: u32) -> Option<&str> {
     links.iter().find(|link| link.index == index).map(|link| link.name.as_str())
 }
 
-fn row(
-    network: &Network,
-    links: &[Link],
-    mac: &str,
-    host: &Host<'_>,
-    client: Option<&str>,
-    out: &mut dyn ParameterSink,
-) {
+impl Around<'_> {
+    /// The port that a host without wireless is plugged into, seen from here: that of the bridge behind which it is, else the
+    /// device on which it was heard of.
+    fn port(&self, mac: &str, heard_on: Option<u32>) -> Option<&Row> {
+        let behind = self.stations.iter().filter(|station| station.mac == mac).map(|station| station.index);
+        let mut devices = behind.chain(heard_on).filter_map(|index| device(self.links, index));
+        devices.find_map(|device| self.layout.ethernet.iter().find(|row| row.device == device))
+    }
+}
+
+fn row(around: &Around<'_>, mac: &str, host: &Host<'_>, client: Option<&str>, out: &mut dyn ParameterSink) {
     // The address by which the host was heard of last; an IPv4 address says more to people.
     let recent = |one: &&&Neighbour| (!one.reachable, one.address.is_ipv6(), one.confirmed, one.address);
     let best = host.neighbours.iter().min_by_key(recent);
@@ -129,11 +143,16 @@ fn row(
     out.parameter("DHCPClient", &client.unwrap_or_default(), ReadOnly);
     let wireless = host.wireless;
     out.parameter("AssociatedDevice", &wireless.map_or("", |one| one.device.as_str()), ReadOnly);
-    out.parameter("Layer1Interface", &wireless.map_or("", |one| one.ssid.as_str()), ReadOnly);
-    let interface = best.and_then(|best| network.on_device(device(links, best.index)?));
+    let (layer1, kind) = match (wireless, around.port(mac, best.map(|best| best.index))) {
+        (Some(one), _) => (one.ssid.as_str(), Some("Wi-Fi")),
+        (None, Some(port)) => (port.path.as_str(), Some("Ethernet")),
+        (None, None) => ("", None),
+    };
+    out.parameter("Layer1Interface", &layer1, ReadOnly);
+    let interface = best.and_then(|best| around.network.on_device(device(around.links, best.index)?));
     out.parameter("Layer3Interface", &interface.map_or("", |one| one.path.as_str()), ReadOnly);
-    if wireless.is_some() {
-        out.parameter("InterfaceType", &"Wi-Fi", ReadOnly);
+    if let Some(kind) = kind {
+        out.parameter("InterfaceType", &kind, ReadOnly);
     }
     let told = host.leases.iter().find_map(|lease| lease.host_name.as_deref());
     let name = told.or_else(|| host.kept.and_then(|kept| kept.get("name"))).unwrap_or_default();

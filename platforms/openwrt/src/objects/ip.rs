@@ -312,6 +312,13 @@ fn address_status(set: Option<&Address>) -> &'static str {
     }
 }
 
+/// Paths of the prefixes that an interface offers to who is on it.
+pub(super) fn offered_prefixes(survey: &Survey, network: &Network, interface: &Interface) -> Vec<String> {
+    let prefixes = Prefixes::of(survey, network);
+    let offered = |one: &&Prefix| matches!(one.origin, "Child" | "AutoConfigured" | "Static");
+    prefixes.rows(interface).iter().filter(offered).map(|one| one.path.clone()).collect()
+}
+
 /// A prefix of an interface.
 struct Prefix {
     network: Ipv6Addr,
@@ -440,7 +447,7 @@ fn prefix_text(text: &str) -> Option<String> {
 }
 
 /// When something ends of which netifd says the seconds that are left; for ever where it says none.
-fn end(moment: Moment, left: Option<i64>) -> String {
+pub(super) fn end(moment: Moment, left: Option<i64>) -> String {
     let steps = left.map(|left| {
         let now = moment.seconds().unwrap_or(0);
         let end = now.saturating_add(left).div_euclid(LIFETIME_STEP).saturating_mul(LIFETIME_STEP);

@@ -8,11 +8,16 @@ mod bridging;
 mod dhcpv4_client;
 mod dhcpv4_hosts;
 mod dhcpv4_pool;
+mod dhcpv6_client;
+mod dhcpv6_server;
+mod dns;
 mod ethernet;
+mod firewall;
 mod hosts;
 mod ip;
 mod nat;
 mod ppp;
+mod router_advertisement;
 mod routing;
 mod stack;
 mod time;
@@ -29,10 +34,15 @@ pub(crate) fn parts() -> Parts {
         Rc::new(stack::Stack),
         Rc::new(routing::Routing),
         Rc::new(nat::Nat),
+        Rc::new(firewall::Firewall),
         Rc::new(dhcpv4_pool::Pool),
         Rc::new(wifi::Wifi),
         Rc::new(dhcpv4_hosts::Hosts),
         Rc::new(hosts::Hosts),
         Rc::new(dhcpv4_client::Client),
+        Rc::new(dhcpv6_client::Client),
+        Rc::new(dhcpv6_server::Server),
+        Rc::new(router_advertisement::RouterAdvertisement),
+        Rc::new(dns::Dns),
     ]
 }

@@ -30,7 +30,7 @@ const SETTINGS: &str = "Device.NAT.InterfaceSetting.";
 const MAPPING: &str = "Device.NAT.PortMapping.{i}.";
 const MAPPINGS: &str = "Device.NAT.PortMapping.";
 /// The package.
-const FIREWALL: &str = "firewall";
+pub(super) const FIREWALL: &str = "firewall";
 
 pub(crate) struct Nat;
 
@@ -165,12 +165,12 @@ fn section_of<'p>(survey: &Survey, package: &'p Package, numbers: &[u32]) -> Opt
     sections(package).nth(at)
 }
 
-fn zone(package: &Package, such: impl Fn(&&Section) -> bool) -> Option<&Section> {
+pub(super) fn zone(package: &Package, such: impl Fn(&&Section) -> bool) -> Option<&Section> {
     package.of_type("zone").find(such)
 }
 
 /// First and last of `80`, `80-90` and `80:90`.
-fn ports(text: Option<&str>) -> Option<(u16, Option<u16>)> {
+pub(super) fn ports(text: Option<&str>) -> Option<(u16, Option<u16>)> {
     let text = text?;
     match text.split_once(['-', ':']) {
         Some((first, last)) => Some((first.parse().ok()?, Some(last.parse().ok()?))),
@@ -287,6 +287,7 @@ fn edit_mapping(
     None
 }
 
-fn zone_of<'p>(package: &'p Package, interface: &Interface) -> Option<&'p Section> {
+/// The zone of an interface.
+pub(super) fn zone_of<'p>(package: &'p Package, interface: &Interface) -> Option<&'p Section> {
     zone(package, |zone| zone.words("network").contains(&interface.name.as_str()))
 }

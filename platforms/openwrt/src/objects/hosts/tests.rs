@@ -1,3 +1,4 @@
+use cwmp_linux::kernel::{BridgeFacts, LinkKind};
 use serde_json::json;
 
 use super::*;
@@ -39,11 +40,16 @@ async fn hosts_are_put_together_from_all_that_knows_them() {
         // The provider's.
         neighbour(3, "198.51.100.1", "02:00:5e:99:00:01", true, 0),
     ]);
+    // The bridge has learned where the first one is plugged in.
+    fake.kernel.device(4, "lan1");
+    fake.kernel.links.borrow_mut()[1].kind = LinkKind::Bridge(BridgeFacts::default());
+    fake.kernel.stations.borrow_mut().push(Station { index: 4, mac: "02:00:5e:10:00:01".to_owned() });
     let source = fake.source_of(Hosts);
     assert_eq!(
         values(&source, HOST).await,
         "1.Active=true\n1.AssociatedDevice=\n1.DHCPClient=\n1.HostName=nas\n1.IPAddress=192.168.1.50\n\
-         1.IPv4Address.1.IPAddress=192.168.1.50\n1.IPv6Address.1.IPAddress=2001:db8:aa00::50\n1.Layer1Interface=\n\
+         1.IPv4Address.1.IPAddress=192.168.1.50\n1.IPv6Address.1.IPAddress=2001:db8:aa00::50\n\
+         1.InterfaceType=Ethernet\n1.Layer1Interface=Device.Ethernet.Interface.3\n\
          1.Layer3Interface=Device.IP.Interface.2\n1.PhysAddress=02:00:5e:10:00:01\n\
          2.Active=true\n2.AssociatedDevice=Device.WiFi.AccessPoint.1.AssociatedDevice.1\n\
          2.DHCPClient=Device.DHCPv4.Server.Pool.1.Client.1\n2.HostName=laptop\n2.IPAddress=192.168.1.114\n\

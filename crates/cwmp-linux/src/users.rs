@@ -15,10 +15,7 @@ use cwmp_platform::{
     source::{Access::ReadOnly, ObjectKind, ParameterSink, ParameterSource, SourceError, Wanted},
 };
 
-use crate::{
-    files::{Root, clean},
-    platform::Shared,
-};
+use crate::files::{Root, clean};
 
 const USERS: &str = "Device.Users.";
 const USER: &str = "Device.Users.User.";
@@ -37,10 +34,18 @@ const DEFAULT_SHELL: &str = "/bin/sh";
 const SECONDS_OF_DAY: u64 = 86_400;
 
 /// Answers for Users.
-pub(crate) struct Users {
-    pub(crate) shared: Rc<Shared>,
-    pub(crate) numbers: Rc<InstanceNumbers>,
-    pub(crate) now: fn() -> SystemTime,
+pub struct Users {
+    root: Root,
+    numbers: Rc<InstanceNumbers>,
+    now: fn() -> SystemTime,
+}
+
+impl Users {
+    /// Of the box below `root`; `numbers` gives the rows theirs, `now` tells which accounts have expired.
+    #[must_use]
+    pub fn new(root: Root, numbers: Rc<InstanceNumbers>, now: fn() -> SystemTime) -> Self {
+        Self { root, numbers, now }
+    }
 }
 
 /// An account that can log in.
@@ -74,7 +79,7 @@ impl ParameterSource for Users {
         if !wanted.touches(USERS) {
             return Ok(());
         }
-        let root = &self.shared.root;
+        let root = &self.root;
         let accounts = accounts(root, (self.now)());
         let groups = groups(root, &accounts);
         let shells = shells(root);
@@ -204,19 +209,14 @@ fn fits(name: &str) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::{
-        Options,
-        testing::{Collected, FakeRoot, FakeSettings, assert_values_fit},
-    };
+    use crate::testing::{Collected, FakeRoot, assert_fits_the_model};
 
     /// Twenty days after 1970 began.
     const DAY_20: u64 = 20 * SECONDS_OF_DAY;
 
     fn users(root: &FakeRoot) -> Users {
-        let options = Options { root: root.path().to_owned(), ..Options::default() };
-        let shared = Rc::new(Shared::new(options, Rc::new(FakeSettings::default())));
         let now = || UNIX_EPOCH + std::time::Duration::from_secs(DAY_20);
-        Users { shared, numbers: Rc::new(InstanceNumbers::in_memory()), now }
+        Users::new(root.root(), Rc::new(InstanceNumbers::in_memory()), now)
     }
 
     fn a_box() -> FakeRoot {
@@ -278,7 +278,7 @@ mod tests {
         for secret in ["$6$", "$1$", "hash", "secret", "locked"] {
             assert!(!all.contains(secret), "{secret} is in {all}");
         }
-        assert_values_fit(&collected);
+        assert_fits_the_model(&users(&root)).await;
     }
 
     #[tokio::test]
