@@ -44,7 +44,7 @@ async fn a_request_counts_once_also_after_the_program_was_killed() {
     let mut scene = Scene::bootstrapped().await;
     let address = scene.value(ADDRESS).await;
     assert!(address.starts_with("127.0.0.1:"), "{address}");
-    assert_eq!(scene.value(METHODS).await, "HTTP,STUN");
+    assert_eq!(scene.value(METHODS).await, "HTTP,STUN,XMPP");
     assert_eq!(scene.acs.udp_connection_request(known::CPE).await.unwrap(), address);
     scene.session(EventCode::ConnectionRequest).await;
 

@@ -25,6 +25,7 @@ cargo xtask <job> [flags]
   interop acsrs         test against acsrs, an ACS from the Rust crate registry
   interop nginx         test transfers of files and https against nginx
   interop coturn        test connection requests through a NAT, with coturn as STUN server
+  interop prosody       test connection requests over XMPP against prosody
   interop libuci        test UCI files against libuci's own command
     --setup               build and install what is missing (implied by CI=true)
   bench                 time, memory, writes and size of the program as it ships, against the development ACS
@@ -131,6 +132,7 @@ pub(crate) enum Peer {
     Acsrs,
     Nginx,
     Coturn,
+    Prosody,
     Libuci,
 }
 
@@ -289,13 +291,14 @@ fn interop(mut args: lexopt::Parser) -> Result<Job, lexopt::Error> {
             Value(peer) if named.is_none() && peer == "acsrs" => named = Some(Peer::Acsrs),
             Value(peer) if named.is_none() && peer == "nginx" => named = Some(Peer::Nginx),
             Value(peer) if named.is_none() && peer == "coturn" => named = Some(Peer::Coturn),
+            Value(peer) if named.is_none() && peer == "prosody" => named = Some(Peer::Prosody),
             Value(peer) if named.is_none() && peer == "libuci" => named = Some(Peer::Libuci),
             other => return Err(other.unexpected()),
         }
     }
     match named {
         Some(peer) => Ok(Job::Interop(Interop { peer, setup })),
-        None => Err("interop with what? There are: acsrs, coturn, libuci, nginx".into()),
+        None => Err("interop with what? There are: acsrs, coturn, libuci, nginx, prosody".into()),
     }
 }
 
@@ -381,6 +384,7 @@ mod tests {
         assert_eq!(parsed("interop acsrs --setup"), interop(Peer::Acsrs, true));
         assert_eq!(parsed("interop nginx"), interop(Peer::Nginx, false));
         assert_eq!(parsed("interop coturn"), interop(Peer::Coturn, false));
+        assert_eq!(parsed("interop prosody"), interop(Peer::Prosody, false));
     }
 
     #[test]
@@ -446,6 +450,7 @@ mod tests {
             "fuzz",
             "interop acsrs",
             "interop coturn",
+            "interop prosody",
             "interop nginx",
             "interop libuci",
             "lint",

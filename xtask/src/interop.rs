@@ -1,11 +1,13 @@
-//! `interop`: the agent against what somebody else wrote: acsrs, an ACS; nginx, for files and https; coturn, for STUN;
+//! `interop`: the agent against what somebody else wrote: acsrs, an ACS; nginx, for files and https; coturn, for STUN; prosody, for XMPP;
 //! libuci's command.
 //!
 //! They are run as programs and never linked. The tests write their configurations and start them.
 
 use crate::flags;
 use crate::libuci::{self, LIBUCI};
-use crate::need::{COTURN, IPROUTE2, Install, NAMESPACES, NFTABLES, NGINX, Need, OPENSSL, ensure_all};
+use crate::need::{
+    COTURN, IPROUTE2, Install, NAMESPACES, NFTABLES, NGINX, Need, OPENSSL, PROSODY, ensure_all,
+};
 use crate::sh::{Res, Sh};
 use std::path::PathBuf;
 
@@ -30,6 +32,10 @@ pub(crate) fn run(sh: &Sh, options: &flags::Interop) -> Res {
             NGINX.ensure(sh, setup)?;
             nginx(sh)
         }
+        flags::Peer::Prosody => {
+            PROSODY.ensure(sh, setup)?;
+            prosody(sh)
+        }
         flags::Peer::Coturn => {
             ensure_all(&[&COTURN, &NFTABLES, &IPROUTE2, &NAMESPACES], sh, setup)?;
             coturn(sh)
@@ -39,6 +45,11 @@ pub(crate) fn run(sh: &Sh, options: &flags::Interop) -> Res {
             libuci::test(sh)
         }
     }
+}
+
+/// Runs the tests that need prosody; they are `#[ignore]`d elsewhere.
+pub(crate) fn prosody(sh: &Sh) -> Res {
+    sh.cargo().words("test --workspace --test prosody -- --ignored").run_tests()
 }
 
 /// Runs the tests that need coturn and a NAT; they are `#[ignore]`d elsewhere.

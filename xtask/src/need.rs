@@ -219,6 +219,9 @@ pub(crate) const NGINX: Need = Need {
 pub(crate) const COTURN: Need =
     Need { what: "coturn", probe: |_| on_path("turnserver").is_some(), install: Install::Apt("coturn") };
 
+pub(crate) const PROSODY: Need =
+    Need { what: "prosody", probe: |_| on_path("prosody").is_some(), install: Install::Apt("prosody") };
+
 pub(crate) const NFTABLES: Need = Need {
     what: "nftables",
     // Not every user has /usr/sbin in the path.

@@ -4,7 +4,7 @@
 
 use crate::need::{
     BUSYBOX, CLIPPY, COTURN, CURL, DNSMASQ, IPROUTE2, LXML, NAMESPACES, NFTABLES, NGINX, NIGHTLY, Need,
-    OPENSSL, QEMU, RUST_SRC, RUSTFMT, SCHEMAS, ZIG,
+    OPENSSL, PROSODY, QEMU, RUST_SRC, RUSTFMT, SCHEMAS, ZIG,
 };
 use crate::sh::{Res, Sh};
 use crate::{
@@ -93,6 +93,7 @@ pub(crate) const PARTS: &[Part] = &[
         steps: &[
             Step::test("acsrs", interop::acsrs).needs(&[&OPENSSL, &interop::ACSRS]),
             Step::test("nginx", interop::nginx).needs(&[&NGINX]),
+            Step::test("prosody", interop::prosody).needs(&[&PROSODY]),
             Step::test("coturn", interop::coturn).needs(&[&COTURN, &NFTABLES, &IPROUTE2, &NAMESPACES]),
             Step::test("UCI against libuci", libuci::test).needs(&[&libuci::LIBUCI]),
         ],

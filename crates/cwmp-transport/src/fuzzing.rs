@@ -5,7 +5,10 @@ use std::{
     sync::{Arc, Mutex},
 };
 
-use cwmp_core::{io::NetError, settings::Secret};
+use cwmp_core::{
+    io::NetError,
+    settings::{Secret, XmppListening, XmppRetry, XmppServers, XmppSettings},
+};
 use domain::base::iana::Rtype;
 use hyper::{
     HeaderMap,
@@ -24,6 +27,11 @@ use crate::{
         message::{Content, Proof, Response},
     },
     udp_listener::request::UdpRequest,
+    xmpp::{
+        element::Element,
+        frames::{Frame, Frames},
+        request::{Gate as XmppGate, Verdict},
+    },
 };
 
 /// What the listener answers on a connection that sends `bytes` and closes its end.
@@ -64,6 +72,58 @@ pub fn dns_answer(number: u16, name: &str, ipv6: bool, message: &[u8]) -> Option
         Answer::Addresses { addresses, ttl } => Some((addresses, ttl)),
         Answer::Alias { .. } | Answer::Truncated | Answer::NoName | Answer::Failed(_) => None,
     }
+}
+
+/// What the box answers to a stream of an XMPP server, in pieces of this length; how often it is rung; `None` where the stream
+/// is no stream. It is to be rung as `acs` with this password, by whom this list allows.
+#[must_use]
+pub fn xmpp(allowed: &[&str], password: &str, stream: &[u8], piece: usize) -> Option<(Vec<String>, usize)> {
+    let listening = XmppListening {
+        username: "acs".to_owned(),
+        password: Secret(password.to_owned()),
+        connection: XmppSettings {
+            instance: 1,
+            username: String::new(),
+            password: Secret::default(),
+            domain: String::new(),
+            resource: String::new(),
+            servers: XmppServers::Dns,
+            keep_alive: None,
+            retry: XmppRetry::default(),
+            use_tls: true,
+            allowed: allowed.iter().map(|jid| (*jid).to_owned()).collect(),
+        },
+    };
+    let (mut gate, mut frames, mut opened) = (XmppGate::new(listening), Frames::default(), String::new());
+    let (sink, _bell) = tokio::sync::mpsc::channel(1);
+    let (mut answers, mut rings) = (Vec::new(), 0);
+    for piece in stream.chunks(piece.max(1)) {
+        frames.push(piece).ok()?;
+        while let Some(frame) = frames.next().ok()? {
+            match frame {
+                Frame::Header(header) => opened = header,
+                Frame::Stanza(stanza) => {
+                    let stanza = Element::read(&opened, &stanza).ok()?;
+                    match gate.judge(&stanza, &sink, 0) {
+                        Verdict::Silence => {}
+                        Verdict::Answer(text) => answers.push(text),
+                        Verdict::Ring(text) => {
+                            rings += 1;
+                            answers.push(text);
+                        }
+                    }
+                }
+                Frame::End => return Some((answers, rings)),
+            }
+        }
+    }
+    Some((answers, rings))
+}
+
+/// Whether an answer is one element that reads back.
+#[must_use]
+pub fn is_stanza(text: &str) -> bool {
+    Element::read("<s:s xmlns='jabber:client' xmlns:s='http://etherx.jabber.org/streams'>", text).is_ok()
 }
 
 /// What a datagram at the socket of connection requests says.

@@ -47,6 +47,8 @@ pub mod tls;
 pub mod tls_config;
 #[cfg(feature = "stun")]
 pub mod udp_listener;
+#[cfg(feature = "xmpp")]
+pub mod xmpp;
 
 pub use body::PostBody;
 pub use client::{AcsClient, ClientConfig};
@@ -57,3 +59,5 @@ pub use tls::Tls;
 pub use tls_config::TlsConfig;
 #[cfg(feature = "stun")]
 pub use udp_listener::{Reachable, ReplayGuard, UdpConfig, UdpListener};
+#[cfg(feature = "xmpp")]
+pub use xmpp::XmppConfig;

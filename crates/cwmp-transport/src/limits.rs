@@ -154,3 +154,20 @@ pub const SEND_CHUNK_BYTES: usize = 16 * 1024;
 pub const EXPECT_BYTES: u64 = 64 * 1024;
 /// Wait for the server to ask for the announced file, in milliseconds; then it is sent unasked (RFC 9110 10.1.1).
 pub const EXPECT_MS: u64 = 1_000;
+
+/// Largest stanza of an XMPP server, in bytes. A connection request has a few hundred.
+pub const XMPP_STANZA_BYTES: usize = 16 * 1024;
+/// Deepest element in one.
+pub const XMPP_DEPTH: usize = 16;
+/// Longest time from the connection to the server until the stream can carry connection requests, in milliseconds.
+pub const XMPP_HANDSHAKE_MS: u64 = 30_000;
+/// Longest wait for the server to take what is sent, and for its answer to a ping, in milliseconds.
+pub const XMPP_ANSWER_MS: u64 = 30_000;
+/// Time between pings where KeepAliveInterval is -1, in milliseconds: shorter than NATs forget TCP connections.
+pub const XMPP_KEEP_ALIVE_MS: u64 = 240_000;
+/// Most rounds of PBKDF2 that a server may ask for: more would keep a router busy for seconds.
+pub const XMPP_SCRAM_ROUNDS: u32 = 100_000;
+/// Longest message of SCRAM that is looked at, in bytes.
+pub const XMPP_SCRAM_BYTES: usize = 2048;
+/// Most servers of one domain that are tried.
+pub const XMPP_SERVERS: usize = 16;

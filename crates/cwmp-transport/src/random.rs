@@ -13,6 +13,13 @@ pub(crate) fn bytes<const N: usize>() -> std::io::Result<[u8; N]> {
     Ok(bytes)
 }
 
+/// A number from 0 to `most`, for choices that nobody needs to be unable to guess; 0 without a random source.
+#[cfg(feature = "xmpp")]
+pub(crate) fn up_to(most: u64) -> u64 {
+    let random = bytes::<8>().map(u64::from_le_bytes).unwrap_or_default();
+    most.checked_add(1).map_or(random, |bound| random % bound)
+}
+
 /// 32 hexadecimal digits: 128 random bits.
 pub(crate) fn token() -> std::io::Result<String> {
     Ok(HEXLOWER.encode(&bytes::<16>()?))

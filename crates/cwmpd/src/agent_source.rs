@@ -7,6 +7,8 @@ use std::{
 };
 
 use async_trait::async_trait;
+#[cfg(feature = "xmpp")]
+use cwmp_core::{datetime::DateTime, settings::XmppState};
 use cwmp_core::{
     fault::{CwmpFault, FaultCode, SetParameterValuesFault},
     rpc::{DeviceId, Status},
@@ -21,7 +23,7 @@ use cwmp_store::{Layers, Problem, StoreError};
 use tokio::sync::watch;
 
 use self::parameters::{DELAY_REBOOT, Kind, Loaded, POLICIES, STORED};
-use crate::config::{SharedLayers, reader::boolean};
+use crate::config::{SharedLayers, reader::boolean, rows};
 
 /// What was undone last because the ACS was not reached after it (names, separated by commas); a parameter of our own.
 pub(crate) const ROLLED_BACK: &str = "X_CWMPD_RolledBack";
@@ -33,6 +35,8 @@ pub(crate) use self::parameters::SECTION;
 
 mod inform_parameter;
 mod parameters;
+#[cfg(feature = "xmpp")]
+pub(crate) mod xmpp;
 
 #[cfg(test)]
 mod tests;
@@ -52,6 +56,9 @@ pub(crate) struct AgentSource {
     /// UDPConnectionRequestAddress and NATDetected.
     #[cfg(feature = "stun")]
     udp_connection_requests: RefCell<(String, bool)>,
+    /// The connection that connection requests come over.
+    #[cfg(feature = "xmpp")]
+    xmpp: RefCell<xmpp::Observed>,
     delay_reboot: Cell<DelayReboot>,
     settings: watch::Sender<AgentSettings>,
     addressing: Rc<Cell<Addressing>>,
@@ -69,6 +76,8 @@ impl AgentSource {
         let (loaded, mut problems) =
             parameters::load(&layers.borrow(), &default_username, DelayReboot::default());
         problems.extend(inform_parameter::problems(&layers.borrow(), &forced));
+        #[cfg(feature = "xmpp")]
+        problems.extend(xmpp::rows::problems(&layers.borrow()));
         let source = Self {
             layers,
             default_username,
@@ -76,6 +85,8 @@ impl AgentSource {
             connection_request_url: RefCell::default(),
             #[cfg(feature = "stun")]
             udp_connection_requests: RefCell::default(),
+            #[cfg(feature = "xmpp")]
+            xmpp: RefCell::default(),
             delay_reboot: Cell::default(),
             settings: watch::Sender::new(loaded.settings),
             addressing: Rc::new(Cell::new(loaded.addressing)),
@@ -127,6 +138,12 @@ impl AgentSource {
     pub(crate) fn set_udp_connection_requests(&self, address: String, nat: bool) -> bool {
         let new = (address, nat);
         self.udp_connection_requests.replace(new.clone()) != new
+    }
+
+    /// Says how the connection is that connection requests come over, and since when; returns whether that is something new.
+    #[cfg(feature = "xmpp")]
+    pub(crate) fn set_xmpp(&self, state: XmppState, now: DateTime) -> bool {
+        self.xmpp.borrow_mut().set(state, now)
     }
 
     /// Whether a single change can be taken, apart from what it means together with others.
@@ -250,6 +267,8 @@ impl ParameterSource for AgentSource {
             let url = self.connection_request_url.borrow();
             #[cfg(feature = "stun")]
             let udp = self.udp_connection_requests.borrow();
+            #[cfg(feature = "xmpp")]
+            let jabber_id = self.xmpp.borrow().jabber_id_of(self.settings.borrow().xmpp.as_deref());
             let made_up: [(&str, &dyn fmt::Display); READ_ONLY.len()] = [
                 #[cfg(feature = "compression")]
                 ("HTTPCompressionSupported", &"GZIP,Deflate"),
@@ -259,6 +278,8 @@ impl ParameterSource for AgentSource {
                 ("UDPConnectionRequestAddress", &udp.0),
                 #[cfg(feature = "stun")]
                 ("NATDetected", &udp.1),
+                #[cfg(feature = "xmpp")]
+                ("ConnReqJabberID", &jabber_id),
                 ("SupportedConnReqMethods", &METHODS),
                 ("AliasBasedAddressing", &true),
                 ("InstanceWildcardsSupported", &true),
@@ -319,8 +340,10 @@ impl ParameterSource for AgentSource {
         if self.layers.borrow().rows(inform_parameter::TABLE).len() >= inform_parameter::ROWS {
             return Err(full());
         }
-        let number = inform_parameter::next_instance(&self.layers.borrow()).ok_or_else(full)?;
-        self.commit(extra, |layers| inform_parameter::add(layers, number)).map_err(internal)?;
+        let table = inform_parameter::TABLE;
+        let number = rows::next_instance(&self.layers.borrow(), table).ok_or_else(full)?;
+        let add = |layers: &mut Layers| rows::add(layers, table, number, inform_parameter::DEFAULTS);
+        self.commit(extra, add).map_err(internal)?;
         Ok((number, Status::Applied))
     }
 
@@ -331,7 +354,8 @@ impl ParameterSource for AgentSource {
             return Err(CwmpFault::new(FaultCode::INVALID_PARAMETER_NAME, format!("there is no {instance}")));
         };
         self.recheck(extra).map_err(internal)?;
-        self.commit(extra, |layers| inform_parameter::delete(layers, number)).map_err(internal)?;
+        self.commit(extra, |layers| rows::delete(layers, inform_parameter::TABLE, number))
+            .map_err(internal)?;
         Ok(Status::Applied)
     }
 }
@@ -355,7 +379,12 @@ fn internal(error: impl fmt::Display) -> CwmpFault {
 }
 
 /// SupportedConnReqMethods.
-const METHODS: &str = if cfg!(feature = "stun") { "HTTP,STUN" } else { "HTTP" };
+const METHODS: &str = match (cfg!(feature = "stun"), cfg!(feature = "xmpp")) {
+    (true, true) => "HTTP,STUN,XMPP",
+    (true, false) => "HTTP,STUN",
+    (false, true) => "HTTP,XMPP",
+    (false, false) => "HTTP",
+};
 
 /// Parameters that the program makes up.
 const READ_ONLY: &[&str] = &[
@@ -367,6 +396,8 @@ const READ_ONLY: &[&str] = &[
     "UDPConnectionRequestAddress",
     #[cfg(feature = "stun")]
     "NATDetected",
+    #[cfg(feature = "xmpp")]
+    "ConnReqJabberID",
     "SupportedConnReqMethods",
     "AliasBasedAddressing",
     "InstanceWildcardsSupported",

@@ -12,6 +12,7 @@ use bytes::Bytes;
 use cwmp_core::{
     io::{Effect, Input, Listing, SnapshotId, Start},
     job::JobError,
+    settings::XmppState,
     url::HttpUrl,
 };
 use cwmp_transport::{
@@ -92,6 +93,8 @@ pub(crate) enum Up {
     Door(DoorState),
     /// Where connection requests over UDP reach the box from now on, as far as known, and whether there is a NAT on the way.
     UdpReached { address: Option<SocketAddr>, nat: bool },
+    /// How the connection is that connection requests come over by XMPP.
+    Xmpp(XmppState),
     /// What has changed of the agent, if [`Begin::news`] asks for it.
     News(Change),
     /// The next bytes of the trace.

@@ -5,7 +5,12 @@
 
 use std::{cell::Cell, net::SocketAddr, rc::Rc, time::Duration};
 
-use cwmp_core::io::{Effect, Input, Start};
+#[cfg(feature = "xmpp")]
+use cwmp_core::datetime::DateTime;
+use cwmp_core::{
+    io::{Effect, Input, Start},
+    settings::XmppState,
+};
 use cwmp_datamodel::DataModel;
 use cwmp_diagnostics::Diagnostics;
 use cwmp_platform::{Platform, PlatformError, instances::InstanceNumbers};
@@ -404,6 +409,7 @@ impl Household {
                 }
             }
             Up::UdpReached { address, nat } => self.udp_reached(address, nat),
+            Up::Xmpp(state) => self.xmpp_is(state),
             Up::News(change) => {
                 if let Some(news) = &self.news {
                     news.tell(change);
@@ -504,6 +510,19 @@ impl Household {
     #[cfg(not(feature = "stun"))]
     #[allow(clippy::unused_self, reason = "with the feature it is used")]
     fn udp_reached(&self, _: Option<SocketAddr>, _: bool) {}
+
+    #[cfg(feature = "xmpp")]
+    fn xmpp_is(&self, state: XmppState) {
+        let now = crate::clock::now(self.had_date).wall.map_or(DateTime::Unknown, DateTime::At);
+        if self.source.set_xmpp(state, now) {
+            self.ask_once(Question::Watch);
+        }
+    }
+
+    /// There are no parameters that would say it.
+    #[cfg(not(feature = "xmpp"))]
+    #[allow(clippy::unused_self, reason = "with the feature it is used")]
+    fn xmpp_is(&self, _: XmppState) {}
 
     /// Does this beside the loop; it counts as under way until it has ended.
     fn work(&mut self, work: impl Future<Output = ()> + 'static) {

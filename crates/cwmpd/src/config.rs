@@ -21,6 +21,7 @@ mod dhcp;
 mod path;
 mod processes;
 pub(crate) mod reader;
+pub(crate) mod rows;
 mod shared;
 mod tls;
 

@@ -196,6 +196,8 @@ pub(crate) async fn assemble(
     warn(&problems);
     let mut sources = platform.sources();
     sources.push(Rc::clone(&source) as _);
+    #[cfg(feature = "xmpp")]
+    sources.push(Rc::new(crate::agent_source::xmpp::XmppSource::new(Rc::clone(&source))));
     sources.push(Rc::new(GatewayInfo { layers: Rc::clone(&layers) }));
     let diagnostics = Rc::new(diagnostics(&platform));
     sources.push(Rc::clone(&diagnostics) as _);

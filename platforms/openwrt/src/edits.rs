@@ -233,11 +233,6 @@ impl PackageEdits {
         self.edits.push(Edit::AddSection { kind: kind.to_owned(), name: Some(name.to_owned()) });
     }
 
-    /// Moves a section to a place among all sections, from 0.
-    pub(crate) fn reorder(&mut self, section: &str, position: usize) {
-        self.edits.push(Edit::Reorder { section: section.to_owned(), position });
-    }
-
     /// Deletes a section.
     pub(crate) fn delete(&mut self, section: &str) {
         if !self.has(section) {

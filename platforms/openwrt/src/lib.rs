@@ -21,8 +21,7 @@
 //! 4. Writing: `part::Part::edit` gets all changes of a call that concern the object, sorts them by row
 //!    (`part::by_row`), and says in `edits::PackageEdits` what the options are to be. Nothing else: committing, reloading
 //!    and taking back are the same for all. A command of the model becomes `edits::Edits::call`.
-//! 5. New rows are sections with a name from `part::new_section`. Where the configuration has bare lists, a row is a section
-//!    of a type of its own, which OpenWrt's services pass over (`objects/dns`).
+//! 5. New rows are sections with a name from `part::new_section`.
 //! 6. References to rows of other objects come from who numbers them: `network::Network` for IP interfaces.
 //! 7. Tests: a `testing::Fake` box with the files, the answers and the kernel's lists that the object needs; the delivered
 //!    values are held against the model, writes against the resulting file and the announcements on the bus.

@@ -8,7 +8,7 @@ use domain::{
         iana::{Class, Opcode, Rcode, Rtype},
     },
     dep::octseq::array::Array,
-    rdata::{A, Aaaa, Cname},
+    rdata::{A, Aaaa, Cname, Srv},
 };
 
 use crate::limits;
@@ -21,7 +21,7 @@ pub(crate) type DnsName = Name<Array<255>>;
 pub(crate) struct Question {
     pub(crate) id: u16,
     pub(crate) name: DnsName,
-    /// A or AAAA.
+    /// A, AAAA or SRV.
     pub(crate) kind: Rtype,
 }
 
@@ -30,6 +30,8 @@ pub(crate) struct Question {
 pub(crate) enum Answer {
     /// The addresses of the name, perhaps none, and for how many seconds that holds.
     Addresses { addresses: Vec<IpAddr>, ttl: u32 },
+    /// The servers of a service.
+    Services(Vec<Service>),
     /// The name is an alias of another one, of which the answer says nothing.
     Alias { of: Box<DnsName>, ttl: u32 },
     /// There is more than fits into a datagram.
@@ -38,6 +40,16 @@ pub(crate) enum Answer {
     NoName,
     /// The server cannot or will not say.
     Failed(Rcode),
+}
+
+/// A server of a service (RFC 2782).
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Service {
+    pub(crate) priority: u16,
+    pub(crate) weight: u16,
+    /// Its name; empty where the service is said not to be there.
+    pub(crate) target: String,
+    pub(crate) port: u16,
 }
 
 impl Question {
@@ -70,10 +82,34 @@ impl Question {
             return Some(Answer::Truncated);
         }
         match header.rcode() {
+            Rcode::NOERROR if self.kind == Rtype::SRV => self.services(message),
             Rcode::NOERROR => self.records(message),
             Rcode::NXDOMAIN => Some(Answer::NoName),
             other => Some(Answer::Failed(other)),
         }
+    }
+
+    /// SRV records stand under the name that was asked for: an alias of it is not followed (RFC 2782 has none).
+    fn services(&self, message: Message<&[u8]>) -> Option<Answer> {
+        let mut services = Vec::new();
+        for record in message.answer().ok()?.take(limits::DNS_RECORDS) {
+            let record = record.ok()?;
+            let owner: DnsName = record.owner().try_to_name().ok()?;
+            if record.class() != Class::IN || record.rtype() != Rtype::SRV || owner != self.name {
+                continue;
+            }
+            let record = record.to_record::<Srv<_>>().ok()??;
+            let data = record.data();
+            let target: DnsName = data.target().try_to_name().ok()?;
+            let target = if target.is_root() { String::new() } else { target.to_string() };
+            services.push(Service {
+                priority: data.priority(),
+                weight: data.weight(),
+                target,
+                port: data.port(),
+            });
+        }
+        Some(Answer::Services(services))
     }
 
     fn records(&self, message: Message<&[u8]>) -> Option<Answer> {

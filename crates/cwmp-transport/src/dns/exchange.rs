@@ -12,6 +12,8 @@ use tokio::{
     time::timeout,
 };
 
+#[cfg(feature = "xmpp")]
+use super::answer::Service;
 use super::answer::{Answer, DnsName, Question};
 use crate::{
     limits,
@@ -52,10 +54,25 @@ pub(super) async fn find(
             Answer::Addresses { addresses, ttl } => return Ok(Found { addresses, ttl: ttl.min(least) }),
             Answer::Alias { of, ttl } => (name, least) = (*of, least.min(ttl)),
             Answer::NoName => return Err(Miss::NoName),
-            Answer::Truncated | Answer::Failed(_) => break,
+            Answer::Services(_) | Answer::Truncated | Answer::Failed(_) => break,
         }
     }
     Err(Miss::Refused("the name is an alias without end".to_owned()))
+}
+
+/// Asks the servers for the servers of a service.
+#[cfg(feature = "xmpp")]
+pub(super) async fn find_services(
+    sockets: &Sockets,
+    servers: &[SocketAddr],
+    name: &DnsName,
+) -> Result<Vec<Service>, String> {
+    match ask_in_turn(sockets, servers, name, Rtype::SRV).await {
+        Ok(Answer::Services(services)) => Ok(services),
+        Ok(Answer::NoName) | Err(Miss::NoName) => Ok(Vec::new()),
+        Ok(_) => Err("the answer is of no use".to_owned()),
+        Err(Miss::Refused(reason) | Miss::Unreachable(reason)) => Err(reason),
+    }
 }
 
 /// The first answer of use; the second round waits for longer.

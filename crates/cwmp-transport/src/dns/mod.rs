@@ -27,6 +27,8 @@ use tokio::{
     time::{Instant, timeout},
 };
 
+#[cfg(feature = "xmpp")]
+pub(crate) use self::answer::Service;
 use self::{
     answer::DnsName,
     cache::Cache,
@@ -80,15 +82,31 @@ impl Resolver {
         if let Some(known) = self.cache().fresh(&host, Instant::now()) {
             return Ok(known);
         }
-        let name: DnsName = host.parse().map_err(|_| "it is no name that DNS could have".to_owned())?;
-        let servers = if self.servers.is_empty() { of_system } else { self.servers.clone() };
-        let servers: Vec<_> = servers.into_iter().take(limits::DNS_SERVERS).collect();
-        if servers.is_empty() {
-            return Err("no name server is known: set resolvers".to_owned());
-        }
+        let name = name(&host)?;
+        let servers = self.servers(of_system)?;
         let ask = |kind| exchange::find(sockets, &servers, name.clone(), kind);
         let (six, four) = both(ask(Rtype::AAAA), ask(Rtype::A)).await;
         self.conclude(&host, six, four)
+    }
+
+    /// The servers of a service, by SRV records (RFC 2782); none where there are no such records. They are not kept.
+    #[cfg(feature = "xmpp")]
+    pub(crate) async fn services(&self, sockets: &Sockets, service: &str) -> Result<Vec<Service>, String> {
+        let files = self.files.clone();
+        let of_system = spawn_blocking(move || files.servers()).await;
+        let servers = self.servers(of_system.map_err(|_| "the program is ending".to_owned())?)?;
+        exchange::find_services(sockets, &servers, &name(service)?).await
+    }
+
+    /// Those that are asked.
+    fn servers(&self, of_system: Vec<SocketAddr>) -> Result<Vec<SocketAddr>, String> {
+        let servers = if self.servers.is_empty() { of_system } else { self.servers.clone() };
+        let servers: Vec<_> = servers.into_iter().take(limits::DNS_SERVERS).collect();
+        if servers.is_empty() {
+            Err("no name server is known: set resolvers".to_owned())
+        } else {
+            Ok(servers)
+        }
     }
 
     /// The addresses of this name lead nowhere: the next question goes to the servers.
@@ -134,6 +152,10 @@ impl Resolver {
             },
         }
     }
+}
+
+fn name(text: &str) -> Result<DnsName, String> {
+    text.parse().map_err(|_| "it is no name that DNS could have".to_owned())
 }
 
 /// What became of the question for one family; `None` where it was not waited for.

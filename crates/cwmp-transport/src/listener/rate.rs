@@ -18,7 +18,7 @@ impl Rate {
     }
 
     /// Whether there is a token.
-    pub(super) fn has(&mut self, now_ms: u64) -> bool {
+    pub(crate) fn has(&mut self, now_ms: u64) -> bool {
         let earned = now_ms.saturating_sub(self.refilled_ms) / self.refill_ms;
         self.refilled_ms = self.refilled_ms.saturating_add(earned.saturating_mul(self.refill_ms));
         let earned = u32::try_from(earned).unwrap_or(u32::MAX);

@@ -158,8 +158,26 @@ impl ManagementPath {
         }
     }
 
+    /// The servers of a service, by SRV records (RFC 2782); none where the name has no such records.
+    ///
+    /// # Errors
+    /// Why that is not known, as a text.
+    #[cfg(feature = "xmpp")]
+    pub(crate) async fn services(&self, name: &str) -> Result<Vec<crate::dns::Service>, String> {
+        match &self.0.resolver {
+            Some(resolver) => resolver.services(&self.0.sockets, name).await,
+            // The system's resolver has no such question.
+            None => crate::dns::Resolver::new(Vec::new(), None).services(&self.0.sockets, name).await,
+        }
+    }
+
     /// A connection to the first of the host's addresses that takes one.
-    async fn connect_to(&self, host: &str, port: u16, wait: Duration) -> Result<TcpStream, NetError> {
+    pub(crate) async fn connect_to(
+        &self,
+        host: &str,
+        port: u16,
+        wait: Duration,
+    ) -> Result<TcpStream, NetError> {
         let named = |reason: String| format!("{} ({reason})", place_of(host, port));
         let found =
             self.resolve(host, port, wait).await.map_err(|reason| NetError::Resolve(named(reason)))?;

@@ -1,16 +1,13 @@
 //! The table `Device.ManagementServer.InformParameter.{i}.`: what an Inform carries beside the forced parameters.
 
 use cwmp_core::{event::EventCode, path::ParameterPath};
-use cwmp_store::{Layers, Problem, StoreError};
+use cwmp_store::{Layers, Problem};
 
-use crate::config::reader::boolean;
+use crate::config::{reader::boolean, rows};
 
 pub(super) const TABLE: &str = "ManagementServer.InformParameter";
 /// Most rows. An Inform with more would be long, and each row is looked up for each Inform.
 pub(super) const ROWS: usize = 64;
-/// Parameters of a row.
-pub(super) const KEYS: [&str; 3] = ["Enable", "ParameterName", "EventList"];
-const NEXT: &str = "NextInstance";
 
 /// A row as the layers have it.
 pub(super) struct Row {
@@ -39,7 +36,7 @@ pub(super) fn rows(layers: &Layers) -> Vec<Row> {
 pub(super) fn problems(layers: &Layers, forced: &dyn Fn(&str) -> bool) -> Vec<Problem> {
     let mut problems = Vec::new();
     for section in layers.rows(TABLE).into_iter().map(section) {
-        for key in KEYS {
+        for (key, _) in DEFAULTS {
             let Some(found) = layers.find(&section, key).next() else { continue };
             if let Err(right) = check(key, found.value, forced) {
                 let reason = format!("must be {right}");
@@ -54,41 +51,12 @@ pub(super) fn exists(layers: &Layers, number: u32) -> bool {
     layers.rows(TABLE).contains(&number)
 }
 
-/// Makes a row with the defaults of the model, under the number that [`next_instance`] gave.
-pub(super) fn add(layers: &mut Layers, number: u32) -> Result<(), StoreError> {
-    use_up(layers, number)?;
-    let section = section(number);
-    for (key, value) in [("Enable", "false"), ("ParameterName", ""), ("EventList", "")] {
-        layers.set(&section, key, value)?;
-    }
-    Ok(())
-}
-
-/// Deletes a row. Its number stays used, even where the row came from a file and the counter does not know it.
-pub(super) fn delete(layers: &mut Layers, number: u32) -> Result<(), StoreError> {
-    use_up(layers, layers.highest_row(TABLE))?;
-    layers.delete_row(TABLE, number)
-}
-
-/// Moves the counter beyond a number.
-fn use_up(layers: &mut Layers, number: u32) -> Result<(), StoreError> {
-    let next = number.saturating_add(1).max(counter(layers));
-    layers.set(TABLE, NEXT, &next.to_string())
-}
+/// What a new row has: the defaults of the model.
+pub(super) const DEFAULTS: [(&str, &str); 3] =
+    [("Enable", "false"), ("ParameterName", ""), ("EventList", "")];
 
 fn section(number: u32) -> String {
-    format!("{TABLE}.{number}")
-}
-
-/// The least number that no row can have had.
-fn counter(layers: &Layers) -> u32 {
-    layers.get(TABLE, NEXT).and_then(|text| text.parse().ok()).unwrap_or(1)
-}
-
-/// A number that no row ever had, be it of the counter or written into the files by hand; `None` when all are used up.
-pub(super) fn next_instance(layers: &Layers) -> Option<u32> {
-    let next = layers.highest_row(TABLE).saturating_add(1).max(counter(layers));
-    (next < u32::MAX).then_some(next)
+    rows::section(TABLE, number)
 }
 
 /// Whether a parameter of a row takes the value; otherwise what would be right, to follow "must be". `forced` tells the

@@ -135,6 +135,10 @@ pub(super) static STORED: &[Stored] = &[
     writable("STUNMinimumKeepAlivePeriod", Kind::Unsigned(0, u32::MAX), |now| {
         now.settings.stun.minimum_keep_alive.to_string()
     }),
+    #[cfg(feature = "xmpp")]
+    writable("ConnReqXMPPConnection", Kind::Text(256), |now| now.xmpp_connection.clone()),
+    #[cfg(feature = "xmpp")]
+    writable("ConnReqAllowedJabberIDs", Kind::Text(JABBER_IDS), |now| now.allowed_jabber_ids.clone()),
 ];
 
 /// An object below with settings of its own.
@@ -197,6 +201,9 @@ fn or_minus_one(seconds: Option<u32>) -> String {
     seconds.map_or("-1".to_owned(), |seconds| seconds.to_string())
 }
 
+/// Longest ConnReqAllowedJabberIDs, in characters.
+#[cfg(feature = "xmpp")]
+const JABBER_IDS: usize = 2048;
 /// Longest password, in characters.
 const PASSWORD_CHARS: usize = 256;
 /// Longest URL, in characters.
@@ -243,6 +250,10 @@ pub(super) struct Loaded {
     /// URL as it was written; the one in the settings is normalised.
     pub(super) url: String,
     pub(super) parameter_key: String,
+    #[cfg(feature = "xmpp")]
+    pub(super) xmpp_connection: String,
+    #[cfg(feature = "xmpp")]
+    pub(super) allowed_jabber_ids: String,
 }
 
 /// Reads the object. Of a value that is not right, that of the next layer serves, or the default.
@@ -310,6 +321,12 @@ pub(super) fn load(
                 .unwrap_or(default.stun.maximum_keep_alive),
             minimum_keep_alive: number("STUNMinimumKeepAlivePeriod", default.stun.minimum_keep_alive),
         },
+        #[cfg(feature = "xmpp")]
+        xmpp: text("ConnReqXMPPConnection").and_then(|path| {
+            super::xmpp::rows::settings(layers, path, own.list("ConnReqAllowedJabberIDs")).map(Box::new)
+        }),
+        #[cfg(not(feature = "xmpp"))]
+        xmpp: None,
         lightweight: LightweightSettings {
             udp: text("LightweightNotificationProtocolsUsed") == Some("UDP"),
             trigger_interval: number("LightweightNotificationTriggerInterval", 0),
@@ -331,7 +348,16 @@ pub(super) fn load(
         instance_alias: text("InstanceMode") == Some(INSTANCE_ALIAS),
         auto_create: flag("AutoCreateInstances", false),
     };
-    let loaded = Loaded { settings, addressing, url: url.to_owned(), parameter_key: owned("ParameterKey") };
+    let loaded = Loaded {
+        settings,
+        addressing,
+        url: url.to_owned(),
+        parameter_key: owned("ParameterKey"),
+        #[cfg(feature = "xmpp")]
+        xmpp_connection: owned("ConnReqXMPPConnection"),
+        #[cfg(feature = "xmpp")]
+        allowed_jabber_ids: owned("ConnReqAllowedJabberIDs"),
+    };
     (loaded, own.problems.into_iter().chain(policy.problems).chain(transfers.problems).collect())
 }
 

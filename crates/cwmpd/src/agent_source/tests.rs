@@ -22,7 +22,7 @@ mod stun;
 mod tree;
 
 /// The source never waits for anything.
-fn now<T>(future: impl Future<Output = T>) -> T {
+pub(super) fn now<T>(future: impl Future<Output = T>) -> T {
     match pin!(future).poll(&mut Context::from_waker(Waker::noop())) {
         Poll::Ready(value) => value,
         Poll::Pending => panic!("the source waits"),
@@ -31,9 +31,9 @@ fn now<T>(future: impl Future<Output = T>) -> T {
 
 /// Notes what a source delivers, a line each.
 #[derive(Default)]
-struct Lines {
+pub(super) struct Lines {
     object: String,
-    lines: Vec<String>,
+    pub(super) lines: Vec<String>,
 }
 
 impl ParameterSink for Lines {
@@ -174,13 +174,16 @@ Device.ManagementServer.STUNUsername rw
 Device.ManagementServer.STUNPassword rw 
 Device.ManagementServer.STUNMaximumKeepAlivePeriod rw -1
 Device.ManagementServer.STUNMinimumKeepAlivePeriod rw 20
+Device.ManagementServer.ConnReqXMPPConnection rw 
+Device.ManagementServer.ConnReqAllowedJabberIDs rw 
 Device.ManagementServer.DelayReboot rw -1
 Device.ManagementServer.HTTPCompressionSupported ro GZIP,Deflate
 Device.ManagementServer.LightweightNotificationProtocolsSupported ro UDP
 Device.ManagementServer.ConnectionRequestURL ro 
 Device.ManagementServer.UDPConnectionRequestAddress ro 
 Device.ManagementServer.NATDetected ro false
-Device.ManagementServer.SupportedConnReqMethods ro HTTP,STUN
+Device.ManagementServer.ConnReqJabberID ro 
+Device.ManagementServer.SupportedConnReqMethods ro HTTP,STUN,XMPP
 Device.ManagementServer.AliasBasedAddressing ro true
 Device.ManagementServer.InstanceWildcardsSupported ro true
 Device.ManagementServer.InformParameterNumberOfEntries ro 0
@@ -196,12 +199,15 @@ Device.ManagementServer.AutonomousTransferCompletePolicy.TransferTypeFilter rw B
 Device.ManagementServer.AutonomousTransferCompletePolicy.ResultTypeFilter rw Both
 Device.ManagementServer.AutonomousTransferCompletePolicy.FileTypeFilter rw 
 Device.ManagementServer.InformParameter. Table { addable: true }";
-    let (compresses, stun) = (cfg!(feature = "compression"), cfg!(feature = "stun"));
+    let (compresses, stun, xmpp) =
+        (cfg!(feature = "compression"), cfg!(feature = "stun"), cfg!(feature = "xmpp"));
     let of_stun =
         |line: &str| ["STUN", "UDPConnection", "NATDetected"].iter().any(|part| line.contains(part));
     let offered = |line: &&str| compresses || !line.contains("HTTPCompression");
-    let expected = if stun { expected.to_owned() } else { expected.replace("HTTP,STUN", "HTTP") };
+    let expected = if stun { expected.to_owned() } else { expected.replace(",STUN", "") };
+    let expected = if xmpp { expected } else { expected.replace(",XMPP", "") };
     let offered = expected.lines().filter(offered).filter(|line| stun || !of_stun(line));
+    let offered = offered.filter(|line| xmpp || !line.contains("ConnReqXMPP") && !line.contains("Jabber"));
     assert_eq!(lines, offered.collect::<Vec<_>>());
 }
 
@@ -267,6 +273,10 @@ fn what_the_acs_sets_is_kept_over_a_restart() {
         ("LightweightNotificationTriggerTime", "2026-01-31T12:00:00Z"),
         ("UDPLightweightNotificationHost", "light.example"),
         ("UDPLightweightNotificationPort", "65535"),
+        #[cfg(feature = "xmpp")]
+        ("ConnReqXMPPConnection", "Device.XMPP.Connection.7"),
+        #[cfg(feature = "xmpp")]
+        ("ConnReqAllowedJabberIDs", "acs@example/1,other@example"),
     ];
     // Those of STUN have a test of their own.
     let stored = STORED.iter().map(|stored| stored.name).filter(|name| !name.starts_with("STUN"));

@@ -25,6 +25,7 @@ use super::{
     listener::Listener,
     transfers::Transfers,
     udp_door::UdpDoor,
+    xmpp_door::XmppDoor,
 };
 use crate::{
     border::{Begin, Call, Done, Down, Order, ProtocolEnd, Return, Up, limits},
@@ -73,8 +74,12 @@ pub(crate) async fn run(begin: Begin, end: ProtocolEnd) {
         path: path.clone(),
         ..ClientConfig::default()
     });
-    let files =
-        FileClient::new(FileConfig { basic_without_tls, tls, path: path.clone(), ..FileConfig::default() });
+    let files = FileClient::new(FileConfig {
+        basic_without_tls,
+        tls: tls.clone(),
+        path: path.clone(),
+        ..FileConfig::default()
+    });
     let network = Rc::new(Notify::new());
     let acs =
         acs_task::run(client, side.clone(), path.clone(), Rc::clone(&network), to_acs, inputs.clone(), notes);
@@ -86,6 +91,7 @@ pub(crate) async fn run(begin: Begin, end: ProtocolEnd) {
         idle_asked: None,
         steps,
         listener: Listener::new(listen, path.clone(), side.clone(), inputs.clone()),
+        xmpp: XmppDoor::new(path.clone(), tls.clone(), side.clone(), inputs.clone()),
         udp: UdpDoor::new(udp, accepted_until, path.clone(), date, side.clone(), inputs.clone()),
         side,
         inputs,
@@ -122,6 +128,7 @@ struct Driver {
     steps: mpsc::UnboundedSender<Step>,
     listener: Listener,
     udp: UdpDoor,
+    xmpp: XmppDoor,
     side: BoxSide,
     inputs: mpsc::UnboundedSender<Input>,
     network: Rc<Notify>,
@@ -148,6 +155,7 @@ impl Driver {
             Down::Clock(synchronised) => self.synchronised.set(synchronised),
             Down::NetworkChanged => {
                 self.udp.network_changed();
+                self.xmpp.network_changed();
                 self.look_at_network();
             }
             // What STUN has found out is too much to be found out anew on a mere chance.
@@ -261,6 +269,7 @@ impl Driver {
             }
             Effect::Listen(settings) => self.listener.listen(settings),
             Effect::ListenUdp(settings) => self.udp.listen(settings),
+            Effect::ListenXmpp(settings) => self.xmpp.listen(settings),
             Effect::Trace(record) => log(&record),
             of_the_box => self.side.tell(Up::Effect(of_the_box)),
         }

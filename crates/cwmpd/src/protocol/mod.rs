@@ -12,3 +12,5 @@ pub(crate) mod process;
 mod transfers;
 #[cfg_attr(not(feature = "stun"), path = "without_udp.rs")]
 mod udp_door;
+#[cfg_attr(not(feature = "xmpp"), path = "without_xmpp.rs")]
+mod xmpp_door;

@@ -96,8 +96,7 @@ impl Part for Firewall {
             let Some(number) = number else { continue };
             let deletable = !matches!(row, Row::Policy(..));
             out.object(&format!("{RULES}{number}."), ObjectKind::Instance { deletable });
-            let access = if matches!(row, Row::Rule(_)) { ReadWrite } else { ReadOnly };
-            out.parameter("Order", &order, access);
+            out.parameter("Order", &order, ReadOnly);
             match row {
                 Row::Rule(section) => rule::read(section, &package, &network, out),
                 Row::Forwarding(section) => forwarding(section, &package, &network, out),
@@ -126,14 +125,9 @@ impl Part for Firewall {
             }
         }
         let rows = rows(&package);
-        let mut order: Vec<&str> = package.sections().iter().map(Section::name).collect();
-        for (numbers, mut changes) in by_row(RULE, changes) {
+        for (numbers, changes) in by_row(RULE, changes) {
             match row_of(&survey, &rows, &numbers) {
                 Some(Row::Rule(section)) => {
-                    let moves = changes.extract_if(.., |(name, _)| *name == "Order");
-                    for place in moves.filter_map(|(_, change)| change.value.parse().ok()) {
-                        move_rule(section.name(), place, &package, &mut order, edits);
-                    }
                     faults.extend(rule::edit(section, changes, &package, &network, edits));
                 }
                 Some(row) => {
@@ -194,32 +188,6 @@ fn row_of<'p>(survey: &Survey, rows: &[(String, Row<'p>)], numbers: &[u32]) -> O
     let [1, number] = numbers else { return None };
     let key = survey.key(RULES, *number)?;
     rows.iter().find(|(known, _)| *known == key).map(|(_, row)| *row)
-}
-
-/// Makes a rule the one of this place among the rules, from 1; beyond the last is the last. `order` are all sections.
-fn move_rule<'p>(
-    rule: &'p str,
-    place: usize,
-    package: &Package,
-    order: &mut Vec<&'p str>,
-    edits: &mut PackageEdits,
-) {
-    let is_rule = |name: &str| package.section(name).is_some_and(|section| section.kind() == "rule");
-    let before = order.clone();
-    order.retain(|name| *name != rule);
-    let places: Vec<usize> =
-        order.iter().enumerate().filter(|(_, name)| is_rule(name)).map(|(at, _)| at).collect();
-    let last = places.last().map_or(0, |last| last + 1);
-    let at = places.get(place.saturating_sub(1)).copied().unwrap_or(last);
-    // The only rule stays where it is.
-    if places.is_empty() {
-        *order = before;
-        return;
-    }
-    order.insert(at, rule);
-    if *order != before {
-        edits.reorder(rule, at);
-    }
 }
 
 /// The first interface of a zone by its name, as a path; empty where it has none.

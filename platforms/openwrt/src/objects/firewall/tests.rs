@@ -187,31 +187,6 @@ async fn a_rule_is_added_written_and_deleted() {
 }
 
 #[tokio::test]
-async fn a_rule_is_moved_before_another_one() {
-    let fake = fake();
-    let source = fake.source_of(Firewall);
-    values(&source, RULES).await;
-    let (number, _) = source.add(RULES, &[]).await.unwrap();
-    let order = |number: u32| format!("{RULES}{number}.Order");
-    // Where it is already.
-    source.apply(&[change(&order(number), "3"), change(&order(1), "1")]).await.unwrap();
-    assert!(fake.file("firewall").starts_with(FILE));
-    source.apply(&[change(&order(number), "2")]).await.unwrap();
-    let file = fake.file("firewall");
-    let at = |text: &str| file.find(text).unwrap();
-    assert!(at("Allow-DHCP-Renew") < at("cwmp_rule") && at("cwmp_rule") < at("'odd'"), "{file}");
-    let all = values(&source, RULES).await;
-    assert!(row(&all, number).contains("Order=2\n") && row(&all, 2).contains("Order=3\n"), "{all}");
-    // Two moves of one call, the second beyond the end.
-    source.apply(&[change(&order(1), "9"), change(&order(2), "1")]).await.unwrap();
-    let all = values(&source, RULES).await;
-    let orders = [2, number, 1].map(|number| row(&all, number));
-    for (expected, row) in (1..).zip(orders) {
-        assert!(row.contains(&format!("Order={expected}\n")), "{expected}: {row}");
-    }
-}
-
-#[tokio::test]
 async fn forwardings_are_switched_and_policies_set() {
     let fake = fake();
     let source = fake.source_of(Firewall);
@@ -247,7 +222,7 @@ async fn what_cannot_be_is_refused() {
         ("Rule.1.Description", "renamed", FaultCode::NOT_WRITABLE),
         ("Rule.2.Description", "a\nb", invalid),
         ("Rule.2.DestPort", "8", FaultCode::NOT_WRITABLE),
-        ("Rule.3.Order", "2", FaultCode::NOT_WRITABLE),
+        ("Rule.1.Order", "2", FaultCode::NOT_WRITABLE),
         ("Rule.1.DestMAC", "", FaultCode::NOT_WRITABLE),
         ("Rule.3.Target", "Drop", FaultCode::NOT_WRITABLE),
         ("Rule.5.Target", "Return", invalid),
