@@ -70,7 +70,7 @@ impl Jobs {
         self.running.retain(|_, running| !running.task.is_finished());
         let fetches = match &job {
             Job::Fetch(fetch) => Some(fetch.file_type.clone()),
-            Job::Apply(_) | Job::Send(_) | Job::Diagnose(_) => None,
+            Job::Apply(_) | Job::Send(_) | Job::Diagnose(_) | Job::Software(_) => None,
         };
         let applies = matches!(job, Job::Apply(_));
         let (workshop, inputs) = (Rc::clone(&self.workshop), self.inputs.clone());
@@ -132,6 +132,9 @@ impl Workshop {
             Job::Diagnose(diagnostic) => {
                 self.diagnostics.run(diagnostic).await;
                 Ok(JobDone::Diagnosed)
+            }
+            Job::Software(_) => {
+                Err(JobError::new(FaultCode::REQUEST_DENIED, "this box has no software modules"))
             }
         }
     }
