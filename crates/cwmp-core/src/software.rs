@@ -17,8 +17,10 @@ use crate::{
 /// A ChangeDUState from its promise to the answer of the ACS to its DUStateChangeComplete.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct DuChange {
-    /// Its number, and that of the file which is fetched for it.
+    /// Its number.
     pub id: TransferId,
+    /// Names the file of the first target. Another one for each target: the former file may still be being removed.
+    pub file: TransferId,
     /// CommandKey.
     pub command_key: CommandKey,
     /// When all that is not done counts as failed: 24 hours after the call.

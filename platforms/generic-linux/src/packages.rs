@@ -251,6 +251,10 @@ mod tests {
             }
         }
 
+        async fn units_left(&self) -> usize {
+            Packages::new(self.folder.path()).inventory().await.unwrap().units.len()
+        }
+
         async fn value(&self, path: &str) -> Option<String> {
             let collected = Collected::from(&self.modules, &[""]).await;
             collected.value(&format!("Device.SoftwareModules.{path}")).map(str::to_owned)
@@ -310,5 +314,7 @@ mod tests {
         there.change(DuOperation::Install, given, &file("1.0")).await.unwrap();
         let again = Packages::new(there.folder.path()).inventory().await.unwrap();
         assert_eq!(again.units[0].package.uuid, given);
+        crate::sandbox::Sandbox::boot(there.folder.path().to_owned()).reset().unwrap();
+        assert_eq!(there.units_left().await, 0, "a factory reset removes them");
     }
 }

@@ -29,6 +29,7 @@ impl Agent {
         self.state.next_transfer = id.0.wrapping_add(1);
         self.state.du_changes.push(DuChange {
             id,
+            file: id,
             command_key: call.command_key,
             deadline: Wait::new(limits::DU_CHANGE_MS, now),
             orders: call.operations.into_iter().map(DuOrder::from).collect(),

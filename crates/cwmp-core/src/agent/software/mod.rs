@@ -75,7 +75,8 @@ impl Agent {
         match self.software.running {
             Some(Running { change, start, step: Step::Ready }) => {
                 let Some(target) = self.first_target(change) else { return };
-                let job = DuJob::Apply { file: change, target };
+                let file = self.change(change).map_or(change, |change| change.file);
+                let job = DuJob::Apply { file, target };
                 self.start_du_job(change, start, job, Step::Applying);
             }
             Some(_) => {}
@@ -129,7 +130,12 @@ impl Agent {
         match self.file_url(&target.url) {
             Ok(url) => {
                 let (username, password) = (order.username.clone(), order.password.clone());
-                let fetch = DuFetch { file: id, target, url, username, password };
+                let file = TransferId(self.state.next_transfer);
+                self.state.next_transfer = file.0.wrapping_add(1);
+                if let Some(change) = self.change_mut(id) {
+                    change.file = file;
+                }
+                let fetch = DuFetch { file, target, url, username, password };
                 self.start_du_job(id, start, DuJob::Fetch(fetch), Step::Fetching);
             }
             Err(fault) => {
@@ -228,9 +234,11 @@ impl Agent {
 
     /// One unit is done with; with the last one the operation is.
     fn target_over(&mut self, id: TransferId, result: OpResultStruct) {
-        self.effects.push_back(Effect::DiscardFile(id));
         let Some(change) = self.change_mut(id) else { return };
+        let file = change.file;
         change.applying = None;
+        self.effects.push_back(Effect::DiscardFile(file));
+        let Some(change) = self.change_mut(id) else { return };
         if change.targets.len() > 1 {
             change.targets.remove(0);
             self.note_result(id, result);

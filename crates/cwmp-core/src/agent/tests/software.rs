@@ -213,11 +213,12 @@ fn an_update_of_all_reports_each_unit_and_one_that_fails_stays_as_it_was() {
     order(&mut bench, "k", vec![update]);
     plan(&mut bench, vec![target(DuOperation::Update, Some(unit("1.0")), ""); 2]);
     fetch(&mut bench, "2.0");
-    let (id, DuJob::Apply { .. }) = job(&mut bench) else { panic!() };
+    let (id, DuJob::Apply { file, .. }) = job(&mut bench) else { panic!() };
     fail(&mut bench, id, FaultCode::FILE_CORRUPTED);
-    expect_discard(&mut bench);
+    assert_eq!(bench.seen.remove(0), Seen::Discard(file));
     fetch(&mut bench, "2.0");
-    let (id, DuJob::Apply { .. }) = job(&mut bench) else { panic!() };
+    let (id, DuJob::Apply { file: second, .. }) = job(&mut bench) else { panic!() };
+    assert_ne!(file, second, "the former file may still be being removed");
     done(&mut bench, id, DuDone::Changed(unit("2.0")));
     expect_discard(&mut bench);
     let report = report(&mut bench, "k");
