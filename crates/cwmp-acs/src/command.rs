@@ -4,9 +4,9 @@ use std::path::PathBuf;
 
 use cwmp_core::{
     rpc::{
-        AddObject, CommandKey, CpeRequest, DeleteObject, Download, GetParameterAttributes, GetParameterNames,
-        GetParameterValues, ParameterKey, ParameterValueStruct, Reboot, ScheduleInform,
-        SetParameterAttributes, SetParameterAttributesStruct, SetParameterValues, Upload,
+        AddObject, ChangeDUState, CommandKey, CpeRequest, DeleteObject, Download, GetParameterAttributes,
+        GetParameterNames, GetParameterValues, OperationStruct, ParameterKey, ParameterValueStruct, Reboot,
+        ScheduleInform, SetParameterAttributes, SetParameterAttributesStruct, SetParameterValues, Upload,
     },
     value::ValueType,
 };
@@ -30,6 +30,8 @@ inform-in SECONDS [KEY]       ask for a session later
 download TYPE URL [KEY]       let the CPE fetch a file; TYPE is 1 (firmware), 2 (web content), 3 (configuration), ... or
                               the full name in quotes
 upload TYPE URL [KEY]         let the CPE send a file; TYPE is 1 (configuration), 2 (log), 3, 4 or the full name
+change-du-state KEY OP...     change deployment units; an OP is install=URL or install=URL,UUID, update=UUID, update=URL,
+                              update=UUID,URL or update=* for all, uninstall=UUID or uninstall=UUID,VERSION
 transfers                     list transfers that are not finished
 methods                       list the methods that the CPE has
 cr [udp]                      send a connection request; udp: to the UDPConnectionRequestAddress that the CPE has told last
@@ -142,6 +144,9 @@ pub fn parse(words: &[String]) -> Result<Option<Command>, CommandError> {
         ("download", [kind, url, key]) => download(kind, url, key)?,
         ("upload", [kind, url]) => upload(kind, url, "")?,
         ("upload", [kind, url, key]) => upload(kind, url, key)?,
+        ("change-du-state", [key, operations @ ..]) if !operations.is_empty() => {
+            change_du_state(key, operations)?
+        }
         ("transfers", []) => CpeRequest::GetAllQueuedTransfers,
         ("methods", []) => CpeRequest::GetRPCMethods,
         (verb, _) => return wrong(usage(verb)),
@@ -279,6 +284,39 @@ fn upload(kind: &str, url: &str, key: &str) -> Result<CpeRequest, CommandError> 
     }))
 }
 
+fn change_du_state(key: &str, operations: &[&str]) -> Result<CpeRequest, CommandError> {
+    let operations: Result<_, _> = operations.iter().map(|operation| du_operation(operation)).collect();
+    Ok(CpeRequest::ChangeDUState(ChangeDUState { operations: operations?, command_key: command_key(key)? }))
+}
+
+/// `install=URL,UUID` and the like.
+fn du_operation(text: &str) -> Result<OperationStruct, CommandError> {
+    let (kind, rest) = text.split_once('=').unwrap_or((text, ""));
+    let (first, second) = rest.split_once(',').unwrap_or((rest, ""));
+    let (first, second) = (first.to_owned(), second.to_owned());
+    let none = String::new;
+    Ok(match kind {
+        _ if first.is_empty() => return wrong(usage("change-du-state")),
+        "install" => OperationStruct::Install {
+            url: first,
+            uuid: second,
+            username: none(),
+            password: none(),
+            execution_env_ref: none(),
+        },
+        "update" => {
+            let (uuid, url) = match first.as_str() {
+                "*" => (none(), second),
+                url if url.contains("://") => (none(), first),
+                _ => (first, second),
+            };
+            OperationStruct::Update { uuid, version: none(), url, username: none(), password: none() }
+        }
+        "uninstall" => OperationStruct::Uninstall { uuid: first, version: second, execution_env_ref: none() },
+        _ => return wrong(usage("change-du-state")),
+    })
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -359,6 +397,7 @@ mod tests {
             "inform-in 5 k",
             "download 1 http://h/f k",
             "upload '2 Vendor Log File' http://h/f",
+            "change-du-state k install=http://h/f uninstall=U",
             "transfers",
             "methods",
             "cr",
@@ -377,6 +416,22 @@ mod tests {
             panic!("another method")
         };
         assert_eq!(download.file_type, "1 Firmware Upgrade Image");
+        let line = "change-du-state k install=http://h/f,U update=* update=http://h/f update=U,http://h/f uninstall=U,1";
+        let CpeRequest::ChangeDUState(change) = request(line) else { panic!("another method") };
+        let meant = |operation: &OperationStruct| match operation {
+            OperationStruct::Install { url, uuid, .. } => format!("install {url} {uuid}"),
+            OperationStruct::Update { uuid, url, .. } => format!("update {uuid} {url}"),
+            OperationStruct::Uninstall { uuid, version, .. } => format!("uninstall {uuid} {version}"),
+        };
+        let meant: Vec<String> = change.operations.iter().map(meant).collect();
+        let wanted = [
+            "install http://h/f U",
+            "update  ",
+            "update  http://h/f",
+            "update U http://h/f",
+            "uninstall U 1",
+        ];
+        assert_eq!(meant, wanted);
     }
 
     #[test]
@@ -388,6 +443,9 @@ mod tests {
             ("set =1", "PATH=VALUE"),
             ("notify A 9", "0 off"),
             ("inform-in soon", "seconds"),
+            ("change-du-state k", "usage: change-du-state"),
+            ("change-du-state k install", "usage: change-du-state"),
+            ("change-du-state k grow=U", "usage: change-du-state"),
             ("reboot 123456789012345678901234567890123", "longer"),
         ] {
             let error = read(line).unwrap_err().to_string();

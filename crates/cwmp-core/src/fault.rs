@@ -53,6 +53,28 @@ impl FaultCode {
     pub const OUTSIDE_TIME_WINDOWS: Self = Self(9020);
     /// The transfer cannot be cancelled any more: it is being applied, or is over.
     pub const CANCELLATION_NOT_PERMITTED: Self = Self(9021);
+    /// The UUID has not the form of one (TR-069a6 A.5.1, like the codes below).
+    pub const INVALID_UUID_FORMAT: Self = Self(9022);
+    /// Unknown execution environment.
+    pub const UNKNOWN_EXECUTION_ENVIRONMENT: Self = Self(9023);
+    /// The execution environment is disabled.
+    pub const DISABLED_EXECUTION_ENVIRONMENT: Self = Self(9024);
+    /// The deployment unit does not fit the execution environment.
+    pub const EXECUTION_ENVIRONMENT_MISMATCH: Self = Self(9025);
+    /// The deployment unit is already installed.
+    pub const DUPLICATE_DEPLOYMENT_UNIT: Self = Self(9026);
+    /// No room for the deployment unit.
+    pub const SYSTEM_RESOURCES_EXCEEDED: Self = Self(9027);
+    /// There is no such deployment unit.
+    pub const UNKNOWN_DEPLOYMENT_UNIT: Self = Self(9028);
+    /// The deployment unit's state does not allow it.
+    pub const INVALID_DEPLOYMENT_UNIT_STATE: Self = Self(9029);
+    /// An update may not lead to an older version.
+    pub const DOWNGRADE_NOT_PERMITTED: Self = Self(9030);
+    /// Several versions are installed, and none was named.
+    pub const VERSION_NOT_SPECIFIED: Self = Self(9031);
+    /// This version is already installed.
+    pub const VERSION_EXISTS: Self = Self(9032);
     /// ACS: method not supported.
     pub const ACS_METHOD_NOT_SUPPORTED: Self = Self(8000);
     /// ACS: request denied.

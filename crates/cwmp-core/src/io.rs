@@ -130,6 +130,9 @@ pub struct Abilities {
     /// File types that Upload takes, without their rows; without any, the method is not offered.
     #[serde(default)]
     pub uploads: Vec<UploadType>,
+    /// ChangeDUState.
+    #[serde(default)]
+    pub software: bool,
 }
 
 /// An answer of the ACS, after redirects and authentication were dealt with.

@@ -6,7 +6,12 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::{fault::FaultCode, settings::Secret, url::HttpUrl};
+use crate::{
+    fault::FaultCode,
+    settings::Secret,
+    software::{DuOrder, DuTarget, DuUnit},
+    url::HttpUrl,
+};
 
 /// Names one run of a job. No two runs of a program's life have the same.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
@@ -27,6 +32,8 @@ pub enum Job {
     Send(Send),
     /// Run a diagnostic with the inputs that are set now. Ends with [`JobDone::Diagnosed`].
     Diagnose(Diagnostic),
+    /// A step of an operation on deployment units. Ends with [`JobDone::Software`].
+    Software(Box<DuJob>),
 }
 
 impl Job {
@@ -38,6 +45,7 @@ impl Job {
             Job::Apply(_) => "Apply",
             Job::Send(_) => "Send",
             Job::Diagnose(_) => "Diagnose",
+            Job::Software(_) => "Software",
         }
     }
 }
@@ -87,6 +95,52 @@ pub struct Send {
     pub password: Secret,
 }
 
+/// A step of an operation on deployment units (TR-069a6 A.4.1.10).
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub enum DuJob {
+    /// Say which units the operation concerns, and what it means for each. Ends with [`DuDone::Planned`].
+    Plan(DuOrder),
+    /// Get the file of a unit and check it. Ends with [`DuDone::Fetched`].
+    Fetch(DuFetch),
+    /// Do it. Ends with [`DuDone::Changed`].
+    Apply {
+        /// Names the fetched file; there is none for an uninstall.
+        file: TransferId,
+        /// What is to be done, as it was fetched.
+        target: DuTarget,
+    },
+    /// Say what the box has of it after a restart has interrupted it. Ends with [`DuDone::Found`].
+    Look(DuTarget),
+}
+
+/// Arguments of [`DuJob::Fetch`].
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct DuFetch {
+    /// Names the file.
+    pub file: TransferId,
+    /// What it is for.
+    pub target: DuTarget,
+    /// Where it is.
+    pub url: HttpUrl,
+    /// Username for the file server; empty for none.
+    pub username: String,
+    /// Password for the file server.
+    pub password: Secret,
+}
+
+/// How a step of an operation on deployment units ended well.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub enum DuDone {
+    /// What the operation means, unit for unit.
+    Planned(Vec<DuTarget>),
+    /// The file is here and checked: the target with the UUID and the version that the unit will have.
+    Fetched(DuTarget),
+    /// It is done. The unit as the box has it now; one that was removed as it was.
+    Changed(DuUnit),
+    /// What the box has with this UUID in this execution environment.
+    Found(Option<DuUnit>),
+}
+
 /// A diagnostic whose DiagnosticsState can be set to Requested.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 pub enum Diagnostic {
@@ -116,6 +170,8 @@ pub enum JobDone {
     Sent,
     /// The diagnostic has ended, well or not; its results can be read.
     Diagnosed,
+    /// The step of an operation on deployment units is done.
+    Software(DuDone),
 }
 
 /// Why a job failed: what TransferComplete reports.

@@ -31,6 +31,7 @@ mod retry;
 pub mod rpc;
 pub mod settings;
 pub mod soap;
+pub mod software;
 pub mod stored;
 pub mod time;
 pub mod trace;

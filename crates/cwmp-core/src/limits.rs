@@ -54,6 +54,15 @@ pub const WANTED_DOWNLOADS: usize = 8;
 /// How long a box that restarts by itself after an upgrade may take to go down, in milliseconds; then the upgrade has failed.
 pub const RESTART_MS: u64 = 900_000;
 
+/// Most operations in one ChangeDUState; beyond it the call is refused with 9004 (TR-069a6 A.4.1.10 asks for at least 16).
+pub const DU_OPERATIONS: usize = 16;
+/// Most calls of ChangeDUState that are not yet reported; beyond it 9004.
+pub const DU_CHANGES: usize = 8;
+/// Most deployment units that one operation may concern.
+pub const DU_TARGETS: usize = 64;
+/// How long after a ChangeDUState what is not done counts as failed, in milliseconds (TR-069a6 A.4.1.10).
+pub const DU_CHANGE_MS: u64 = 86_400_000;
+
 /// Shortest time before a missing reply counts as a failure, in milliseconds (TR-069a6 3.4.2: at least 30 s).
 pub const REPLY_TIMEOUT_MS: u64 = 60_000;
 /// Longest wait for a TCP connection to the ACS, in milliseconds.

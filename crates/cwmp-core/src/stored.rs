@@ -5,6 +5,7 @@ use serde::{Deserialize, Serialize};
 use crate::{
     event::EventStruct,
     rpc::CommandKey,
+    software::DuChange,
     time::{Mono, Wall},
     transfer::Transfer,
     wait::Wait,
@@ -39,7 +40,9 @@ pub struct Stored {
     pub reboot_done: Option<Wall>,
     /// Transfers that were promised and are not yet reported, in the order of their arrival.
     pub transfers: Vec<Transfer>,
-    /// Number of the next transfer.
+    /// Changes of deployment units that were promised and are not yet reported, in the order of their arrival.
+    pub du_changes: Vec<DuChange>,
+    /// Number of the next transfer or change of deployment units.
     pub next_transfer: u32,
 }
 

@@ -10,6 +10,7 @@ pub mod instances;
 pub mod mapping;
 pub mod policy;
 pub mod settings;
+pub mod software;
 pub mod source;
 
 mod error;

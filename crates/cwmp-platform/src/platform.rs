@@ -10,7 +10,7 @@ use cwmp_core::{
 };
 use serde::{Deserialize, Serialize};
 
-use crate::{PlatformError, mapping::Mapping, source::ParameterSource};
+use crate::{PlatformError, mapping::Mapping, software::SoftwareModules, source::ParameterSource};
 
 /// Who the box is and what runs on it.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -253,6 +253,12 @@ pub trait Platform {
     /// [`PlatformError::Unsupported`] where the box cannot make its DHCP client ask, [`PlatformError::Failed`].
     async fn renew_dhcp(&self) -> Result<(), PlatformError> {
         Err(PlatformError::Unsupported("make its DHCP client ask again"))
+    }
+
+    /// Packages that the ACS can install, update and remove (ChangeDUState). Without them the agent does not offer the method;
+    /// asked at the start. [`Platform::sources`] has them as well, for their tables.
+    fn software(&self) -> Option<Rc<SoftwareModules>> {
+        None
     }
 
     /// What mapping files need. Without it there are none, neither built-in ones nor those of vendors.

@@ -14,7 +14,7 @@ use std::{
 use cwmp_core::{
     fault::FaultCode,
     io::Input,
-    job::{Apply, DownloadType, Fetch, Job, JobDone, JobError, JobId, Send, TransferId},
+    job::{Apply, DownloadType, DuDone, DuJob, Fetch, Job, JobDone, JobError, JobId, Send, TransferId},
 };
 use cwmp_diagnostics::Diagnostics;
 use cwmp_platform::{Flash, FlashOptions, LoadConfig, Platform, PlatformError, config_name, policy};
@@ -70,9 +70,13 @@ impl Jobs {
         self.running.retain(|_, running| !running.task.is_finished());
         let fetches = match &job {
             Job::Fetch(fetch) => Some(fetch.file_type.clone()),
-            Job::Apply(_) | Job::Send(_) | Job::Diagnose(_) => None,
+            Job::Apply(_) | Job::Send(_) | Job::Diagnose(_) | Job::Software(_) => None,
         };
-        let applies = matches!(job, Job::Apply(_));
+        let applies = match &job {
+            Job::Apply(_) => true,
+            Job::Software(job) => matches!(**job, DuJob::Apply { .. }),
+            Job::Fetch(_) | Job::Send(_) | Job::Diagnose(_) => false,
+        };
         let (workshop, inputs) = (Rc::clone(&self.workshop), self.inputs.clone());
         let task = tokio::task::spawn_local(async move {
             let result = workshop.carry_out(job).await;
@@ -133,6 +137,25 @@ impl Workshop {
                 self.diagnostics.run(diagnostic).await;
                 Ok(JobDone::Diagnosed)
             }
+            Job::Software(job) => self.change_software(*job).await.map(JobDone::Software),
+        }
+    }
+
+    async fn change_software(&self, job: DuJob) -> Result<DuDone, JobError> {
+        let none = || JobError::new(FaultCode::REQUEST_DENIED, "this box has no software modules");
+        let modules = self.platform.software().ok_or_else(none)?;
+        match job {
+            DuJob::Plan(order) => modules.plan(&order).await,
+            DuJob::Fetch(fetch) => {
+                let into = self.file(fetch.file);
+                let folder = self.folder.clone();
+                blocking(move || make_private(&folder)).await?;
+                let from = remote(&fetch.url, &fetch.username, &fetch.password);
+                self.fetch_into(&into, from, 0).await?;
+                modules.check(&fetch.target, &into).await
+            }
+            DuJob::Apply { file, target } => modules.apply(&target, &self.file(file)).await,
+            DuJob::Look(target) => modules.look(&target).await,
         }
     }
 

@@ -229,6 +229,7 @@ pub(crate) async fn assemble(
         https: cfg!(feature = "tls"),
         downloads: platform.download_types(),
         uploads: platform.upload_types(),
+        software: platform.software().is_some(),
     };
     let image = platform.image_mark().await.unwrap_or_else(|error| {
         // The agent must run all the same: it is what the box is mended by.

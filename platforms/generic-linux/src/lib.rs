@@ -15,6 +15,7 @@ mod identity;
 mod mapping;
 mod net;
 mod options;
+mod packages;
 mod platform;
 mod restart;
 mod sandbox;

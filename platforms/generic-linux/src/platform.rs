@@ -20,7 +20,7 @@ use cwmp_linux::{
 use cwmp_platform::{
     Changes, DeviceFacts, FactoryReset, Flash, FlashOptions, ImageFacts, LoadConfig, Platform, PlatformError,
     Restart, Uplink, instances::InstanceNumbers, mapping::Mapping, settings::Settings,
-    source::ParameterSource,
+    software::SoftwareModules, source::ParameterSource,
 };
 
 use crate::{
@@ -31,6 +31,7 @@ use crate::{
     mapping::{TEXTS, host},
     net::{Network, NetworkChanges},
     options::Options,
+    packages::Packages,
     sandbox::Sandbox,
     time::Time,
     updater::{self, Updater},
@@ -50,6 +51,8 @@ pub struct GenericLinux {
     shared: Rc<Shared>,
     /// None where the root is not that of this box: then the kernel's network is not the box's.
     network: Option<Rc<Network>>,
+    /// In the sandbox alone: what packages a Linux box has is not the same everywhere.
+    software: Option<Rc<SoftwareModules>>,
     sources: Vec<Rc<dyn ParameterSource>>,
 }
 
@@ -107,6 +110,10 @@ impl GenericLinux {
     pub fn new(options: Options, settings: Rc<dyn Settings>, numbers: Rc<InstanceNumbers>) -> Self {
         let shared = Rc::new(Shared::new(options, settings));
         let of_network = Rc::clone(&numbers);
+        let software = shared.sandbox.as_ref().map(|sandbox| {
+            let packages = Packages::new(sandbox.folder());
+            Rc::new(SoftwareModules::new(Rc::new(packages), Rc::clone(&numbers)))
+        });
         let network = shared.root.is_real().then(|| Rc::new(Network::new(Rc::clone(&shared), of_network)));
         let mut sources: Vec<Rc<dyn ParameterSource>> = vec![
             Rc::new(DeviceInfo { shared: Rc::clone(&shared) }),
@@ -116,7 +123,8 @@ impl GenericLinux {
             Rc::new(Users::new(shared.root.clone(), numbers, SystemTime::now)),
         ];
         sources.extend(network.clone().map(|network| network as _));
-        Self { shared, network, sources }
+        sources.extend(software.clone().map(|software| software as _));
+        Self { shared, network, software, sources }
     }
 }
 
@@ -258,6 +266,10 @@ impl Platform for GenericLinux {
                 "make its DHCP client ask again: no dhcp_renew_command is set",
             )),
         }
+    }
+
+    fn software(&self) -> Option<Rc<SoftwareModules>> {
+        self.software.clone()
     }
 
     fn mapping(&self) -> Option<Mapping> {

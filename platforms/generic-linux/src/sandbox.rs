@@ -12,7 +12,7 @@ use cwmp_core::{datetime::DateTime, time::Wall};
 use cwmp_platform::{ImageFacts, PlatformError, in_pieces};
 use sha2::{Digest, Sha256};
 
-use crate::files;
+use crate::{files, packages::PACKAGES};
 
 /// An image of the sandbox begins with this, a version and a line feed.
 const MARKER: &str = "cwmpd-sandbox-firmware ";
@@ -194,7 +194,7 @@ impl Sandbox {
 
     /// Forgets the configuration and the files that were taken. The image stays, as on a real box.
     pub(crate) fn reset(&self) -> Result<(), PlatformError> {
-        for kind in [WEB, STORED, VENDOR, FILES] {
+        for kind in [WEB, STORED, VENDOR, FILES, PACKAGES] {
             gone(&self.folder.join(kind), |folder| fs::remove_dir_all(folder))?;
         }
         gone(&self.config(), |config| fs::remove_file(config))

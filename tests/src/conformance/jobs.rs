@@ -62,6 +62,7 @@ fn can_end(job: &Job, result: &Result<JobDone, JobError>) -> bool {
         Ok(JobDone::Applied | JobDone::Written { .. }) => matches!(job, Job::Apply(_)),
         Ok(JobDone::Sent) => matches!(job, Job::Send(_)),
         Ok(JobDone::Diagnosed) => matches!(job, Job::Diagnose(_)),
+        Ok(JobDone::Software(_)) => matches!(job, Job::Software(_)),
         Err(_) => true,
     }
 }

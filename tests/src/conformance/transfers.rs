@@ -2,7 +2,7 @@
 
 use cwmp_core::{
     agent::LocalTransfer,
-    job::Job,
+    job::{DuJob, Job},
     rpc::{
         AutonomousTransferComplete, CancelTransfer, CommandKey, CpeRequest, CpeResponse, Download,
         FaultStruct, ScheduleDownload, TimeWindowStruct, TransferComplete, TransferResponse, Upload,
@@ -216,6 +216,15 @@ pub fn job(job: &Job) -> (&'static str, Vec<Entry>) {
             ("sends", entries.into_iter().chain(login).collect())
         }
         Job::Diagnose(diagnostic) => ("diagnoses", vec![entry("what", format!("{diagnostic:?}"))]),
+        Job::Software(job) => {
+            let (step, uuid) = match &**job {
+                DuJob::Plan(order) => ("plan", &order.uuid),
+                DuJob::Fetch(fetch) => ("fetch", &fetch.target.uuid),
+                DuJob::Apply { target, .. } => ("apply", &target.uuid),
+                DuJob::Look(target) => ("look", &target.uuid),
+            };
+            ("changes-software", vec![entry("step", step), entry("uuid", uuid)])
+        }
     }
 }
 

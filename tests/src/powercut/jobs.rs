@@ -57,6 +57,7 @@ pub(super) async fn work(job: &Job, device: &Device, book: &mut Book) -> Result<
             Ok(JobDone::Sent)
         }
         Job::Diagnose(_) => Ok(JobDone::Diagnosed),
+        Job::Software(_) => Err(JobError::new(FaultCode::REQUEST_DENIED, "this box has no software modules")),
     }
 }
 

@@ -42,6 +42,7 @@ impl Agent {
             }
         }
         self.transfer_reported(request);
+        self.du_change_reported(request);
     }
 
     fn acs_methods_known(&mut self, methods: Vec<String>) {

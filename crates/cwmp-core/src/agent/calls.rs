@@ -42,6 +42,8 @@ pub(super) enum Promise {
     ScheduleInform(ScheduledInform),
     /// A transfer is queued.
     Transfer(TransferId),
+    /// Operations on deployment units are queued.
+    ChangeDuState(TransferId),
     /// These transfers are dropped.
     Cancel(Vec<Transfer>),
 }
@@ -62,8 +64,10 @@ impl Agent {
         ];
         let reboot = self.abilities.reboot.then_some("Reboot");
         let factory_reset = self.abilities.factory_reset.then_some("FactoryReset");
+        let software = self.abilities.software.then_some("ChangeDUState");
         let transfers = self.transfer_methods();
-        always.into_iter().chain(reboot).chain(factory_reset).chain(transfers).map(str::to_owned).collect()
+        let single = reboot.into_iter().chain(factory_reset).chain(software);
+        always.into_iter().chain(single).chain(transfers).map(str::to_owned).collect()
     }
 
     /// Executes a call of the ACS, or has it executed.
@@ -114,6 +118,7 @@ impl Agent {
                 self.promise_scheduled_download(call, now);
             }
             CpeRequest::Upload(call) if !self.abilities.uploads.is_empty() => self.promise_upload(call, now),
+            CpeRequest::ChangeDUState(call) if self.abilities.software => self.promise_du_change(call, now),
             CpeRequest::CancelTransfer(call) if self.can_transfer() => self.promise_cancel(call),
             CpeRequest::GetQueuedTransfers if self.can_transfer() => self.answer(self.queued_transfers()),
             CpeRequest::GetAllQueuedTransfers if self.can_transfer() => {
@@ -191,6 +196,7 @@ impl Agent {
         }
         // What this hands over must be without the promises that could not be stored.
         self.transfers_stored(ticket, stored);
+        self.software_stored(ticket, stored);
         // An event that comes twice is better than none: the session goes on even where nothing could be stored.
         if let Some(Call::Delivering { ticket: awaited, .. }) =
             self.open().and_then(|open| open.call.as_mut())
@@ -231,6 +237,7 @@ impl Agent {
             }
             Promise::ScheduleInform(_) => CpeResponse::ScheduleInform,
             Promise::Transfer(id) => self.transfer_response(id),
+            Promise::ChangeDuState(_) => CpeResponse::ChangeDUState,
             Promise::Cancel(dropped) => {
                 self.keep_cancelled(&dropped);
                 CpeResponse::CancelTransfer
@@ -252,6 +259,7 @@ impl Agent {
                 self.state.factory_reset = wanted || self.restart == Some(Restart::FactoryReset);
             }
             Promise::Transfer(id) => self.withdraw_transfer(id),
+            Promise::ChangeDuState(id) => self.withdraw_du_change(id),
             Promise::Cancel(dropped) => self.withdraw_cancel(dropped),
             Promise::ScheduleInform(call) => {
                 if let Some(last) = self.state.schedules.iter().rposition(|known| is_same_call(known, &call))

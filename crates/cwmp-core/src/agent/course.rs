@@ -83,8 +83,8 @@ impl Agent {
             Stage::Connecting { inform } => {
                 let events = inform.events.clone();
                 let mut session = Session::begin(*inform, self.version.current());
-                let reports = self.transfer_requests();
-                for request in reports.into_iter().chain(self.requests.iter().cloned()) {
+                let reports = self.transfer_requests().into_iter().chain(self.du_requests());
+                for request in reports.chain(self.requests.iter().cloned()) {
                     session.ask(request);
                 }
                 self.stage =

@@ -18,6 +18,7 @@ mod reboot;
 mod rediscovery;
 mod schedule;
 mod session;
+mod software;
 mod status;
 mod timers;
 mod transfers;
@@ -37,6 +38,7 @@ use self::{
     reboot::ScheduledReboot,
     rediscovery::Rediscovery,
     session::{Failure, Session},
+    software::Software,
     transfers::{Transfers, is_of_transfer},
 };
 use crate::{
@@ -105,6 +107,7 @@ pub struct Agent {
     /// That it has reached the ACS was told.
     image_kept: bool,
     transfers: Transfers,
+    software: Software,
     diagnostics: Vec<diagnostics::Requested>,
     /// What is to be downloaded on demand, once it is known whether the ACS takes RequestDownload.
     wanted_downloads: Vec<RequestDownload>,
@@ -211,6 +214,7 @@ impl Agent {
             image: String::new(),
             image_kept: false,
             transfers: Transfers::default(),
+            software: Software::default(),
             diagnostics: Vec::new(),
             wanted_downloads: Vec::new(),
             next_job: 0,
@@ -342,6 +346,7 @@ impl Agent {
         }
         if !self.events.waiting().iter().any(|event| event.code == EventCode::Bootstrap) {
             self.forget_reports();
+            self.forget_du_reports();
         }
         let booted = self.events.waiting().iter().any(|event| event.code == EventCode::Boot);
         self.state.bootstrapped = None;
@@ -373,7 +378,7 @@ impl Agent {
     }
 
     fn job_done(&mut self, job: JobId, result: &Result<JobDone, JobError>, now: Now) {
-        if !self.transfer_job_done(job, result, now) {
+        if !self.transfer_job_done(job, result, now) && !self.software_job_done(job, result, now) {
             self.diagnostic_done(job, result);
         }
     }
@@ -435,8 +440,9 @@ impl Agent {
         let held = self.held(now);
         self.watch_the_box(now);
         match self.restart {
-            Some(restart) if !self.transfer_has_the_box() => {
+            Some(restart) if !self.transfer_has_the_box() && !self.software_has_the_box() => {
                 self.stop_transfers();
+                self.stop_software();
                 self.stop_diagnostics();
                 self.note_what_remains(now);
                 self.carry_out(restart);
@@ -444,6 +450,7 @@ impl Agent {
             Some(_) => {}
             None => {
                 self.run_transfers(now);
+                self.run_software(now);
                 self.run_diagnostics();
                 let free = !self.transfer_has_the_box() && !self.outcome_is_being_stored();
                 if free && self.may_start() && !held && self.session_is_due(now) {
@@ -493,7 +500,7 @@ impl Agent {
     fn session_is_due(&self, now: Now) -> bool {
         match self.retry_at {
             Some(at) => at <= now.mono,
-            None => !self.events.is_empty() || self.has_reports(),
+            None => !self.events.is_empty() || self.has_reports() || self.has_du_reports(),
         }
     }
 

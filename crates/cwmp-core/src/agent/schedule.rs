@@ -91,7 +91,8 @@ impl Agent {
     /// All waits that outlive a boot.
     fn waits(&mut self) -> impl Iterator<Item = &mut Wait> {
         let schedules = self.state.schedules.iter_mut().map(|call| &mut call.wait);
-        schedules.chain(self.state.transfers.iter_mut().flat_map(Transfer::waits))
+        let changes = self.state.du_changes.iter_mut().map(|change| &mut change.deadline);
+        schedules.chain(self.state.transfers.iter_mut().flat_map(Transfer::waits)).chain(changes)
     }
 }
 

@@ -4,6 +4,7 @@ use serde::{Deserialize, Serialize};
 
 use super::{Agent, Stage};
 use crate::{
+    event::EventStruct,
     rpc::TransferState,
     time::Now,
     transfer::{Transfer, When},
@@ -92,8 +93,8 @@ impl Agent {
     }
 
     fn waiting_codes(&self) -> Vec<String> {
-        let of_transfers = self.transfer_events();
-        let all = self.undelivered().chain(&of_transfers);
+        let of_jobs: Vec<EventStruct> = self.transfer_events().into_iter().chain(self.du_events()).collect();
+        let all = self.undelivered().chain(&of_jobs);
         all.map(|event| event.code.as_str().to_owned()).collect()
     }
 

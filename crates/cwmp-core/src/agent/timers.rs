@@ -79,7 +79,11 @@ impl Agent {
             Some(hold) => Some(hold.next()),
             None => self.retry_at.into_iter().chain(self.notify_at).min(),
         };
-        session.into_iter().chain(self.state.delayed_reboot).chain(self.transfer_moments())
+        session
+            .into_iter()
+            .chain(self.state.delayed_reboot)
+            .chain(self.transfer_moments())
+            .chain(self.software_moments())
     }
 
     /// An event of a vendor: kept like those of the standard, but few of them.

@@ -32,6 +32,7 @@ impl Check {
             Job::Fetch(fetch) => self.transfer_starts(id, &fetch.url.to_string()),
             Job::Send(send) => self.transfer_starts(id, &send.url.to_string()),
             Job::Apply(apply) => self.apply_starts(id, &apply.url.to_string(), stored),
+            Job::Software(_) => Err("software is changed on a box that has no software modules".to_owned()),
             Job::Diagnose(Diagnostic::IpPing) => match &mut self.diagnostic {
                 Some(requested @ Requested { job: None, .. }) => {
                     requested.job = Some(id);

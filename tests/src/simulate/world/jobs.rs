@@ -101,6 +101,9 @@ impl World {
             },
             Job::Send(_) => JobDone::Sent,
             Job::Diagnose(_) => JobDone::Diagnosed,
+            Job::Software(_) => {
+                return Err(JobError::new(FaultCode::REQUEST_DENIED, "this box has no software modules"));
+            }
         })
     }
 

@@ -76,6 +76,7 @@ pub(super) fn abilities() -> Abilities {
         https: false,
         downloads: vec![DownloadType::Firmware, DownloadType::Configuration],
         uploads: vec![UploadType::Configuration(None), UploadType::Log(None)],
+        software: true,
     }
 }
 

@@ -14,6 +14,7 @@ mod retries;
 mod schedule;
 mod sessions;
 mod silence;
+mod software;
 mod transfers;
 mod triggers;
 mod vendor;

@@ -1,9 +1,9 @@
 //! What passes within one session.
 
-use super::bench::{Bench, events};
+use super::bench::{Bench, abilities, events};
 use crate::{
     fault::FaultCode,
-    io::{Body, Input, ListingKind, LocalCommand, Reply},
+    io::{Abilities, Body, Input, ListingKind, LocalCommand, Reply},
     rpc::{
         AcsRequest, AcsResponse, AddObject, CpeRequest, CpeResponse, CwmpVersion, Envelope, GetOptions,
         GetParameterValues, Header, InformResponse, SetParameterValues, Status, ToAcs, ToCpe,
@@ -360,7 +360,7 @@ fn a_method_that_is_not_offered_is_refused_as_such_even_if_its_arguments_are_wro
         ("<c:GetParameterNames/>", FaultCode::INVALID_ARGUMENTS),
         ("<c:Foo><A/></c:Foo>", FaultCode::METHOD_NOT_SUPPORTED),
     ] {
-        let mut bench = Bench::fresh();
+        let mut bench = Bench::fresh_with(Abilities { software: false, ..abilities() });
         bench.establish();
         let envelope = format!(
             "<s:Envelope xmlns:s=\"http://schemas.xmlsoap.org/soap/envelope/\" xmlns:c=\"urn:dslforum-org:cwmp-1-2\">\

@@ -127,7 +127,8 @@ impl Agent {
         Ok(id)
     }
 
-    pub(super) fn file_url(&self, text: &str) -> Result<HttpUrl, CwmpFault> {
+    /// The URL of a file server, as far as this agent can use it.
+    pub(in crate::agent) fn file_url(&self, text: &str) -> Result<HttpUrl, CwmpFault> {
         let url = HttpUrl::parse(text).map_err(|error| {
             let code = match error {
                 UrlError::Scheme if text.contains(':') => FaultCode::UNSUPPORTED_TRANSFER_PROTOCOL,

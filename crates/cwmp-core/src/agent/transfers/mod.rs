@@ -102,7 +102,7 @@ impl Agent {
 
     /// Whether an outcome is on its way to the store, so that the next Inform waits a moment to report it.
     pub(super) fn outcome_is_being_stored(&self) -> bool {
-        !self.transfers.unstored.is_empty()
+        !self.transfers.unstored.is_empty() || self.du_result_is_being_stored()
     }
 
     /// The store has answered: outcomes can be reported, and a fetched file can be applied. An outcome is reported even where
@@ -447,7 +447,8 @@ fn reportable(code: FaultCode) -> FaultCode {
     }
 }
 
-/// Whether an event is listed because of a transfer: those are made for each Inform from what is not yet reported.
+/// Whether an event is listed because of a transfer or a change of deployment units: those are made for each Inform from what
+/// is not yet reported.
 pub(super) fn is_of_transfer(code: &EventCode) -> bool {
     matches!(
         code,
@@ -456,5 +457,7 @@ pub(super) fn is_of_transfer(code: &EventCode) -> bool {
             | EventCode::MDownload
             | EventCode::MScheduleDownload
             | EventCode::MUpload
+            | EventCode::DuStateChangeComplete
+            | EventCode::MChangeDuState
     )
 }

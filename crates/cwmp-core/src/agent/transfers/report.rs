@@ -52,6 +52,7 @@ impl Agent {
     pub(in crate::agent) fn events_for_inform(&mut self) -> Vec<EventStruct> {
         self.transfers.listed = self.reportable().map(|transfer| transfer.id).collect();
         let mut events = self.transfer_events();
+        events.extend(self.list_du_changes());
         events.extend(self.events.take_for_inform(limits::INFORM_EVENTS.saturating_sub(events.len())));
         events.sort_by_key(|event| event.code.rank());
         events
