@@ -186,6 +186,7 @@ fn platform(sources: Vec<Rc<OwnFile>>) -> MockPlatform {
     mock.expect_can_factory_reset().return_const(true);
     mock.expect_download_types().returning(Vec::new);
     mock.expect_upload_types().returning(Vec::new);
+    mock.expect_software().returning_st(|| None);
     mock.expect_image_mark().returning(|| Ok("1.0".to_owned()));
     mock.expect_mapping().returning(|| None);
     mock.expect_interface_name().returning(|_| None);
