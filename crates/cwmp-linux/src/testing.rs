@@ -225,10 +225,14 @@ fn breaks(value_type: &str, facets: &str, value: &str) -> Option<String> {
             "len" => i64::try_from(value.chars().count()).map_or(true, within),
             "range" => number.is_none_or(within),
             "enum" => !bound.split('|').any(|known| known == value),
-            "pathRef" => value.split(',').any(|path| match bound.strip_prefix('#') {
-                Some(table) => !path.starts_with("Device.") || !path.contains(table),
-                None => !path.starts_with(&format!("Device.DeviceInfo.{bound}")),
-            }),
+            // Empty refers to nothing.
+            "pathRef" => {
+                !value.is_empty()
+                    && value.split(',').any(|path| match bound.strip_prefix('#') {
+                        Some(table) => !path.starts_with("Device.") || !path.contains(table),
+                        None => !path.starts_with(&format!("Device.DeviceInfo.{bound}")),
+                    })
+            }
             "pattern" if bound == "[0-9A-F]{6}" => !value.bytes().all(|b| b"0123456789ABCDEF".contains(&b)),
             // What this does not know, no value fits.
             _ => true,
