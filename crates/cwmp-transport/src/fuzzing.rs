@@ -70,7 +70,11 @@ pub fn dns_answer(number: u16, name: &str, ipv6: bool, message: &[u8]) -> Option
     let kind = if ipv6 { Rtype::AAAA } else { Rtype::A };
     match (Question { id: number, name: name.parse().ok()?, kind }).read(message)? {
         Answer::Addresses { addresses, ttl } => Some((addresses, ttl)),
-        Answer::Alias { .. } | Answer::Truncated | Answer::NoName | Answer::Failed(_) => None,
+        Answer::Services(_)
+        | Answer::Alias { .. }
+        | Answer::Truncated
+        | Answer::NoName
+        | Answer::Failed(_) => None,
     }
 }
 
