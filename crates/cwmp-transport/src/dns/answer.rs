@@ -31,6 +31,7 @@ pub(crate) enum Answer {
     /// The addresses of the name, perhaps none, and for how many seconds that holds.
     Addresses { addresses: Vec<IpAddr>, ttl: u32 },
     /// The servers of a service.
+    #[cfg_attr(not(feature = "xmpp"), expect(dead_code, reason = "XMPP alone looks for services"))]
     Services(Vec<Service>),
     /// The name is an alias of another one, of which the answer says nothing.
     Alias { of: Box<DnsName>, ttl: u32 },
