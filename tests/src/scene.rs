@@ -127,6 +127,15 @@ impl Scene {
         assert_eq!(rung.expect("an answer to the connection request"), 200);
     }
 
+    /// Sessions of connection requests that the ACS has seen.
+    #[must_use]
+    pub fn rung(&self) -> usize {
+        let count = |cpe: &cwmp_acs::CpeRecord| {
+            cpe.sessions.iter().filter(|session| session.has_event(&EventCode::ConnectionRequest)).count()
+        };
+        self.acs.with_cpe(known::CPE, |_, cpe| count(cpe)).unwrap_or_default()
+    }
+
     /// Rings, and makes these calls in the session that follows, which must end well.
     pub async fn calls(&self, requests: Vec<CpeRequest>) -> Vec<Outcome> {
         let pending: Vec<_> =

@@ -26,14 +26,6 @@ fn later(request: &UdpRequest, seconds: u64, id: &str) -> UdpRequest {
     UdpRequest { ts: request.ts + seconds, id: id.to_owned(), ..request.clone() }
 }
 
-/// Sessions of connection requests that the ACS has seen.
-fn rung(scene: &Scene) -> usize {
-    let count = |cpe: &cwmp_acs::CpeRecord| {
-        cpe.sessions.iter().filter(|session| session.has_event(&EventCode::ConnectionRequest)).count()
-    };
-    scene.acs.with_cpe(known::CPE, |_, cpe| count(cpe)).unwrap_or_default()
-}
-
 async fn send(address: &str, request: &UdpRequest, login: &Login) {
     udp_request::send(address, &request.message(address, login), None).await.unwrap();
 }
@@ -56,14 +48,14 @@ async fn a_request_counts_once_also_after_the_program_was_killed() {
     // It listens on another port now.
     scene.session(EventCode::ValueChange).await;
     let address = scene.value(ADDRESS).await;
-    let before = rung(&scene);
+    let before = scene.rung();
     send(&address, &request, &login()).await;
     send(&address, &later(&request, 0, "same-second"), &login()).await;
     send(&address, &later(&request, 200, "new"), &login()).await;
     scene.session(EventCode::ConnectionRequest).await;
     send(&address, &later(&request, 201, "newer"), &login()).await;
     scene.session(EventCode::ConnectionRequest).await;
-    assert_eq!(rung(&scene), before + 2);
+    assert_eq!(scene.rung(), before + 2);
     scene.assert_clean();
 }
 
@@ -73,7 +65,7 @@ async fn a_new_password_counts_for_the_next_request_and_the_port_stays() {
     let scene = Scene::bootstrapped().await;
     let address = scene.value(ADDRESS).await;
     scene.call(set(&[(PASSWORD, ValueType::String, "other")], "")).await.unwrap();
-    let (request, before) = (UdpRequest::now(), rung(&scene));
+    let (request, before) = (UdpRequest::now(), scene.rung());
     let new = Login::new(known::CR_USERNAME, "other");
     // It is in force once the session is over. Nobody answers, so it is sent until it is heard.
     let copies = async {
@@ -89,7 +81,7 @@ async fn a_new_password_counts_for_the_next_request_and_the_port_stays() {
     send(&address, &later(&request, 1, "old-password"), &login()).await;
     send(&address, &later(&request, 2, "new-password"), &new).await;
     scene.session(EventCode::ConnectionRequest).await;
-    assert_eq!(rung(&scene), before + 2);
+    assert_eq!(scene.rung(), before + 2);
     scene.assert_clean();
 }
 
