@@ -6,12 +6,19 @@ use libfuzzer_sys::fuzz_target;
 
 fuzz_target!(|data: &[u8]| {
     let Some((answers, rings)) = xmpp(&[], "ring", data, 7) else { return };
-    assert_eq!(xmpp(&[], "ring", data, 1).map(|(.., rings)| rings), Some(rings), "other pieces, other stanzas");
+    assert_eq!(
+        xmpp(&[], "ring", data, 1).map(|(.., rings)| rings),
+        Some(rings),
+        "other pieces, other stanzas"
+    );
     assert!(answers.iter().all(|answer| is_stanza(answer)), "{answers:?}");
     assert!(rings <= answers.len());
     for (allowed, password) in [(&["only@here"][..], "ring"), (&[], "a password that is in no corpus")] {
         let others = xmpp(allowed, password, data, 7).map(|(.., rings)| rings);
         let text = String::from_utf8_lossy(data).to_lowercase();
-        assert!(others == Some(0) || text.contains("only@here") || text.contains('&'), "{allowed:?} {password}");
+        assert!(
+            others == Some(0) || text.contains("only@here") || text.contains('&'),
+            "{allowed:?} {password}"
+        );
     }
 });
