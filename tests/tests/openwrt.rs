@@ -164,6 +164,29 @@ async fn pools_are_changed_added_and_deleted_by_the_acs() {
 }
 
 #[tokio::test]
+async fn a_port_mapping_ends_when_its_lease_is_over() {
+    let (router, scene, _files) = router().await;
+    let before = config(&router, "firewall");
+    let (key, table) = (ParameterKey::default(), "Device.NAT.PortMapping.");
+    let add = AddObject { object_name: table.to_owned(), parameter_key: key };
+    let CpeResponse::AddObject(added) = scene.call(CpeRequest::AddObject(add)).await.unwrap() else {
+        panic!("{}", scene.log())
+    };
+    let lease = format!("{table}{}.LeaseDuration", added.instance_number);
+    let long = [(lease.as_str(), ValueType::UnsignedInt, "600")];
+    scene.call(set(&long, "for a while")).await.unwrap();
+    assert!((590..=600).contains(&scene.value(&lease).await.parse::<u32>().unwrap()));
+    announced(&router);
+    let short = [(lease.as_str(), ValueType::UnsignedInt, "1")];
+    scene.call(set(&short, "not for long")).await.unwrap();
+    scene.until("the mapping is gone", || config(&router, "firewall") == before).await;
+    scene.until("the firewall hears of both", || router.world(|world| world.service_events.len()) == 2).await;
+    assert_eq!(announced(&router), ["firewall", "firewall"]);
+    assert!(!tree(&scene).await.contains_key(&lease));
+    scene.assert_clean();
+}
+
+#[tokio::test]
 async fn a_change_on_the_box_is_noticed_and_told() {
     let (router, scene, _files) = router().await;
     let entry = cwmp_core::rpc::SetParameterAttributesStruct {

@@ -39,6 +39,11 @@ impl Moment {
         self.wall.map(|wall| wall.div_euclid(1000))
     }
 
+    /// Seconds since the boot, suspended time included.
+    pub fn uptime(self) -> i64 {
+        self.boot.div_euclid(1000)
+    }
+
     /// When a lifetime ends of which so many seconds are left. It was set at `set_at`, in hundredths of a second since the
     /// boot, to a whole number of seconds: so the date does not move by a second between two readings.
     pub fn end(self, left: u32, set_at: u32) -> String {

@@ -1,6 +1,6 @@
 //! The verbs of a platform.
 
-use std::{net::IpAddr, path::Path, rc::Rc};
+use std::{net::IpAddr, path::Path, pin::Pin, rc::Rc};
 
 use async_trait::async_trait;
 use cwmp_core::{
@@ -11,6 +11,9 @@ use cwmp_core::{
 use serde::{Deserialize, Serialize};
 
 use crate::{PlatformError, mapping::Mapping, software::SoftwareModules, source::ParameterSource};
+
+/// What a backend does by itself while the agent runs; see [`Platform::upkeep`].
+pub type Upkeep = Pin<Box<dyn Future<Output = ()>>>;
 
 /// Who the box is and what runs on it.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -253,6 +256,12 @@ pub trait Platform {
     /// [`PlatformError::Unsupported`] where the box cannot make its DHCP client ask, [`PlatformError::Failed`].
     async fn renew_dhcp(&self) -> Result<(), PlatformError> {
         Err(PlatformError::Unsupported("make its DHCP client ask again"))
+    }
+
+    /// What the backend does by itself while the agent runs, such as ending what was to last for a time only; it never ends by
+    /// itself. Asked once, at the start.
+    fn upkeep(&self) -> Option<Upkeep> {
+        None
     }
 
     /// Packages that the ACS can install, update and remove (ChangeDUState). Without them the agent does not offer the method;

@@ -145,6 +145,7 @@ pub(crate) async fn run(parts: Parts, end: BoxEnd, deaths: u32, stop: impl Futur
     let tree = Tree { model: data, ledger, diagnostics, inputs: inputs.clone(), told_of_rollback: false };
     let tree = data_task::run(tree, snapshots.clone(), Rc::clone(&door), to_data);
     let tree = tokio::task::spawn_local(tree);
+    let upkeep = platform.upkeep().map(tokio::task::spawn_local);
     let told = platform.changes();
     // Of a namespace of its own nobody tells.
     let untold = told.is_none() || config.path.namespace.is_some();
@@ -236,6 +237,9 @@ pub(crate) async fn run(parts: Parts, end: BoxEnd, deaths: u32, stop: impl Futur
         tracing::error!("the state could not be written within {} s", LAST_WRITES.as_secs());
     }
     tree.abort();
+    if let Some(upkeep) = upkeep {
+        upkeep.abort();
+    }
     departure
 }
 

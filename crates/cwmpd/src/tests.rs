@@ -90,6 +90,7 @@ fn bare(boot_id: &'static str) -> MockPlatform {
     mock.expect_download_types().returning(Vec::new);
     mock.expect_upload_types().returning(Vec::new);
     mock.expect_software().returning_st(|| None);
+    mock.expect_upkeep().returning_st(|| None);
     mock.expect_image_mark().returning(|| Ok("1.0 in slot A".to_owned()));
     mock.expect_boot_id().returning(move || Ok(boot_id.to_owned()));
     mock.expect_device_facts().returning(|| {

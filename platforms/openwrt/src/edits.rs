@@ -11,7 +11,7 @@ use cwmp_platform::source::SourceError;
 use cwmp_ubus::Table;
 use cwmp_uci::{Committed, Edit, Package, Section};
 
-use crate::{bus::config_change, ground::Ground, survey::Survey};
+use crate::{bus::config_change, ground::Ground, objects::FIREWALL, survey::Survey};
 
 /// The order in which packages are committed and reloaded; others follow.
 const ORDER: [&str; 5] = ["system", "network", "wireless", "dhcp", "firewall"];
@@ -129,6 +129,9 @@ async fn put_back(ground: &Ground, done: Vec<(String, Committed)>, why: String) 
 pub(crate) async fn reload(ground: &Ground, packages: impl IntoIterator<Item = String>) -> Status {
     let mut status = Status::Applied;
     for package in packages {
+        if package == FIREWALL {
+            ground.firewall_changed.notify_one();
+        }
         let told = ground.bus.call("service", "event", &config_change(&package)).await;
         let carries = CARRIES_SESSION.contains(&package.as_str());
         if let Err(error) = &told {

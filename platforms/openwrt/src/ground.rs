@@ -5,6 +5,7 @@ use std::{cell::RefCell, collections::BTreeMap, rc::Rc, time::SystemTime};
 use cwmp_linux::{files::Root, kernel::Kernel, moment::Moment, system::uptime};
 use cwmp_platform::{instances::InstanceNumbers, settings::Settings};
 use cwmp_uci::Uci;
+use tokio::sync::Notify;
 
 use crate::{bus::Ubus, options::Options, survey::Survey};
 
@@ -22,6 +23,8 @@ pub(crate) struct Ground {
     survey: RefCell<Option<Rc<Survey>>>,
     /// The network device of each logical interface, as netifd said last: for those who cannot wait for the bus.
     pub(crate) devices: RefCell<BTreeMap<String, String>>,
+    /// Told after each commit of package `firewall`.
+    pub(crate) firewall_changed: Notify,
 }
 
 /// What a [`Ground`] is made of.
@@ -41,8 +44,8 @@ impl Ground {
             config: root.path("etc/config"),
             overrides: Some(root.path("var/run/uci")),
         });
-        let (survey, devices) = (RefCell::default(), RefCell::default());
-        Self { options, root, bus, uci, kernel, numbers, settings, now, survey, devices }
+        let (survey, devices, firewall_changed) = (RefCell::default(), RefCell::default(), Notify::new());
+        Self { options, root, bus, uci, kernel, numbers, settings, now, survey, devices, firewall_changed }
     }
 
     /// What is looked up for the present call: the same for all who ask, until [`Ground::forget`].

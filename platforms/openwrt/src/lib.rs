@@ -43,6 +43,7 @@ mod options;
 mod part;
 mod platform;
 mod providers;
+mod renewal;
 mod restart;
 mod source;
 mod survey;

@@ -17,7 +17,7 @@ use cwmp_linux::{
 };
 use cwmp_platform::{
     Changes, DeviceFacts, FactoryReset, Flash, FlashOptions, ImageFacts, LoadConfig, Platform, PlatformError,
-    Restart, Uplink,
+    Restart, Upkeep, Uplink,
     instances::InstanceNumbers,
     mapping::{FieldProvider, Mapping, MappingText},
     settings::Settings,
@@ -173,6 +173,16 @@ impl Platform for OpenWrt {
 
     fn changes(&self) -> Option<Box<dyn Changes>> {
         Some(Box::new(BoxChanges::new(&self.bus, &self.ground.uci)))
+    }
+
+    /// Ends port mappings whose time is over.
+    fn upkeep(&self) -> Option<Upkeep> {
+        Some(Box::pin(objects::end_mappings(Rc::clone(&self.ground))))
+    }
+
+    /// Has netifd ask the servers of all clients on the device of the uplink, for both versions of IP.
+    async fn renew_dhcp(&self) -> Result<(), PlatformError> {
+        self.ground.renew_dhcp().await
     }
 
     /// The device that netifd named last for the interface, if it is there.

@@ -65,12 +65,14 @@ fn a_mapping_is_added_changed_and_deleted() {
             ("InternalClient", "camera.lan", "9007"),
             ("RemoteHost", "example.com", "9007"),
             ("Protocol", "SCTP", "9007"),
-            ("LeaseDuration", "60", "9008"),
             ("AllInterfaces", "true", "9008"),
         ] {
             let name = format!("{mapping}{name}");
             assert_eq!(refused(router, tree, FIREWALL, &name, value).await, code, "{name}");
         }
+        changed(router, tree, FIREWALL, &mapping, &[("LeaseDuration", "3600")]).await;
+        let left: u32 = values(tree, &mapping).await[&format!("{mapping}LeaseDuration")].parse().unwrap();
+        assert!((3500..=3600).contains(&left), "{left} seconds are left");
         delete(tree, &mapping).await.unwrap();
         assert_eq!(difference(&original, &file(router, FIREWALL)), "");
         assert!(delete(tree, &mapping).await.unwrap_err().contains("9005"));

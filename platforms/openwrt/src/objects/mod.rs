@@ -2,6 +2,8 @@
 
 use std::rc::Rc;
 
+pub(crate) use nat::{FIREWALL, lease::run as end_mappings};
+
 use crate::part::Parts;
 
 mod bridging;

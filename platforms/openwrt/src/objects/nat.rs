@@ -1,6 +1,6 @@
 //! Device.NAT: zones that masquerade, and `config redirect` sections of package `firewall`.
-//!
-//! Mappings last for ever: the firewall has no end of a lease, so LeaseDuration is always 0.
+
+pub(crate) mod lease;
 
 use std::{net::Ipv4Addr, rc::Rc};
 
@@ -13,6 +13,7 @@ use cwmp_platform::source::{
 };
 use cwmp_uci::{Package, Section};
 
+use self::lease::Present;
 use crate::{
     edits::{Edits, PackageEdits},
     limits,
@@ -30,7 +31,7 @@ const SETTINGS: &str = "Device.NAT.InterfaceSetting.";
 const MAPPING: &str = "Device.NAT.PortMapping.{i}.";
 const MAPPINGS: &str = "Device.NAT.PortMapping.";
 /// The package.
-pub(super) const FIREWALL: &str = "firewall";
+pub(crate) const FIREWALL: &str = "firewall";
 
 pub(crate) struct Nat;
 
@@ -59,10 +60,12 @@ impl Part for Nat {
         out.object(MAPPINGS, ObjectKind::Table { addable: true });
         let keys = keys(&package);
         let numbers = survey.numbers(MAPPINGS, keys.iter().map(String::as_str));
+        let present = Present::of(survey.ground());
         for (section, number) in sections(&package).zip(numbers) {
             let Some(number) = number else { continue };
             out.object(&format!("{MAPPINGS}{number}."), ObjectKind::Instance { deletable: true });
-            mapping(section, &package, &network, out);
+            let left = lease::remaining(&package, section.name(), &present);
+            mapping(section, left, &package, &network, out);
         }
         Ok(())
     }
@@ -94,11 +97,14 @@ impl Part for Nat {
                 }
             }
         }
+        let present = Present::of(survey.ground());
         for (numbers, changes) in by_row(MAPPING, changes) {
             let section = section_of(&survey, &package, &numbers);
             for (name, change) in changes {
                 faults.extend(match section {
-                    Some(section) => edit_mapping(section, (name, change), &package, &network, edits),
+                    Some(section) => {
+                        edit_mapping(section, (name, change), (&package, &network, &present), edits)
+                    }
                     None => Some(not_writable(change)),
                 });
             }
@@ -125,7 +131,9 @@ impl Part for Nat {
         let numbers = below(MAPPING, instance).filter(|(_, rest)| rest.is_empty());
         let section = numbers.and_then(|(numbers, _)| section_of(&survey, &package, &numbers));
         let section = section.ok_or_else(|| no_such(instance))?;
-        edits.package(FIREWALL).await.map_err(internal)?.delete(section.name());
+        let firewall = edits.package(FIREWALL).await.map_err(internal)?;
+        firewall.delete(section.name());
+        lease::forget(firewall, section.name());
         Ok(())
     }
 }
@@ -178,7 +186,7 @@ pub(super) fn ports(text: Option<&str>) -> Option<(u16, Option<u16>)> {
     }
 }
 
-fn mapping(section: &Section, package: &Package, network: &Network, out: &mut dyn ParameterSink) {
+fn mapping(section: &Section, left: u32, package: &Package, network: &Network, out: &mut dyn ParameterSink) {
     let text = |name: &str| section.get(name).unwrap_or_default();
     let address = |name: &str| section.get(name).and_then(|text| text.parse::<Ipv4Addr>().ok());
     let shown = |address: Option<Ipv4Addr>| address.map(|one| one.to_string()).unwrap_or_default();
@@ -187,6 +195,8 @@ fn mapping(section: &Section, package: &Package, network: &Network, out: &mut dy
     let interface =
         from.and_then(|zone| zone.words("network").into_iter().find_map(|name| network.interface(name)));
     let client = address("dest_ip");
+    // A section without a name is known by its description, and nothing else can refer to it.
+    let fixed = if section.is_anonymous() { ReadOnly } else { ReadWrite };
     out.parameter("Enable", &enabled, ReadWrite);
     let status = match (enabled, interface.is_some() && client.is_some()) {
         (false, _) => "Disabled",
@@ -196,7 +206,7 @@ fn mapping(section: &Section, package: &Package, network: &Network, out: &mut dy
     out.parameter("Status", &status, ReadOnly);
     out.parameter("Interface", &interface.map_or("", |interface| interface.path.as_str()), ReadWrite);
     out.parameter("AllInterfaces", &false, ReadOnly);
-    out.parameter("LeaseDuration", &0, ReadOnly);
+    out.parameter("LeaseDuration", &left, fixed);
     out.parameter("RemoteHost", &clean(text("src_ip"), 256), ReadWrite);
     let external = ports(section.get("src_dport")).unwrap_or((0, None));
     out.parameter("ExternalPort", &external.0, ReadWrite);
@@ -210,16 +220,13 @@ fn mapping(section: &Section, package: &Package, network: &Network, out: &mut dy
         _ => {}
     }
     out.parameter("InternalClient", &shown(client), ReadWrite);
-    // A section without a name is known by it.
-    let fixed = if section.is_anonymous() { ReadOnly } else { ReadWrite };
     out.parameter("Description", &clean(text("name"), 256), fixed);
 }
 
 fn edit_mapping(
     section: &Section,
     (name, change): InRow<'_>,
-    package: &Package,
-    network: &Network,
+    (package, network, present): (&Package, &Network, &Present),
     edits: &mut PackageEdits,
 ) -> Option<SetParameterValuesFault> {
     let (value, of) = (change.value.as_str(), section.name());
@@ -256,6 +263,10 @@ fn edit_mapping(
             };
             edits.set(of, "src_dport", &range);
         }
+        "LeaseDuration" if !section.is_anonymous() => match value.parse() {
+            Ok(seconds) => lease::set(edits, of, seconds, present),
+            Err(_) => return Some(invalid(change, "a number of seconds is wanted")),
+        },
         "InternalPort" if value == "0" => edits.unset(of, "dest_port"),
         "InternalPort" => edits.set(of, "dest_port", value),
         "Protocol" => edits.set(of, "proto", &value.to_ascii_lowercase()),
