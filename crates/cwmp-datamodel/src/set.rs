@@ -131,6 +131,10 @@ impl DataModel {
                         plan.renamed.push(change);
                         continue;
                     };
+                    let repeats = !is_hidden(&found) && found.entry.text == change.value;
+                    if repeats && self.source(source).is_ok_and(|source| !source.hears_repeats(name)) {
+                        continue;
+                    }
                     let part = plan.parts.entry(source).or_default();
                     let lost = self.is_lost(&found, source);
                     part.undo.extend(former(&found).filter(|_| !lost));

@@ -3,7 +3,7 @@
 //! A row counts once all parameters of the key have a value and, where the table has a parameter that puts rows into
 //! force, that one is true. So rows that were just added do not collide with each other.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, HashMap, HashSet};
 
 use cwmp_core::fault::{FaultCode, SetParameterValuesFault};
 use cwmp_platform::source::Change;
@@ -41,9 +41,14 @@ pub(crate) fn collisions<'a>(
         let Some(rule) = before.object_rule(table) else { continue };
         let Ok(parameters) = before.parameters(table) else { continue };
         let mut rows: BTreeMap<&str, HashMap<&str, &str>> = BTreeMap::new();
+        let mut touched: HashSet<String> = HashSet::new();
         for found in parameters {
             let (row, name) = (found.entry.object, found.entry.name);
-            let value = changes.get(found.full_name().as_str()).copied().unwrap_or(found.entry.text);
+            let full = found.full_name();
+            let value = changes.get(full.as_str()).copied().unwrap_or(found.entry.text);
+            if value != found.entry.text {
+                touched.insert(full);
+            }
             rows.entry(row).or_default().insert(name, value);
         }
         rows.retain(|row, _| row.strip_prefix(table).is_some_and(|number| number.matches('.').count() == 1));
@@ -52,11 +57,11 @@ pub(crate) fn collisions<'a>(
             for (row, values) in &rows {
                 let Some(value) = key.of(values) else { continue };
                 let Some(other) = taken.insert(value, row) else { continue };
-                // Of rows that collide without having been touched the ACS is not to blame.
+                // Of rows that collide as they are the ACS is not to blame, even if it writes back what it has read.
                 let parts = || key.parts().chain(key.enable);
                 let names =
                     [*row, other].into_iter().flat_map(|row| parts().map(move |part| [row, part].concat()));
-                if let Some(name) = names.into_iter().find(|name| changes.contains_key(name.as_str())) {
+                if let Some(name) = names.into_iter().find(|name| touched.contains(name)) {
                     let text = format!(
                         "{row} and {other} would have the same {}",
                         key.parameters.replace('+', ", ")

@@ -4,13 +4,14 @@
 
 mod common;
 
-use common::{Bench, KEY, entries, set};
+use common::{Bench, KEY, Memory, entries, set};
 use cwmp_core::{
     io::{DataOp, DataReply},
     rpc::{AddObjectResponse, ParameterKey, ParameterValueStruct, Status},
     value::ValueType,
 };
 use cwmp_datamodel::Origin;
+use cwmp_platform::source::ObjectKind;
 
 const INTERVAL: &str = "Device.ManagementServer.PeriodicInformInterval";
 const ENABLE: &str = "Device.Time.Enable";
@@ -156,6 +157,50 @@ async fn local_changes_respect_the_access_list_and_leave_the_key() {
     assert!(bench.model.execute(set(&[(INTERVAL, "60")], "local"), Origin::Local).await.is_ok());
     assert_eq!(bench.value(KEY).await, "first");
     assert!(bench.set(&[(ENABLE, "0")], "acs").await.is_ok());
+}
+
+#[tokio::test]
+async fn what_is_set_to_its_own_value_is_told_to_those_who_want_to_hear_it() {
+    const PROVISIONING: &str = "Device.DeviceInfo.ProvisioningCode";
+    const SERVER: &str = "Device.Time.NTPServer1";
+    let mut bench = Bench::new();
+    let both = [(PROVISIONING, ""), (SERVER, "ntp.example")];
+    assert_eq!(bench.set(&both, "heard").await, Ok(Status::Applied));
+    assert_eq!(bench.system.applied.borrow().len(), 1);
+    bench.system.hears_repeats.set(false);
+    assert_eq!(bench.set(&both, "not heard").await, Ok(Status::Applied));
+    assert_eq!(bench.system.applied.borrow().len(), 1);
+    assert_eq!(bench.value(KEY).await, "not heard");
+    let one = [(PROVISIONING, "TLCO"), (SERVER, "ntp.example")];
+    assert_eq!(bench.set(&one, "one of them").await, Ok(Status::Applied));
+    let applied = bench.system.applied.borrow();
+    let names: Vec<&str> = applied.iter().flatten().map(|change| change.name.as_str()).collect();
+    assert_eq!(names, [PROVISIONING, SERVER, PROVISIONING]);
+}
+
+#[tokio::test]
+async fn rows_that_break_a_key_as_they_are_can_be_written_back() {
+    let link = |number: u32, parameter: &str| format!("Device.Ethernet.Link.{number}.{parameter}");
+    let mut system = Memory::new("system", &["Device.Ethernet.", "Device.Ethernet.Link.{i}."])
+        .object("Device.Ethernet.", ObjectKind::Single)
+        .object("Device.Ethernet.Link.", ObjectKind::Table { addable: false });
+    for (number, mac) in [(1, "00:00:5E:00:53:01"), (2, "00:00:5E:00:53:01"), (3, "00:00:5E:00:53:03")] {
+        system = system
+            .object(&format!("Device.Ethernet.Link.{number}."), ObjectKind::Instance { deletable: false })
+            .rw(&link(number, "Enable"), "true")
+            .rw(&link(number, "MACAddress"), mac);
+    }
+    let mut bench = Bench::of(
+        Memory::new("own", &["Device.ManagementServer."])
+            .object("Device.ManagementServer.", ObjectKind::Single)
+            .ro(KEY, "first"),
+        system,
+    );
+    let same = link(2, "MACAddress");
+    assert_eq!(bench.set(&[(&same, "00:00:5E:00:53:01")], "same").await, Ok(Status::Applied));
+    let another = link(3, "MACAddress");
+    let refused = bench.set(&[(&another, "00:00:5E:00:53:01")], "another").await;
+    assert!(refused.is_err(), "{refused:?}");
 }
 
 #[tokio::test]

@@ -73,6 +73,14 @@ pub trait ParameterSource {
         Err(SourceError::new(format!("{} is read-only", self.name())))
     }
 
+    /// Whether a set to the value that the parameter shows already means something to the source. Where it does not, the source
+    /// does not hear of it: what it shows may be the default of a setting that is not there, and it would be written down.
+    /// By default it does; a hidden value always does.
+    fn hears_repeats(&self, name: &str) -> bool {
+        let _ = name;
+        true
+    }
+
     /// What it takes to put everything back, to the letter, that these changes and the deletion of this row will change here: an
     /// image, kept in the program's journal while the call is under way and until it is confirmed. Asked before the call
     /// changes anything. It may hold secrets.

@@ -129,6 +129,11 @@ impl ParameterSource for Router {
         self.commit(edits).await
     }
 
+    /// A channel that was chosen automatically is kept by setting it, unless the same call leaves the choice to the box.
+    fn hears_repeats(&self, name: &str) -> bool {
+        name.ends_with(".Channel") || name.ends_with(".AutoChannelEnable")
+    }
+
     async fn image(&self, changes: &[Change], deleted: Option<&str>) -> Result<Option<String>, SourceError> {
         let mut edits = self.edits();
         self.edit(changes, &mut edits).await?;

@@ -3,7 +3,8 @@
 
 mod played;
 
-use played::{add, changed, delete, difference, file, on, refused, row, set, text, values};
+use cwmpd_test_router::difference;
+use played::{add, changed, delete, file, on, refused, row, set, text, values};
 
 const TABLE: &str = "Device.PPP.Interface.";
 const NETWORK: &str = "network";

@@ -3,7 +3,8 @@
 
 mod played;
 
-use played::{add, changed, delete, difference, file, on, refused, row, text, values};
+use cwmpd_test_router::difference;
+use played::{add, changed, delete, file, on, refused, row, text, values};
 
 const V4: &str = "Device.Routing.Router.1.IPv4Forwarding.";
 const V6: &str = "Device.Routing.Router.1.IPv6Forwarding.";

@@ -18,6 +18,7 @@
 )]
 
 mod devices;
+mod difference;
 mod hosts;
 mod interfaces;
 mod leases;
@@ -28,6 +29,7 @@ mod uci;
 mod wireless;
 mod world;
 
+pub use difference::difference;
 pub use hosts::{Attached, Host};
 pub use leases::port;
 pub use services::Service;

@@ -49,6 +49,8 @@ pub struct Memory {
     images: RefCell<Vec<BTreeMap<String, Stored>>>,
     /// Every instance that was ever made.
     pub added: RefCell<Vec<String>>,
+    /// Whether sets to the value of before reach it.
+    pub hears_repeats: Cell<bool>,
 }
 
 impl Memory {
@@ -70,6 +72,7 @@ impl Memory {
             makes_images: Cell::new(false),
             images: RefCell::default(),
             added: RefCell::default(),
+            hears_repeats: Cell::new(true),
         }
     }
 
@@ -134,6 +137,10 @@ impl ParameterSource for Memory {
 
     fn objects(&self) -> &[&'static str] {
         &self.objects
+    }
+
+    fn hears_repeats(&self, _: &str) -> bool {
+        self.hears_repeats.get()
     }
 
     async fn image(&self, _: &[Change], _: Option<&str>) -> Result<Option<String>, SourceError> {

@@ -14,7 +14,7 @@ use cwmp_uci::{Package, Section};
 use crate::{
     edits::{Edits, PackageEdits},
     limits,
-    network::{Network, Subnet},
+    network::{Interface, Network, Subnet},
     part::{
         InRow, Part, below, by_row, internal, invalid, is_plain, new_section, no_such, not_writable,
         section_keys,
@@ -154,7 +154,7 @@ fn is_enabled(section: &Section) -> bool {
 
 fn pool(section: &Section, network: &Network, domain: &str, out: &mut dyn ParameterSink) {
     let interface = section.get("interface").and_then(|name| network.interface(name));
-    let subnet = interface.and_then(|interface| network.subnet(interface));
+    let subnet = interface.and_then(|interface| roomy(network, interface));
     let enabled = is_enabled(section);
     let status = match (enabled, subnet) {
         (false, _) => "Disabled",
@@ -295,6 +295,11 @@ fn set_option(dhcp: &mut PackageEdits, section: &str, (number, name): (&str, &st
     dhcp.set_list(section, "dhcp_option", options);
 }
 
+/// The subnet of an interface where it has room for clients: that of a line to the Internet is often a single address.
+fn roomy(network: &Network, interface: &Interface) -> Option<Subnet> {
+    network.subnet(interface).filter(|subnet| subnet.length < 31)
+}
+
 /// Both ends of the range together: a change of one keeps the other.
 fn edit_range(
     section: &str,
@@ -309,7 +314,7 @@ fn edit_range(
         return Vec::new();
     }
     let interface = dhcp.get(section, "interface").and_then(|name| network.interface(&name));
-    let Some(subnet) = interface.and_then(|interface| network.subnet(interface)) else {
+    let Some(subnet) = interface.and_then(|interface| roomy(network, interface)) else {
         return changes().map(|change| invalid(change, "the pool's interface has no subnet")).collect();
     };
     let number = |name: &str| dhcp.get(section, name).and_then(|text| text.parse().ok());

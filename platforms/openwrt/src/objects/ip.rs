@@ -138,7 +138,8 @@ fn row(
     // netifd has no switch for IPv4 on an interface.
     out.parameter("IPv4Enable", &true, ReadOnly);
     let ipv6 = section.is_none_or(|section| section.get("ipv6") != Some("0"));
-    out.parameter("IPv6Enable", &(ipv6 && ipv6_on(survey, device).unwrap_or(false)), ReadWrite);
+    // Of a device that is not there the setting is all that is known.
+    out.parameter("IPv6Enable", &(ipv6 && ipv6_on(survey, device).unwrap_or(true)), ReadWrite);
     // What lies below an interface with PPP is PPP, whose packets have a size of their own.
     let below = if is_ppp(&interface.proto) { ReadOnly } else { ReadWrite };
     let lower = layout.below_interface(network, interface);
