@@ -178,11 +178,12 @@ pub(crate) fn folder(file: &Path) -> &Path {
 
 /// A write that failed.
 #[derive(Debug)]
-pub(crate) struct ReplaceError {
-    pub(crate) error: StoreError,
+pub struct ReplaceError {
+    /// What went wrong.
+    pub error: StoreError,
     /// The new content has taken the place of the old one, which could not be put back, but may be lost in a cut: whoever
     /// calls must not take either for granted and has to write again.
-    pub(crate) in_place: bool,
+    pub in_place: bool,
 }
 
 impl From<StoreError> for ReplaceError {
