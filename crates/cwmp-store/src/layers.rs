@@ -1,4 +1,5 @@
-//! The layered configuration: `user.ini` over `dhcp.ini` over `ISP.def` over `factory.ini`.
+//! The layered configuration: `user.ini` over `dhcp.ini` over `ISP.def` over `factory.ini`. A backend may have another place
+//! for what is set on the box ([`UserLayer`]); what is said of `user.ini` is said of that then.
 
 use std::{
     collections::BTreeSet,
@@ -9,7 +10,7 @@ use std::{
 
 use self::{
     document::check_name,
-    user::{OwnFile, Section, Sections, Unread, UserLayer, read},
+    user::{OwnFile, Section, Sections, Unread, UserLayer, differing, read, rebase},
 };
 use crate::{Problem, StoreError, durable::Files};
 
@@ -87,6 +88,8 @@ pub struct Layers {
     factory: Sections,
     /// The user layer as it was at the last commit; `None` while nothing has been touched since.
     before: Option<Sections>,
+    /// The sections that others have changed and nobody has asked for yet.
+    others: BTreeSet<String>,
     /// What the file may hold as well: writes failed after these were in place.
     unsure: Vec<Sections>,
     /// The same of dhcp.ini.
@@ -102,6 +105,18 @@ impl Layers {
     /// # Errors
     /// factory.ini is missing or damaged, or user.ini or dhcp.ini is there and the system does not let it be read.
     pub fn load(files: Arc<dyn Files>, dir: &Path) -> Result<(Self, Vec<Problem>), StoreError> {
+        Self::load_with(files, dir, |_, _| Ok(None))
+    }
+
+    /// The same with another place for the user layer, where `place` knows one: it sees the layers below.
+    ///
+    /// # Errors
+    /// Those of [`Layers::load`] and of `place`.
+    pub fn load_with(
+        files: Arc<dyn Files>,
+        dir: &Path,
+        place: impl FnOnce(&Self, &mut Vec<Problem>) -> Result<Option<Box<dyn UserLayer>>, StoreError>,
+    ) -> Result<(Self, Vec<Problem>), StoreError> {
         let mut problems = Vec::new();
         let factory_file = dir.join(Layer::Factory.file_name());
         let factory = match read(&*files, &factory_file, &mut problems) {
@@ -122,15 +137,13 @@ impl Layers {
                 Sections::new()
             }
         };
-        let own = |layer: Layer, lost| OwnFile::new(&files, dir.join(layer.file_name()), lost);
-        let mut dhcp_file = own(Layer::Learnt, "what DHCP has told is to be learnt anew");
+        let dhcp = dir.join(Layer::Learnt.file_name());
+        let mut dhcp_file = OwnFile::new(&files, dhcp, "what DHCP has told is to be learnt anew");
         let learnt = dhcp_file.read(&mut problems)?;
-        let mut place = own(Layer::User, "what was set on this box is lost");
-        let user = place.read(&mut problems)?;
-        let layers = Self {
+        let mut layers = Self {
             dir: dir.to_owned(),
-            place: Box::new(place),
-            user,
+            place: Box::new(OwnFile::user_ini(&files, dir)),
+            user: Sections::new(),
             dhcp_file,
             learnt,
             isp,
@@ -139,7 +152,12 @@ impl Layers {
             unsure: Vec::new(),
             learnt_unsure: false,
             bytes_written: 0,
+            others: BTreeSet::new(),
         };
+        if let Some(other) = place(&layers, &mut problems)? {
+            layers.place = other;
+        }
+        layers.user = layers.place.read(&mut problems)?;
         Ok((layers, problems))
     }
 
@@ -313,6 +331,10 @@ impl Layers {
                 self.bytes_written += written.bytes as u64;
                 self.unsure.clear();
                 self.before = None;
+                if let Some(now) = written.now {
+                    self.others.extend(differing(&self.user, &now));
+                    self.user = now;
+                }
                 Ok(true)
             }
             Err(failure) => {
@@ -323,6 +345,40 @@ impl Layers {
                 Err(failure.error)
             }
         }
+    }
+
+    /// Takes in what others have changed in the user layer, where others change it; changes that wait for a commit stay on
+    /// top of it. [`Layers::take_others`] says what it was.
+    ///
+    /// # Errors
+    /// It is damaged or cannot be read; the layer stays as it is in memory.
+    pub fn reread(&mut self) -> Result<(), StoreError> {
+        if !self.unsure.is_empty() {
+            // What is there may be what was refused. The next commit takes in what others have changed.
+            return Ok(());
+        }
+        let Some(now) = self.place.reread()? else { return Ok(()) };
+        let known = self.before.as_ref().unwrap_or(&self.user);
+        self.others.extend(differing(known, &now));
+        self.user = match &self.before {
+            Some(before) => rebase(before, &self.user, &now),
+            None => now.clone(),
+        };
+        if let Some(before) = &mut self.before {
+            *before = now;
+        }
+        Ok(())
+    }
+
+    /// Whether others have changed something that nobody has asked for yet.
+    #[must_use]
+    pub fn has_others(&self) -> bool {
+        !self.others.is_empty()
+    }
+
+    /// The names of the sections that others have changed since this was last asked.
+    pub fn take_others(&mut self) -> BTreeSet<String> {
+        std::mem::take(&mut self.others)
     }
 
     /// Undoes all changes since the last commit.
@@ -395,6 +451,7 @@ impl Layers {
         self.user = Sections::new();
         self.before = None;
         self.unsure.clear();
+        self.others.clear();
         Ok(())
     }
 
@@ -411,7 +468,10 @@ fn row_section(table: &str, row: u32) -> String {
 }
 
 /// Whether a value can be kept under these names.
-fn check_entry(section: &str, key: &str, value: &str) -> Result<(), StoreError> {
+///
+/// # Errors
+/// [`StoreError::Entry`].
+pub fn check_entry(section: &str, key: &str, value: &str) -> Result<(), StoreError> {
     let refuse = |reason: String| {
         let (section, key) = (section.escape_debug().to_string(), key.escape_debug().to_string());
         StoreError::Entry { section, key, reason }

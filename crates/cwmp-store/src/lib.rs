@@ -25,7 +25,7 @@ mod state;
 pub use error::{Problem, StoreError};
 pub use journal::Journal;
 pub use layers::{
-    Found, Layer, Layers, limits as layer_limits,
+    Found, Layer, Layers, check_entry, limits as layer_limits,
     user::{self, Sections, UserLayer},
 };
 pub use state::{Format, STATE_BYTES, StateFile};

@@ -1,13 +1,13 @@
 //! Where the user layer is kept: in `user.ini`, unless a backend has another place for it.
 
 use std::{
-    collections::BTreeMap,
+    collections::{BTreeMap, BTreeSet},
     io::ErrorKind,
     path::{Path, PathBuf},
     sync::Arc,
 };
 
-use super::{document, limits};
+use super::{Layer, document, limits};
 use crate::{
     Problem, StoreError,
     durable::{self, Files, ReplaceError},
@@ -30,8 +30,17 @@ pub trait UserLayer: Send {
     /// The system does not let it be read.
     fn read(&mut self, problems: &mut Vec<Problem>) -> Result<Sections, StoreError>;
 
+    /// What is there now, where others change it as well; a damaged file is left as it is. `None` where nobody else does.
+    ///
+    /// # Errors
+    /// It is damaged or cannot be read.
+    fn reread(&mut self) -> Result<Option<Sections>, StoreError> {
+        Ok(None)
+    }
+
     /// Puts `new` in the place of what is there, durably: after a cut at any moment the old or the new content is there.
-    /// `may_hold` is what may be there, as far as this program knows: more than one where a write has failed half way.
+    /// `may_hold` is what may be there, as far as this program knows: more than one where a write has failed half way. What
+    /// others have changed meanwhile stays, unless it is what is changed here.
     ///
     /// # Errors
     /// [`ReplaceError`] names the file.
@@ -49,6 +58,35 @@ pub trait UserLayer: Send {
 pub struct Written {
     /// Bytes that went to the storage.
     pub bytes: usize,
+    /// What is there now, where that may be another than what was asked for.
+    pub now: Option<Sections>,
+}
+
+/// The names of the sections that are not the same in both.
+pub(super) fn differing(one: &Sections, other: &Sections) -> BTreeSet<String> {
+    let names = one.keys().chain(other.keys());
+    names.filter(|name| one.get(*name) != other.get(*name)).cloned().collect()
+}
+
+/// What has been made of `old`, made of `now`: each key that is another in `mine` is that in the result.
+pub(super) fn rebase(old: &Sections, mine: &Sections, now: &Sections) -> Sections {
+    let mut result = now.clone();
+    for name in differing(old, mine) {
+        let empty = Section::new();
+        let [was, is] = [old, mine].map(|sections| sections.get(&name));
+        let [before, after] = [was, is].map(|section| section.unwrap_or(&empty));
+        let section = result.entry(name.clone()).or_default();
+        for key in before.keys().chain(after.keys()).filter(|key| before.get(*key) != after.get(*key)) {
+            match after.get(key) {
+                Some(value) => section.insert(key.clone(), value.clone()),
+                None => section.remove(key),
+            };
+        }
+        if is.is_none() && section.is_empty() {
+            result.remove(&name);
+        }
+    }
+    result
 }
 
 /// An INI file of the agent's own, with its last good copy beside it.
@@ -59,6 +97,12 @@ pub struct OwnFile {
 }
 
 impl OwnFile {
+    /// `user.ini` in this folder.
+    #[must_use]
+    pub fn user_ini(files: &Arc<dyn Files>, dir: &Path) -> Self {
+        Self::new(files, dir.join(Layer::User.file_name()), "what was set on this box is lost")
+    }
+
     /// `lost` says what it means where file and copy are both damaged.
     pub(super) fn new(files: &Arc<dyn Files>, file: PathBuf, lost: &'static str) -> Self {
         Self { files: Arc::clone(files), file, lost }
@@ -109,7 +153,7 @@ impl UserLayer for OwnFile {
             return Err(StoreError::TooLarge { file, size, limit: limits::FILE_BYTES }.into());
         }
         durable::replace(&*self.files, &self.file, &content)?;
-        Ok(Written { bytes: content.len() })
+        Ok(Written { bytes: content.len(), now: None })
     }
 
     fn delete(&mut self) -> Result<(), StoreError> {
@@ -147,4 +191,31 @@ fn parse(file: &Path, content: &[u8], problems: &mut Vec<Problem>) -> Result<Sec
     };
     problems.extend(repeated.into_iter().map(twice));
     Ok(sections)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn sections(entries: &[(&str, &str, &str)]) -> Sections {
+        let mut sections = Sections::new();
+        for (section, key, value) in entries {
+            let section = sections.entry((*section).to_owned()).or_default();
+            section.insert((*key).to_owned(), (*value).to_owned());
+        }
+        sections
+    }
+
+    #[test]
+    fn changes_are_made_on_top_of_what_others_have_changed() {
+        let old = sections(&[("A", "a", "1"), ("A", "b", "1"), ("B", "b", "1"), ("C", "c", "1")]);
+        let mine = sections(&[("A", "a", "mine"), ("A", "b", "1"), ("C", "c", "1"), ("N", "n", "mine")]);
+        let now = sections(&[("A", "a", "theirs"), ("A", "b", "theirs"), ("B", "b", "1"), ("B", "x", "1")]);
+        let expected =
+            sections(&[("A", "a", "mine"), ("A", "b", "theirs"), ("B", "x", "1"), ("N", "n", "mine")]);
+        assert_eq!(rebase(&old, &mine, &now), expected);
+        assert_eq!(rebase(&old, &mine, &old), mine);
+        assert_eq!(rebase(&old, &old, &now), now);
+        assert_eq!(differing(&old, &mine), ["A", "B", "N"].map(str::to_owned).into());
+    }
 }
