@@ -32,6 +32,7 @@ use crate::{
     ledger::Ledger,
     news::News,
     notify::Notifier,
+    others::{Others, Wish},
     protocol_side::ProtocolSide,
     restart::{self, Departure},
     snapshots::Snapshots,
@@ -75,6 +76,8 @@ pub(crate) struct Parts {
     pub(crate) asked: mpsc::Receiver<Asked>,
     /// Who is told of sessions and transfers.
     pub(crate) news: Option<News>,
+    /// What others change in the user layer.
+    pub(crate) others: Others,
 }
 
 impl Parts {
@@ -118,6 +121,7 @@ pub(crate) async fn run(parts: Parts, end: BoxEnd, deaths: u32, stop: impl Futur
         start,
         mut asked,
         news,
+        mut others,
     } = parts;
     let BoxEnd { send: down, hear } = end;
     let mut from_protocol = Some(hear);
@@ -150,6 +154,8 @@ pub(crate) async fn run(parts: Parts, end: BoxEnd, deaths: u32, stop: impl Futur
     let untold = told.is_none() || config.path.namespace.is_some();
     let mut changes = ChangeWatch::new(told);
     let (served, mut serving) = mpsc::unbounded_channel();
+    let (wish, mut wished) = Wish::new();
+    let shared = Rc::clone(&layers);
     let mut household = Household {
         jobs: Jobs::new(workshop, inputs.clone()),
         trace: TraceFile::of(&config),
@@ -172,6 +178,7 @@ pub(crate) async fn run(parts: Parts, end: BoxEnd, deaths: u32, stop: impl Futur
         boot_id: start.state.boot_id.clone(),
         under_way: 0,
         served,
+        wish,
     };
 
     let notifier = Notifier::of_environment().map(Rc::new);
@@ -222,6 +229,8 @@ pub(crate) async fn run(parts: Parts, end: BoxEnd, deaths: u32, stop: impl Futur
                 household.side.tell(Down::NetworkChanged);
                 household.ask_once(Question::Changed);
             }
+            sections = others.changed(&shared) => household.others_changed(&sections),
+            Some(()) = wished.recv() => household.try_to_start_again(),
             Some(departure) = departing.recv() => break departure,
             () = &mut stop => break Departure::Stop,
         }
@@ -357,6 +366,8 @@ struct Household {
     under_way: usize,
     /// Told when a call is served.
     served: mpsc::UnboundedSender<()>,
+    /// A restart for what others have changed.
+    wish: Wish,
 }
 
 impl Household {

@@ -33,6 +33,17 @@ pub(crate) fn choose(
     }
 }
 
+/// Where the user layer is kept, where the platform that the layers below it name has a place of its own for it.
+#[cfg(feature = "openwrt")]
+pub(crate) fn user_layer(
+    files: &std::sync::Arc<dyn cwmp_store::durable::Files>,
+    below: &cwmp_store::Layers,
+    problems: &mut Vec<Problem>,
+) -> Option<(Box<dyn cwmp_store::UserLayer>, cwmp_platform_openwrt::UserConfig)> {
+    let named = below.get("cwmpd", "platform").or(crate::config::DEFAULT_PLATFORM);
+    (named == Some("openwrt")).then(|| openwrt::user_layer(files, below, problems)).flatten()
+}
+
 /// What an image must be: the same three keys in the section of every backend.
 ///
 /// # Errors

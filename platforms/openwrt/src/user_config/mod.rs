@@ -9,6 +9,7 @@ mod form;
 
 use std::{
     collections::BTreeMap,
+    fs,
     path::{Path, PathBuf},
 };
 
@@ -73,14 +74,23 @@ impl UserConfig {
         &self.file
     }
 
-    /// What is there, durable from now on.
+    /// What is there, durable from now on where the disk lets it be written.
     ///
     /// # Errors
     /// [`UciError`]; [`UciError::Missing`] where there is no file.
     pub fn read(&self) -> Result<Content, UciError> {
         // Without edits nothing is written, and what is there is made durable.
-        let committed = self.uci.commit(PACKAGE, &[])?;
-        self.content(committed.before, false)
+        let bytes = match self.uci.commit(PACKAGE, &[]) {
+            Ok(committed) => committed.before,
+            Err(error @ UciError::Io { .. }) => {
+                let raw = self.raw()?;
+                // It is as safe as it was; a disk that can be read only has nothing to lose.
+                tracing::warn!("{error}");
+                raw
+            }
+            Err(error) => return Err(error),
+        };
+        self.content(bytes, false)
     }
 
     /// What the agent would read in such a file.
@@ -129,7 +139,14 @@ impl UserConfig {
     /// # Errors
     /// [`UciError`]; what libuci would refuse is refused.
     pub fn restore(&self, bytes: &[u8]) -> Result<(), UciError> {
-        self.uci.restore(PACKAGE, bytes).map(|_| ())
+        match self.uci.restore(PACKAGE, bytes) {
+            // UCI handles no such file, and nobody else could have made use of it.
+            Err(UciError::TooLarge { file, .. }) if file == self.file && fs::remove_file(&file).is_ok() => {
+                self.uci.restore(PACKAGE, bytes)
+            }
+            done => done,
+        }
+        .map(|_| ())
     }
 
     /// Begins to notice what others change; the writes of this value and its clones do not count.
