@@ -5,7 +5,7 @@
 
 use std::{collections::BTreeMap, fs, path::Path, process::Command};
 
-use cwmp_acs::{AcsOptions, Authentication, FileOptions, SessionReport};
+use cwmp_acs::SessionReport;
 use cwmp_core::{
     event::EventCode,
     rpc::{
@@ -18,31 +18,16 @@ use cwmp_core::{
 use cwmpd_test_router::Router;
 use cwmpd_tests::{
     Sandbox, Scene, program,
-    scene::{acs_options, fault_of, set},
+    scene::{fault_of, set},
 };
+use played::{agent_of, commit, config, switched_off};
 use tempfile::TempDir;
 
-/// The settings of an agent of this router.
-fn agent_of(router: &Router, sandbox: Sandbox) -> Sandbox {
-    let (root, socket) = (router.root().display().to_string(), router.socket().display().to_string());
-    let downloads = sandbox.folder().join("downloads").display().to_string();
-    let sandbox = sandbox.with("cwmpd", "sandbox", "false").with("cwmpd", "platform", "openwrt");
-    let sandbox = sandbox.with("openwrt", "root", &root).with("openwrt", "ubus_socket", &socket);
-    sandbox.with("openwrt", "trust_clock", "true").with("cwmpd", "download_dir", &downloads)
-}
+mod played;
 
 /// A router whose agent has said `0 BOOTSTRAP`.
 async fn router() -> (Router, Scene, TempDir) {
-    let router = Router::start().unwrap();
-    for folder in ["rom", "overlay"] {
-        fs::create_dir(router.root().join(folder)).unwrap();
-    }
-    fs::create_dir_all(router.root().join("bin")).unwrap();
-    std::os::unix::fs::symlink("/bin/tar", router.root().join("bin/tar")).unwrap();
-    let files = tempfile::tempdir().unwrap();
-    let served = FileOptions { authentication: Authentication::None, ..FileOptions::folder(files.path()) };
-    let options = AcsOptions { files: Some(served), ..acs_options() };
-    let mut scene = Scene::new(options, |sandbox| agent_of(&router, sandbox)).await;
+    let (router, mut scene, files) = switched_off(|_| ()).await;
     scene.switch_on();
     scene.session(EventCode::Bootstrap).await;
     (router, scene, files)
@@ -56,10 +41,6 @@ fn requests(report: &SessionReport) -> impl Iterator<Item = AcsRequest> {
         ToAcs::Request(request) => Some(request),
         _ => None,
     })
-}
-
-fn config(router: &Router, package: &str) -> String {
-    fs::read_to_string(router.root().join("etc/config").join(package)).unwrap()
 }
 
 /// The packages that were announced as changed, in order; those of before are forgotten.
@@ -175,12 +156,8 @@ async fn a_change_on_the_box_is_noticed_and_told() {
     };
     let watch = cwmp_core::rpc::SetParameterAttributes { entries: vec![entry] };
     scene.call(CpeRequest::SetParameterAttributes(watch)).await.unwrap();
-    // As the command `uci commit` does it: another file takes the place of the former one.
-    let path = router.root().join("etc/config/system");
     let first = scene.value("Device.Time.NTPServer1").await;
-    fs::write(path.with_extension("new"), config(&router, "system").replacen(&first, "by.hand.example", 1))
-        .unwrap();
-    fs::rename(path.with_extension("new"), &path).unwrap();
+    commit(&router, "system", &config(&router, "system").replacen(&first, "by.hand.example", 1));
     let report = scene.session(EventCode::ValueChange).await;
     let told = requests(&report).find_map(|request| match request {
         AcsRequest::Inform(inform) => {

@@ -1,0 +1,46 @@
+//! A router that is played, and an agent on it.
+
+use std::{fs, path::Path};
+
+use cwmp_acs::{AcsOptions, Authentication, FileOptions};
+use cwmpd_test_router::Router;
+use cwmpd_tests::{Sandbox, Scene, scene::acs_options};
+use tempfile::TempDir;
+
+/// The settings of an agent of this router.
+pub(crate) fn agent_of(router: &Router, sandbox: Sandbox) -> Sandbox {
+    let (root, socket) = (router.root().display().to_string(), router.socket().display().to_string());
+    let downloads = sandbox.folder().join("downloads").display().to_string();
+    let sandbox = sandbox.with("cwmpd", "sandbox", "false").with("cwmpd", "platform", "openwrt");
+    let sandbox = sandbox.with("openwrt", "root", &root).with("openwrt", "ubus_socket", &socket);
+    sandbox.with("openwrt", "trust_clock", "true").with("cwmpd", "download_dir", &downloads)
+}
+
+/// A router whose agent is switched off; the ACS serves the files of the folder. `prepare` is given the root of the router.
+pub(crate) async fn switched_off(prepare: impl FnOnce(&Path)) -> (Router, Scene, TempDir) {
+    let router = Router::start().unwrap();
+    for folder in ["rom", "overlay"] {
+        fs::create_dir(router.root().join(folder)).unwrap();
+    }
+    fs::create_dir_all(router.root().join("bin")).unwrap();
+    std::os::unix::fs::symlink("/bin/tar", router.root().join("bin/tar")).unwrap();
+    prepare(&router.root());
+    let files = tempfile::tempdir().unwrap();
+    let served = FileOptions { authentication: Authentication::None, ..FileOptions::folder(files.path()) };
+    let options = AcsOptions { files: Some(served), ..acs_options() };
+    let scene = Scene::new(options, |sandbox| agent_of(&router, sandbox)).await;
+    (router, scene, files)
+}
+
+/// The file of a package.
+pub(crate) fn config(router: &Router, package: &str) -> String {
+    fs::read_to_string(router.root().join("etc/config").join(package)).unwrap()
+}
+
+/// Puts another file in the place of a package's, as `uci commit` does.
+pub(crate) fn commit(router: &Router, package: &str, text: &str) {
+    let path = router.root().join("etc/config").join(package);
+    let new = path.with_file_name(format!(".{package}.uci-a1b2c3"));
+    fs::write(&new, text).unwrap();
+    fs::rename(new, path).unwrap();
+}
