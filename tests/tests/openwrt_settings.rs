@@ -246,8 +246,8 @@ async fn a_damaged_file_gives_way_to_its_last_good_copy() {
 #[tokio::test]
 async fn what_an_older_version_has_left_is_taken_over() {
     let (router, mut scene, _files) = switched_off(install).await;
-    let user = format!("[ManagementServer]\nPeriodicInformInterval=777\n[X_Vendor]\nsome-key=\"a b\"\n");
-    fs::write(scene.folder().join("user.ini"), &user).unwrap();
+    let user = "[ManagementServer]\nPeriodicInformInterval=777\n[X_Vendor]\nsome-key=\"a b\"\n";
+    fs::write(scene.folder().join("user.ini"), user).unwrap();
     scene.switch_on();
     scene.session(EventCode::Bootstrap).await;
     assert_eq!(scene.value(INTERVAL).await, "777");

@@ -3,7 +3,7 @@
 //! Everything slow runs in a task of its own and comes back as an input: the data model, the store, jobs, a restart. The loop
 //! itself never waits for any of them.
 
-use std::{cell::Cell, net::SocketAddr, rc::Rc, time::Duration};
+use std::{cell::Cell, net::SocketAddr, path::PathBuf, rc::Rc, time::Duration};
 
 #[cfg(feature = "xmpp")]
 use cwmp_core::datetime::DateTime;
@@ -14,6 +14,7 @@ use cwmp_core::{
 use cwmp_datamodel::DataModel;
 use cwmp_diagnostics::Diagnostics;
 use cwmp_platform::{Platform, PlatformError, instances::InstanceNumbers};
+use cwmp_store::Layer;
 use cwmp_transport::tls::TlsFiles;
 use tokio::{sync::mpsc, time::Instant};
 
@@ -81,6 +82,12 @@ pub(crate) struct Parts {
 }
 
 impl Parts {
+    /// Folders and files with secrets.
+    fn secrets(&self) -> Vec<PathBuf> {
+        let layers = self.layers.borrow();
+        vec![layers.dir().to_owned(), self.config.state_dir.clone(), layers.file(Layer::User)]
+    }
+
     /// What the protocol side is told before anything else.
     pub(crate) fn begin(&self) -> Begin {
         let Config { connection_request, path, acs_reply_timeout, basic_without_tls, tls, .. } =
@@ -98,7 +105,7 @@ impl Parts {
             traced: self.config.trace_file.is_some(),
             news: self.news.is_some(),
             log_level: self.config.log_level.to_string(),
-            private_folders: vec![self.layers.borrow().dir().to_owned(), self.config.state_dir.clone()],
+            private_folders: self.secrets(),
         }
     }
 }
