@@ -136,19 +136,156 @@ pub(crate) fn report(problems: &[Problem]) {
 
 #[cfg(test)]
 mod tests {
+    use std::{
+        cell::Cell,
+        path::Path,
+        sync::{Arc, Mutex},
+    };
+
+    use async_trait::async_trait;
+    use cwmp_store::{
+        Layers, Sections, StoreError, UserLayer,
+        durable::{Files, ReplaceError},
+        sim::Sim,
+        user::Written,
+    };
+    use tokio::time::{Instant, timeout};
+
     use super::*;
+
+    /// A place in memory that others write to as well.
+    #[derive(Clone, Default)]
+    struct Place(Arc<Mutex<Sections>>);
+
+    impl Place {
+        fn by_hand(&self, section: &str, value: &str) {
+            let mut sections = self.0.lock().unwrap();
+            sections.entry(section.to_owned()).or_default().insert("Key".to_owned(), value.to_owned());
+        }
+    }
+
+    impl UserLayer for Place {
+        fn file(&self) -> &Path {
+            Path::new("/shared")
+        }
+
+        fn read(&mut self, _: &mut Vec<Problem>) -> Result<Sections, StoreError> {
+            Ok(self.0.lock().unwrap().clone())
+        }
+
+        fn reread(&mut self) -> Result<Option<Sections>, StoreError> {
+            self.read(&mut Vec::new()).map(Some)
+        }
+
+        fn write(&mut self, _: &[&Sections], new: &Sections) -> Result<Written, ReplaceError> {
+            let mut there = self.0.lock().unwrap();
+            there.extend(new.clone());
+            Ok(Written { bytes: 1, now: Some(there.clone()) })
+        }
+
+        fn delete(&mut self) -> Result<(), StoreError> {
+            self.0.lock().unwrap().clear();
+            Ok(())
+        }
+    }
+
+    fn layers(place: &Place) -> SharedLayers {
+        let files: Arc<dyn Files> = Sim::with(&[("/etc/factory.ini", "")]);
+        let place = place.clone();
+        let loaded = Layers::load_with(files, Path::new("/etc"), |_, _| Ok(Some(Box::new(place) as _)));
+        SharedLayers::new(loaded.unwrap().0)
+    }
+
+    struct Told(mpsc::UnboundedReceiver<()>);
+
+    #[async_trait(?Send)]
+    impl Changes for Told {
+        async fn changed(&mut self) {
+            if self.0.recv().await.is_none() {
+                std::future::pending().await
+            }
+        }
+    }
 
     fn named(sections: &[&str]) -> BTreeSet<String> {
         sections.iter().map(|name| (*name).to_owned()).collect()
     }
 
+    #[tokio::test(start_paused = true)]
+    async fn what_others_change_is_noticed_once_however_it_is_met() {
+        let place = Place::default();
+        let layers = layers(&place);
+        let (tell, told) = mpsc::unbounded_channel();
+        let mut others = Others::new(Some(Box::new(Told(told))));
+        place.by_hand("A", "before the watch");
+        assert_eq!(others.changed(&layers).await, named(&["A"]));
+        place.by_hand("B", "told");
+        tell.send(()).unwrap();
+        assert_eq!(others.changed(&layers).await, named(&["B"]));
+        place.by_hand("C", "met by a commit");
+        layers.change(|layers| layers.set("Own", "Key", "1")).unwrap();
+        assert_eq!(others.changed(&layers).await, named(&["C"]));
+        // A change of its own is none, nor is what is known.
+        layers.change(|layers| layers.set("Own", "Key", "2")).unwrap();
+        tell.send(()).unwrap();
+        assert!(timeout(PUT_OFF * 60, others.changed(&layers)).await.is_err());
+        assert_eq!(layers.borrow().get("B", "Key"), Some("told"));
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn what_is_gathered_stays_on_top_and_is_taken_back_alone() {
+        let place = Place::default();
+        let layers = layers(&place);
+        let (_tell, told) = mpsc::unbounded_channel();
+        let mut others = Others::new(Some(Box::new(Told(told))));
+        layers.gather();
+        layers.change(|layers| layers.set("Own", "Key", "waits")).unwrap();
+        place.by_hand("A", "1");
+        assert_eq!(others.changed(&layers).await, named(&["A"]));
+        assert_eq!(layers.borrow().get("Own", "Key"), Some("waits"));
+        layers.settle(false).unwrap();
+        assert_eq!((layers.borrow().get("Own", "Key"), layers.borrow().get("A", "Key")), (None, Some("1")));
+    }
+
+    /// The loop of the box, as far as a restart goes: what the attempts find, one after the other. Returns when it departs.
+    async fn departs_after(found: Vec<May>) -> Option<Duration> {
+        let begun = Instant::now();
+        let (wish, mut wished) = Wish::new();
+        let (departures, mut departing) = mpsc::unbounded_channel();
+        let (mut found, tries) = (found.into_iter(), Cell::new(0));
+        wish.make();
+        wish.make();
+        loop {
+            tokio::select! {
+                Some(()) = wished.recv() => {
+                    tries.set(tries.get() + 1);
+                    let may = found.next().unwrap();
+                    wish.attempt(async { may }, departures.clone());
+                }
+                Some(departure) = departing.recv() => {
+                    assert_eq!((departure, found.next().is_none()), (Departure::StartAgain, true));
+                    return Some(begun.elapsed());
+                }
+                () = tokio::time::sleep(Duration::from_secs(60)) => return None,
+            }
+        }
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_restart_waits_for_what_is_under_way_and_for_settings_that_serve() {
+        tokio::task::LocalSet::new()
+            .run_until(async {
+                assert_eq!(departs_after(vec![May::Now]).await, Some(Duration::ZERO));
+                assert_eq!(departs_after(vec![May::Later, May::Later, May::Now]).await, Some(2 * PUT_OFF));
+                assert_eq!(departs_after(vec![May::Later, May::Not(Vec::new())]).await, None);
+            })
+            .await;
+    }
+
     #[test]
     fn settings_towards_the_acs_need_no_restart() {
-        assert!(!need_restart(&named(&[
-            "ManagementServer",
-            "ManagementServer.InformParameter.1",
-            "XMPP.Connection.1"
-        ])));
+        let at_once = ["ManagementServer", "ManagementServer.InformParameter.1", "XMPP.Connection.1"];
+        assert!(!need_restart(&named(&at_once)));
         for other in ["cwmpd", "ManagementServerX", "DeviceInfo", "ubus"] {
             assert!(need_restart(&named(&["ManagementServer", other])), "{other}");
         }
