@@ -72,6 +72,8 @@ fn absolute(text: &str) -> Option<PathBuf> {
 
 #[cfg(feature = "openwrt")]
 mod openwrt;
+#[cfg(all(test, feature = "openwrt"))]
+pub(crate) use openwrt::played;
 
 #[cfg(feature = "generic-linux")]
 mod generic_linux {

@@ -16,6 +16,8 @@ use crate::config::{Config, SharedLayers, lower_state_dir, reader::Reader};
 mod user_layer;
 
 use user_layer::UciLayer;
+#[cfg(test)]
+pub(crate) use user_layer::played;
 
 /// Largest firmware_free_memory, in KiB.
 const FREE_MEMORY: u32 = 16 * 1024 * 1024;

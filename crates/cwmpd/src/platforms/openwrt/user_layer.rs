@@ -361,4 +361,6 @@ fn tell(problems: &[Problem]) {
 }
 
 #[cfg(test)]
+pub(crate) mod played;
+#[cfg(test)]
 mod tests;

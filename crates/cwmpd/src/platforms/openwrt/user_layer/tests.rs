@@ -1,12 +1,13 @@
-//! On a disk that loses power: the file of UCI is a real one, for its locks, and each operation of a commit is made on the
-//! simulated disk before it is made on the real one.
+//! On a disk that loses power.
 
-use std::{fs, fs::File, io, os::unix::fs::PermissionsExt, path::Path};
+use std::{fs, os::unix::fs::PermissionsExt, path::Path};
 
 use cwmp_store::{Layers, sim::Sim};
-use cwmp_uci::{Disk, RealDisk, Uci, UciOptions};
 
-use super::*;
+use super::{
+    played::{load, real_folder},
+    *,
+};
 
 mod cuts;
 mod damage;
@@ -18,39 +19,6 @@ const USED: &str = "\nconfig service 'service'\n\toption firewall_zone 'wan'\n\n
 const UCI: &str = "/etc/config/cwmpd";
 const DIR: &str = "/etc/cwmpd";
 const COPY_FILE: &str = "/etc/cwmpd/state/cwmpd.uci";
-
-/// The simulated disk, then the real one.
-struct Both(Arc<Sim>);
-
-/// Where a file of the real folder lies on the simulated disk.
-fn simulated(file: &Path) -> PathBuf {
-    Path::new("/etc/config").join(file.file_name().unwrap())
-}
-
-impl Disk for Both {
-    fn write_new(&self, file: &Path, content: &[u8], like: &File) -> io::Result<()> {
-        self.0.write_new(&simulated(file), content)?;
-        RealDisk.write_new(file, content, like)
-    }
-
-    fn sync(&self, file: &Path) -> io::Result<()> {
-        self.0.fsync(&simulated(file))
-    }
-
-    fn rename(&self, from: &Path, to: &Path) -> io::Result<()> {
-        self.0.rename(&simulated(from), &simulated(to))?;
-        RealDisk.rename(from, to)
-    }
-
-    fn sync_folder(&self, _: &Path) -> io::Result<()> {
-        self.0.fsync_dir(Path::new("/etc/config"))
-    }
-
-    fn remove(&self, file: &Path) -> io::Result<()> {
-        self.0.remove(&simulated(file))?;
-        RealDisk.remove(file)
-    }
-}
 
 /// A start on what is on a disk.
 struct Cpe {
@@ -73,23 +41,11 @@ impl Cpe {
     }
 
     fn try_start(sim: &Arc<Sim>) -> Result<Self, StoreError> {
-        let real = tempfile::tempdir_in("/dev/shm").or_else(|_| tempfile::tempdir()).unwrap();
-        for name in sim.names().iter().filter(|name| name.starts_with("/etc/config/")) {
-            let file = real.path().join(Path::new(name).file_name().unwrap());
-            fs::write(&file, sim.text(name).unwrap()).unwrap();
-            fs::set_permissions(&file, fs::Permissions::from_mode(0o600)).unwrap();
-        }
-        Self::start_in(sim, real)
+        Self::start_in(sim, real_folder(sim))
     }
 
     fn start_in(sim: &Arc<Sim>, real: tempfile::TempDir) -> Result<Self, StoreError> {
-        let uci = Uci::new(UciOptions { config: real.path().to_owned(), overrides: None });
-        let config = UserConfig::of(uci.on_disk(Arc::new(Both(Arc::clone(sim)))), real.path());
-        let files: Arc<dyn Files> = sim.clone();
-        let (layers, problems) = Layers::load_with(Arc::clone(&files), Path::new(DIR), |below, problems| {
-            let layer = UciLayer::new(config, &files, below.dir(), Path::new("/etc/cwmpd/state"));
-            Ok(layer.in_charge(problems).map(|layer| Box::new(layer) as _))
-        })?;
+        let (layers, problems) = load(sim, Path::new(DIR), Path::new("/etc/cwmpd/state"), real.path())?;
         // The folder has another name each time.
         let text =
             |problem: &Problem| problem.to_string().replace(real.path().to_str().unwrap(), "/etc/config");
