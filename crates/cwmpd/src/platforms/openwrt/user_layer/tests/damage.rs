@@ -86,6 +86,20 @@ fn damage_while_the_program_runs_is_left_to_whoever_mends_it_until_the_next_chan
 }
 
 #[test]
+fn what_was_set_since_the_copy_is_not_lost_with_the_file() {
+    let sim = disk(&[(UCI, USED)]);
+    let mut there = Cpe::start(&sim);
+    there.set_url("http://acs/").unwrap();
+    // The copy of that could not be written, say.
+    sim.remove(Path::new(COPY_FILE)).unwrap();
+    sim.write_new(Path::new(COPY_FILE), USED.as_bytes()).unwrap();
+    there.by_hand(|_| OPEN.to_owned());
+    there.layers.change(|layers| layers.set("ManagementServer", "Username", "box")).unwrap();
+    let again = Cpe::start(&sim);
+    assert_eq!((again.url(), again.layers.get("ManagementServer", "Username")), ("http://acs/", Some("box")));
+}
+
+#[test]
 fn what_cannot_be_used_is_reported_and_kept() {
     let odd = "config object\n\toption Lost '1'\n\nconfig object 'X'\n\tlist entry 'nonsense'\n\tlist entry ' =1'\n";
     let sim = disk(&[(UCI, &format!("{USED}{odd}"))]);
