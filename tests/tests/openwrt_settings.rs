@@ -7,8 +7,10 @@ use std::{
     fs,
     os::unix::fs::PermissionsExt,
     path::{Path, PathBuf},
+    time::Duration,
 };
 
+use cwmp_acs::Step;
 use cwmp_core::{
     event::EventCode,
     rpc::{
@@ -199,6 +201,26 @@ async fn for_a_setting_of_the_program_it_starts_again_with_that() {
     scene.call(set(&[(INTERVAL, ValueType::UnsignedInt, "778")], "key")).await.unwrap();
     assert!(settings(&router).contains("firewall_port '7548'"));
     assert_eq!(starts(&scene), 3);
+    scene.assert_clean();
+}
+
+#[tokio::test]
+async fn a_session_that_is_on_is_not_broken_off_for_a_setting() {
+    let (router, scene, _files) = router().await;
+    let held = Duration::from_secs(2);
+    scene.acs.script("*", [Step::until("SetParameterValuesResponse"), Step::Delay(held), Step::Pass]);
+    let answer = scene.acs.call("*", set(&[(INTERVAL, ValueType::UnsignedInt, "777")], "key"));
+    scene.ring().await;
+    assert_eq!(answer.await.unwrap(), CpeResponse::SetParameterValues(Status::Applied));
+    uci_set(&router, "cwmpd", "acs_reply_timeout", "45");
+    scene.logged("somebody has changed the settings of cwmpd", 1).await;
+    assert_eq!(starts(&scene), 1);
+    // It ends as it should, and only then does the program start again.
+    scene.session(EventCode::ConnectionRequest).await;
+    assert_eq!(starts(&scene), 1);
+    scene.logged(" on openwrt", 2).await;
+    scene.session(EventCode::ValueChange).await;
+    assert_eq!(scene.value(INTERVAL).await, "777");
     scene.assert_clean();
 }
 
