@@ -156,12 +156,14 @@ pub(crate) fn candidates(file: &Path, without: &'static str) -> [(PathBuf, &'sta
 }
 
 /// The last good copy of a file.
-pub(crate) fn copy_of(file: &Path) -> PathBuf {
+#[must_use]
+pub fn copy_of(file: &Path) -> PathBuf {
     sibling(file, COPY)
 }
 
 /// `user.ini` and `new` give `user.ini.new`.
-pub(crate) fn sibling(file: &Path, suffix: &str) -> PathBuf {
+#[must_use]
+pub fn sibling(file: &Path, suffix: &str) -> PathBuf {
     let mut name = file.as_os_str().to_owned();
     name.push(".");
     name.push(suffix);
@@ -178,11 +180,12 @@ pub(crate) fn folder(file: &Path) -> &Path {
 
 /// A write that failed.
 #[derive(Debug)]
-pub(crate) struct ReplaceError {
-    pub(crate) error: StoreError,
+pub struct ReplaceError {
+    /// What went wrong.
+    pub error: StoreError,
     /// The new content has taken the place of the old one, which could not be put back, but may be lost in a cut: whoever
     /// calls must not take either for granted and has to write again.
-    pub(crate) in_place: bool,
+    pub in_place: bool,
 }
 
 impl From<StoreError> for ReplaceError {
@@ -198,7 +201,7 @@ impl From<StoreError> for ReplaceError {
 ///
 /// # Errors
 /// [`ReplaceError`].
-pub(crate) fn replace(files: &dyn Files, file: &Path, content: &[u8]) -> Result<(), ReplaceError> {
+pub fn replace(files: &dyn Files, file: &Path, content: &[u8]) -> Result<(), ReplaceError> {
     let new = sibling(file, "new");
     // Left behind by a cut in an earlier attempt.
     remove_if_there(files, &new)?;
@@ -233,7 +236,10 @@ pub(crate) fn replace(files: &dyn Files, file: &Path, content: &[u8]) -> Result<
 
 /// Deletes a file durably, with its copy and what is left of damaged or half-written ones, for these hold secrets as well:
 /// after a cut the newest content is there, or none.
-pub(crate) fn delete(files: &dyn Files, file: &Path) -> Result<(), StoreError> {
+///
+/// # Errors
+/// [`StoreError::Io`].
+pub fn delete(files: &dyn Files, file: &Path) -> Result<(), StoreError> {
     for suffix in SIBLINGS {
         if remove_if_there(files, &sibling(file, suffix))? {
             sync_folder(files, file)?;
@@ -259,13 +265,19 @@ pub(crate) fn confirm(files: &dyn Files, file: &Path) {
 }
 
 /// Makes the names beside `file` durable.
-fn sync_folder(files: &dyn Files, file: &Path) -> Result<(), StoreError> {
+///
+/// # Errors
+/// [`StoreError::Io`].
+pub fn sync_folder(files: &dyn Files, file: &Path) -> Result<(), StoreError> {
     let dir = folder(file);
     files.fsync_dir(dir).map_err(|error| StoreError::io(dir, "make the change of names durable", error))
 }
 
-/// Removes a file; that there is none is fine. Returns whether there was one.
-fn remove_if_there(files: &dyn Files, file: &Path) -> Result<bool, StoreError> {
+/// Removes a file, not durably yet; that there is none is fine. Returns whether there was one.
+///
+/// # Errors
+/// [`StoreError::Io`].
+pub fn remove_if_there(files: &dyn Files, file: &Path) -> Result<bool, StoreError> {
     match files.remove(file) {
         Ok(()) => Ok(true),
         Err(error) if error.kind() == ErrorKind::NotFound => Ok(false),
@@ -274,7 +286,7 @@ fn remove_if_there(files: &dyn Files, file: &Path) -> Result<bool, StoreError> {
 }
 
 /// Moves a damaged file out of the way, to `<name>.damaged`, for somebody to look at. Returns the words for the report.
-pub(crate) fn set_aside(files: &dyn Files, file: &Path) -> String {
+pub fn set_aside(files: &dyn Files, file: &Path) -> String {
     let aside = sibling(file, "damaged");
     match files.rename(file, &aside) {
         Ok(()) => format!("kept as {}", aside.display()),

@@ -53,6 +53,14 @@ pub enum StoreError {
         /// Which rule it breaks.
         reason: String,
     },
+    /// A file that others own too does not take what is to be written.
+    #[error("{}: {reason}", file.display())]
+    Refused {
+        /// The file.
+        file: PathBuf,
+        /// What stands against it, and where.
+        reason: String,
+    },
     /// A newer version of the program wrote the file.
     #[error(
         "{}: written by a newer version of the program (format {found}, this one knows {known}); \

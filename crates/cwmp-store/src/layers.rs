@@ -1,20 +1,21 @@
-//! The layered configuration: `user.ini` over `dhcp.ini` over `ISP.def` over `factory.ini`.
+//! The layered configuration: `user.ini` over `dhcp.ini` over `ISP.def` over `factory.ini`. A backend may have another place
+//! for what is set on the box ([`UserLayer`]); what is said of `user.ini` is said of that then.
 
 use std::{
     collections::BTreeSet,
-    io::ErrorKind,
     ops::Bound,
     path::{Path, PathBuf},
     sync::Arc,
 };
 
-use self::document::{Document, Section, check_name};
-use crate::{
-    Problem, StoreError,
-    durable::{self, Files},
+use self::{
+    document::check_name,
+    user::{OwnFile, Section, Sections, Unread, UserLayer, differing, read, rebase},
 };
+use crate::{Problem, StoreError, durable::Files};
 
 mod document;
+pub mod user;
 
 #[cfg(test)]
 mod tests;
@@ -27,6 +28,8 @@ pub mod limits {
     pub const VALUE_BYTES: usize = 32 * 1024;
     /// Longest name of a section or key, in characters.
     pub const NAME_CHARS: usize = 256;
+    /// Contents that are remembered because a disk that fails may hold one of them.
+    pub const UNSURE: usize = 4;
 }
 
 /// One of the four files.
@@ -75,16 +78,20 @@ const DELETED: &str = "Deleted";
 /// Changes go to the user layer and stay in memory until [`Layers::commit`]. Comments in user.ini are lost when it is
 /// written; keys and sections that nobody knows are kept.
 pub struct Layers {
-    files: Arc<dyn Files>,
     dir: PathBuf,
-    user: Document,
-    learnt: Document,
-    isp: Document,
-    factory: Document,
+    /// Where the user layer is kept.
+    place: Box<dyn UserLayer>,
+    user: Sections,
+    dhcp_file: OwnFile,
+    learnt: Sections,
+    isp: Sections,
+    factory: Sections,
     /// The user layer as it was at the last commit; `None` while nothing has been touched since.
-    before: Option<Document>,
-    /// A write failed after the new content was in place: the file may hold what was refused.
-    unsure: bool,
+    before: Option<Sections>,
+    /// The sections that others have changed and nobody has asked for yet.
+    others: BTreeSet<String>,
+    /// What the file may hold as well: writes failed after these were in place.
+    unsure: Vec<Sections>,
     /// The same of dhcp.ini.
     learnt_unsure: bool,
     bytes_written: u64,
@@ -98,6 +105,18 @@ impl Layers {
     /// # Errors
     /// factory.ini is missing or damaged, or user.ini or dhcp.ini is there and the system does not let it be read.
     pub fn load(files: Arc<dyn Files>, dir: &Path) -> Result<(Self, Vec<Problem>), StoreError> {
+        Self::load_with(files, dir, |_, _| Ok(None))
+    }
+
+    /// The same with another place for the user layer, where `place` knows one: it sees the layers below.
+    ///
+    /// # Errors
+    /// Those of [`Layers::load`] and of `place`.
+    pub fn load_with(
+        files: Arc<dyn Files>,
+        dir: &Path,
+        place: impl FnOnce(&Self, &mut Vec<Problem>) -> Result<Option<Box<dyn UserLayer>>, StoreError>,
+    ) -> Result<(Self, Vec<Problem>), StoreError> {
         let mut problems = Vec::new();
         let factory_file = dir.join(Layer::Factory.file_name());
         let factory = match read(&*files, &factory_file, &mut problems) {
@@ -115,25 +134,30 @@ impl Layers {
                     Unread::Io(error) => format!("cannot read it: {error}"),
                 };
                 problems.push(Problem::file(&isp_file, format!("{reason}; the factory defaults serve")));
-                Document::default()
+                Sections::new()
             }
         };
-        let mut own =
-            |layer: Layer, lost| read_own(&*files, &dir.join(layer.file_name()), lost, &mut problems);
-        let learnt = own(Layer::Learnt, "what DHCP has told is to be learnt anew")?;
-        let user = own(Layer::User, "what was set on this box is lost")?;
-        let layers = Self {
-            files,
+        let dhcp = dir.join(Layer::Learnt.file_name());
+        let mut dhcp_file = OwnFile::new(&files, dhcp, "what DHCP has told is to be learnt anew");
+        let learnt = dhcp_file.read(&mut problems)?;
+        let mut layers = Self {
             dir: dir.to_owned(),
-            user,
+            place: Box::new(OwnFile::user_ini(&files, dir)),
+            user: Sections::new(),
+            dhcp_file,
             learnt,
             isp,
             factory,
             before: None,
-            unsure: false,
+            unsure: Vec::new(),
             learnt_unsure: false,
             bytes_written: 0,
+            others: BTreeSet::new(),
         };
+        if let Some(other) = place(&layers, &mut problems)? {
+            layers.place = other;
+        }
+        layers.user = layers.place.read(&mut problems)?;
         Ok((layers, problems))
     }
 
@@ -146,10 +170,13 @@ impl Layers {
     /// The file of a layer, for messages.
     #[must_use]
     pub fn file(&self, layer: Layer) -> PathBuf {
-        self.dir.join(layer.file_name())
+        match layer {
+            Layer::User => self.place.file().to_owned(),
+            _ => self.dir.join(layer.file_name()),
+        }
     }
 
-    fn document(&self, layer: Layer) -> &Document {
+    fn document(&self, layer: Layer) -> &Sections {
         match layer {
             Layer::User => &self.user,
             Layer::Learnt => &self.learnt,
@@ -167,7 +194,7 @@ impl Layers {
     /// The value of one layer.
     #[must_use]
     pub fn of_layer(&self, layer: Layer, section: &str, key: &str) -> Option<&str> {
-        self.document(layer).sections.get(section)?.get(key).map(String::as_str)
+        self.document(layer).get(section)?.get(key).map(String::as_str)
     }
 
     /// The values of all layers, the one in force first.
@@ -183,7 +210,7 @@ impl Layers {
     pub fn sections(&self, prefix: &str) -> BTreeSet<&str> {
         let from = (Bound::Included(prefix), Bound::Unbounded);
         let all = Layer::ALL.into_iter().flat_map(|layer| {
-            let later = self.document(layer).sections.range::<str, _>(from);
+            let later = self.document(layer).range::<str, _>(from);
             later.map(|(name, _)| name.as_str()).take_while(|name| name.starts_with(prefix))
         });
         all.collect()
@@ -194,7 +221,7 @@ impl Layers {
     pub fn keys(&self, section: &str) -> Vec<(&str, Layer)> {
         let mut keys: Vec<(&str, Layer)> = Vec::new();
         for layer in Layer::ALL {
-            for key in self.document(layer).sections.get(section).into_iter().flat_map(Section::keys) {
+            for key in self.document(layer).get(section).into_iter().flat_map(Section::keys) {
                 if !keys.iter().any(|(known, _)| *known == key.as_str()) {
                     keys.push((key, layer));
                 }
@@ -234,15 +261,12 @@ impl Layers {
         let section = row_section(table, row);
         let below = format!("{section}.");
         let of_user: Vec<String> =
-            self.user.sections.keys().filter(|name| name.starts_with(&below)).cloned().collect();
+            self.user.keys().filter(|name| name.starts_with(&below)).cloned().collect();
         for name in of_user {
             self.remove_section(&name);
         }
         self.remove_section(&section);
-        if [Layer::Isp, Layer::Factory]
-            .into_iter()
-            .any(|layer| self.document(layer).sections.contains_key(&section))
-        {
+        if [Layer::Isp, Layer::Factory].into_iter().any(|layer| self.document(layer).contains_key(&section)) {
             self.set(&section, DELETED, "true")?;
         }
         Ok(())
@@ -254,8 +278,8 @@ impl Layers {
     /// [`StoreError::Entry`] for a name that cannot be written or a value longer than [`limits::VALUE_BYTES`].
     pub fn set(&mut self, section: &str, key: &str, value: &str) -> Result<(), StoreError> {
         check_entry(section, key, value)?;
-        if self.user.sections.get(section).and_then(|known| known.get(key)).is_none_or(|old| old != value) {
-            let section = self.touch().sections.entry(section.to_owned()).or_default();
+        if self.user.get(section).and_then(|known| known.get(key)).is_none_or(|old| old != value) {
+            let section = self.touch().entry(section.to_owned()).or_default();
             section.insert(key.to_owned(), value.to_owned());
         }
         Ok(())
@@ -264,12 +288,12 @@ impl Layers {
     /// Takes a value out of the user layer, in memory, so that the one of a lower layer is in force again. A section
     /// without keys goes as well.
     pub fn remove(&mut self, section: &str, key: &str) {
-        if self.user.sections.get(section).is_some_and(|known| known.contains_key(key)) {
+        if self.user.get(section).is_some_and(|known| known.contains_key(key)) {
             let user = self.touch();
-            if let Some(known) = user.sections.get_mut(section) {
+            if let Some(known) = user.get_mut(section) {
                 known.remove(key);
                 if known.is_empty() {
-                    user.sections.remove(section);
+                    user.remove(section);
                 }
             }
         }
@@ -277,13 +301,13 @@ impl Layers {
 
     /// Takes a section out of the user layer, in memory.
     pub fn remove_section(&mut self, section: &str) {
-        if self.user.sections.contains_key(section) {
-            self.touch().sections.remove(section);
+        if self.user.contains_key(section) {
+            self.touch().remove(section);
         }
     }
 
     /// The user layer, about to be changed.
-    fn touch(&mut self) -> &mut Document {
+    fn touch(&mut self) -> &mut Sections {
         if self.before.is_none() {
             self.before = Some(self.user.clone());
         }
@@ -296,21 +320,65 @@ impl Layers {
     /// # Errors
     /// [`StoreError`] names the file. The changes stay in memory: [`Layers::rollback`] undoes them.
     pub fn commit(&mut self) -> Result<bool, StoreError> {
-        if !self.unsure && self.before.as_ref().is_none_or(|before| *before == self.user) {
+        let known = self.before.as_ref().unwrap_or(&self.user);
+        if self.unsure.is_empty() && *known == self.user {
             self.before = None;
             return Ok(false);
         }
-        let file = self.file(Layer::User);
-        let content = self.user.write();
-        if content.len() > limits::FILE_BYTES {
-            return Err(StoreError::TooLarge { file, size: content.len(), limit: limits::FILE_BYTES });
+        let may_hold: Vec<&Sections> = self.unsure.iter().chain([known]).collect();
+        match self.place.write(&may_hold, &self.user) {
+            Ok(written) => {
+                self.bytes_written += written.bytes as u64;
+                self.unsure.clear();
+                self.before = None;
+                if let Some(now) = written.now {
+                    self.others.extend(differing(&self.user, &now));
+                    self.user = now;
+                }
+                Ok(true)
+            }
+            Err(failure) => {
+                if failure.in_place && !self.unsure.contains(&self.user) {
+                    self.unsure.truncate(limits::UNSURE - 1);
+                    self.unsure.push(self.user.clone());
+                }
+                Err(failure.error)
+            }
         }
-        let replaced = durable::replace(&*self.files, &file, &content);
-        self.unsure = replaced.as_ref().is_err_and(|failure| failure.in_place);
-        replaced.map_err(|failure| failure.error)?;
-        self.bytes_written += content.len() as u64;
-        self.before = None;
-        Ok(true)
+    }
+
+    /// Takes in what others have changed in the user layer, where others change it; changes that wait for a commit stay on
+    /// top of it. [`Layers::take_others`] says what it was.
+    ///
+    /// # Errors
+    /// It is damaged or cannot be read; the layer stays as it is in memory.
+    pub fn reread(&mut self) -> Result<(), StoreError> {
+        if !self.unsure.is_empty() {
+            // What is there may be what was refused. The next commit takes in what others have changed.
+            return Ok(());
+        }
+        let Some(now) = self.place.reread()? else { return Ok(()) };
+        let known = self.before.as_ref().unwrap_or(&self.user);
+        self.others.extend(differing(known, &now));
+        self.user = match &self.before {
+            Some(before) => rebase(before, &self.user, &now),
+            None => now.clone(),
+        };
+        if let Some(before) = &mut self.before {
+            *before = now;
+        }
+        Ok(())
+    }
+
+    /// Whether others have changed something that nobody has asked for yet.
+    #[must_use]
+    pub fn has_others(&self) -> bool {
+        !self.others.is_empty()
+    }
+
+    /// The names of the sections that others have changed since this was last asked.
+    pub fn take_others(&mut self) -> BTreeSet<String> {
+        std::mem::take(&mut self.others)
     }
 
     /// Undoes all changes since the last commit.
@@ -332,7 +400,7 @@ impl Layers {
         let done = change(self).and_then(|value| self.commit().map(|_| value));
         if done.is_err() {
             self.rollback();
-            if self.unsure {
+            if !self.unsure.is_empty() {
                 // The first error is the one to report. If this one fails too, the next commit tries again.
                 let _ = self.commit();
             }
@@ -346,28 +414,25 @@ impl Layers {
     /// # Errors
     /// As [`Layers::set`], or [`StoreError`] names the file; what was learnt before is still in force then.
     pub fn learn(&mut self, values: &[(&str, &str, &str)]) -> Result<bool, StoreError> {
-        let mut learnt = Document::default();
+        let mut learnt = Sections::new();
         for (section, key, value) in values {
             check_entry(section, key, value)?;
-            let section = learnt.sections.entry((*section).to_owned()).or_default();
+            let section = learnt.entry((*section).to_owned()).or_default();
             section.insert((*key).to_owned(), (*value).to_owned());
         }
         if !self.learnt_unsure && learnt == self.learnt {
             return Ok(false);
         }
-        let file = self.file(Layer::Learnt);
-        let content = learnt.write();
-        let replaced = durable::replace(&*self.files, &file, &content);
-        self.learnt_unsure = replaced.as_ref().is_err_and(|failure| failure.in_place);
-        replaced.map_err(|failure| failure.error)?;
-        self.bytes_written += content.len() as u64;
+        let written = self.dhcp_file.write(&[&self.learnt], &learnt);
+        self.learnt_unsure = written.as_ref().is_err_and(|failure| failure.in_place);
+        self.bytes_written += written.map_err(|failure| failure.error)?.bytes as u64;
         self.learnt = learnt;
         Ok(true)
     }
 
     /// All that DHCP has told: section, key, value.
     pub fn learnt(&self) -> impl Iterator<Item = (&str, &str, &str)> {
-        let sections = self.learnt.sections.iter();
+        let sections = self.learnt.iter();
         sections.flat_map(|(section, keys)| {
             keys.iter().map(|(key, value)| (section.as_str(), key.as_str(), value.as_str()))
         })
@@ -379,13 +444,14 @@ impl Layers {
     /// # Errors
     /// [`StoreError::Io`]; the user layer is then still in force.
     pub fn delete_user(&mut self) -> Result<(), StoreError> {
-        durable::delete(&*self.files, &self.file(Layer::Learnt))?;
-        self.learnt = Document::default();
+        self.dhcp_file.delete()?;
+        self.learnt = Sections::new();
         self.learnt_unsure = false;
-        durable::delete(&*self.files, &self.file(Layer::User))?;
-        self.user = Document::default();
+        self.place.delete()?;
+        self.user = Sections::new();
         self.before = None;
-        self.unsure = false;
+        self.unsure.clear();
+        self.others.clear();
         Ok(())
     }
 
@@ -402,7 +468,10 @@ fn row_section(table: &str, row: u32) -> String {
 }
 
 /// Whether a value can be kept under these names.
-fn check_entry(section: &str, key: &str, value: &str) -> Result<(), StoreError> {
+///
+/// # Errors
+/// [`StoreError::Entry`].
+pub fn check_entry(section: &str, key: &str, value: &str) -> Result<(), StoreError> {
     let refuse = |reason: String| {
         let (section, key) = (section.escape_debug().to_string(), key.escape_debug().to_string());
         StoreError::Entry { section, key, reason }
@@ -413,67 +482,4 @@ fn check_entry(section: &str, key: &str, value: &str) -> Result<(), StoreError> 
         return Err(refuse(format!("the value is longer than {} bytes", limits::VALUE_BYTES)));
     }
     Ok(())
-}
-
-enum Unread {
-    Damaged(String),
-    Io(std::io::Error),
-}
-
-/// Reads one file; `None` where there is none.
-fn read(files: &dyn Files, file: &Path, problems: &mut Vec<Problem>) -> Result<Option<Document>, Unread> {
-    content(files, file)?.map(|content| parse(file, &content, problems)).transpose()
-}
-
-/// The newest layer of ours that is whole: from the file, else from its copy. Empty where there is neither; `lost` says what
-/// that means where both are damaged.
-fn read_own(
-    files: &dyn Files,
-    file: &Path,
-    lost: &'static str,
-    problems: &mut Vec<Problem>,
-) -> Result<Document, StoreError> {
-    let candidates = durable::candidates(file, lost);
-    let has_copy = content(files, &durable::copy_of(file)).is_ok_and(|copy| copy.is_some());
-    for (number, (file, what_else)) in candidates.iter().enumerate() {
-        let read = match content(files, file) {
-            Ok(None) => continue,
-            // What some file systems leave of a file after a crash; the agent itself always writes a first line.
-            Ok(Some(content)) if content.is_empty() && number == 0 && has_copy => {
-                Err(Unread::Damaged("it is empty".to_owned()))
-            }
-            Ok(Some(content)) => parse(file, &content, problems),
-            Err(unread) => Err(unread),
-        };
-        match read {
-            Ok(document) => {
-                durable::confirm(files, file);
-                return Ok(document);
-            }
-            Err(Unread::Damaged(reason)) => {
-                let aside = durable::set_aside(files, file);
-                problems.push(Problem::file(file, format!("damaged: {reason}; {aside}; {what_else}")));
-            }
-            Err(Unread::Io(error)) => return Err(StoreError::io(file, "read it", error)),
-        }
-    }
-    Ok(Document::default())
-}
-
-fn content(files: &dyn Files, file: &Path) -> Result<Option<Vec<u8>>, Unread> {
-    match files.read(file, limits::FILE_BYTES) {
-        Ok(content) => Ok(Some(content)),
-        Err(error) if error.kind() == ErrorKind::NotFound => Ok(None),
-        Err(error) if error.kind() == ErrorKind::InvalidData => Err(Unread::Damaged(error.to_string())),
-        Err(error) => Err(Unread::Io(error)),
-    }
-}
-
-fn parse(file: &Path, content: &[u8], problems: &mut Vec<Problem>) -> Result<Document, Unread> {
-    let (document, repeated) = Document::parse(content).map_err(Unread::Damaged)?;
-    let twice = |(section, key): (String, String)| {
-        Problem::key(file, &section, &key, "given more than once; the last one counts")
-    };
-    problems.extend(repeated.into_iter().map(twice));
-    Ok(document)
 }

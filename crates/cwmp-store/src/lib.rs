@@ -24,5 +24,8 @@ mod state;
 
 pub use error::{Problem, StoreError};
 pub use journal::Journal;
-pub use layers::{Found, Layer, Layers, limits as layer_limits};
+pub use layers::{
+    Found, Layer, Layers, check_entry, limits as layer_limits,
+    user::{self, Sections, UserLayer},
+};
 pub use state::{Format, STATE_BYTES, StateFile};

@@ -6,7 +6,7 @@ use std::{
     time::Duration,
 };
 
-/// Why a file could not be read or changed. Nothing has been changed then, unless [`UciError::Io`] says so.
+/// Why a file could not be read or changed. Nothing has been changed then, but with [`UciError::Unsure`].
 #[derive(Debug, thiserror::Error)]
 pub enum UciError {
     /// There is no such package.
@@ -22,6 +22,14 @@ pub enum UciError {
         file: PathBuf,
         /// What was tried: "replace it".
         operation: &'static str,
+        /// The system's reason.
+        source: io::Error,
+    },
+    /// The new content is in place, may be lost in a power cut, and the old one could not be put back.
+    #[error("{}: cannot make the change of names durable, nor put the old content back: {source}", file.display())]
+    Unsure {
+        /// The file.
+        file: PathBuf,
         /// The system's reason.
         source: io::Error,
     },
@@ -66,7 +74,7 @@ impl UciError {
     #[must_use]
     pub fn is_full(&self) -> bool {
         match self {
-            Self::Io { source, .. } => {
+            Self::Io { source, .. } | Self::Unsure { source, .. } => {
                 matches!(source.kind(), io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded)
             }
             Self::TooLarge { .. } => true,

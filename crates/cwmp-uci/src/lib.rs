@@ -25,8 +25,6 @@
 //!
 //! A commit tells nobody: what must be reloaded is the platform's to know. Changes that somebody has made with `uci set`
 //! and not committed (`/tmp/.uci`) are neither read nor committed nor lost; their owner commits them on top.
-//!
-//! program holds the lock.
 
 pub mod limits;
 
@@ -45,7 +43,10 @@ mod write;
 
 pub use edit::Edit;
 pub use error::UciError;
+pub use name::{is_name, is_value};
 pub use package::{Package, Section, UciOption};
 pub use read::SyntaxError;
+#[cfg(feature = "sim")]
+pub use replace::{Disk, RealDisk};
 pub use uci::{Committed, Uci, UciOptions};
 pub use watch::Watch;

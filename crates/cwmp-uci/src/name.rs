@@ -11,7 +11,8 @@ pub(crate) fn package(name: &str) -> Result<(), UciError> {
 }
 
 /// Whether this can be the name of a section or an option: letters, digits and `_`.
-pub(crate) fn is_name(name: &[u8]) -> bool {
+#[must_use]
+pub fn is_name(name: &[u8]) -> bool {
     word(name, |_| false)
 }
 
@@ -26,7 +27,8 @@ pub(crate) fn is_kind(kind: &[u8]) -> bool {
 }
 
 /// Whether a program may set this value: libuci refuses control characters but for line breaks and tabs.
-pub(crate) fn is_value(value: &str) -> bool {
+#[must_use]
+pub fn is_value(value: &str) -> bool {
     value.bytes().all(|byte| byte >= b' ' || matches!(byte, b'\t' | b'\n' | b'\r'))
 }
 

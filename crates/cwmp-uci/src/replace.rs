@@ -10,20 +10,38 @@ use std::{
 use crate::{UciError, file::Locked};
 
 /// The operations of the disk, each as small as a power cut can tell apart.
-pub(crate) trait Disk: Send + Sync {
+#[cfg_attr(not(feature = "sim"), expect(unreachable_pub, reason = "tests of others play one"))]
+pub trait Disk: Send + Sync {
     /// Makes a file with this content, and with the owner and the rights of `like`. Not durable yet.
+    ///
+    /// # Errors
+    /// The system's.
     fn write_new(&self, file: &Path, content: &[u8], like: &File) -> io::Result<()>;
     /// Makes the content of a file durable.
+    ///
+    /// # Errors
+    /// The system's.
     fn sync(&self, file: &Path) -> io::Result<()>;
     /// Gives a file the name of another, in its place. Not durable yet.
+    ///
+    /// # Errors
+    /// The system's.
     fn rename(&self, from: &Path, to: &Path) -> io::Result<()>;
     /// Makes the names in a folder durable.
+    ///
+    /// # Errors
+    /// The system's.
     fn sync_folder(&self, folder: &Path) -> io::Result<()>;
     /// Removes a file.
+    ///
+    /// # Errors
+    /// The system's.
     fn remove(&self, file: &Path) -> io::Result<()>;
 }
 
-pub(crate) struct RealDisk;
+/// The disk of this machine.
+#[cfg_attr(not(feature = "sim"), expect(unreachable_pub, reason = "tests of others play on top of it"))]
+pub struct RealDisk;
 
 impl Disk for RealDisk {
     fn write_new(&self, file: &Path, content: &[u8], like: &File) -> io::Result<()> {
@@ -56,7 +74,7 @@ impl Disk for RealDisk {
 }
 
 /// Replaces the content of a locked file. When it returns the new content is durable; when it fails the old one is in place,
-/// unless the error says otherwise. `ready` is told of each file that is about to take the place.
+/// unless the error is [`UciError::Unsure`]. `ready` is told of each file that is about to take the place.
 pub(crate) fn replace(
     disk: &dyn Disk,
     locked: &Locked,
@@ -75,12 +93,10 @@ pub(crate) fn replace(
         let back = put(disk, locked, &new, before, &ready).and_then(|()| {
             disk.sync_folder(folder).map_err(|error| UciError::io(locked.known(), "put it back", error))
         });
-        let operation = if back.is_ok() {
-            "make the change of names durable"
-        } else {
-            "make the change of names durable, nor put the old content back"
-        };
-        UciError::io(locked.known(), operation, error)
+        match back {
+            Ok(()) => UciError::io(locked.known(), "make the change of names durable", error),
+            Err(_) => UciError::Unsure { file: locked.known().to_owned(), source: error },
+        }
     })
 }
 

@@ -107,6 +107,14 @@ impl Uci {
         }
     }
 
+    /// With another disk beneath the commits: one that loses power, for tests. Reading, locks and the making of an empty file
+    /// stay those of the system.
+    #[cfg(feature = "sim")]
+    #[must_use]
+    pub fn on_disk(self, disk: Arc<dyn Disk>) -> Self {
+        Self { disk, ..self }
+    }
+
     /// A package as it is committed.
     ///
     /// # Errors
@@ -117,19 +125,39 @@ impl Uci {
         parse(package, &file, &content)
     }
 
+    /// What the file of a package holds, be it whole or damaged. Holds secrets.
+    ///
+    /// # Errors
+    /// [`UciError`]; [`UciError::Missing`] where there is no such file.
+    pub fn content(&self, package: &str) -> Result<Vec<u8>, UciError> {
+        Locked::shared(&self.file(package)?, self.patience)?.read()
+    }
+
     /// Makes all edits or none: locks the file against other writers, reads it anew, and replaces it durably. Edits that
     /// change nothing write nothing. Comments are lost, as with libuci.
     ///
     /// # Errors
     /// [`UciError`]; [`UciError::Refused`] names the edit that cannot be made.
     pub fn commit(&self, package: &str, edits: &[Edit]) -> Result<Committed, UciError> {
+        self.commit_with(package, |_| edits.to_vec())
+    }
+
+    /// [`Uci::commit`] with edits that depend on what is there: they are made of the package as the lock has it.
+    ///
+    /// # Errors
+    /// [`UciError`]; [`UciError::Refused`] names the edit that cannot be made.
+    pub fn commit_with(
+        &self,
+        package: &str,
+        edits: impl FnOnce(&Package) -> Vec<Edit>,
+    ) -> Result<Committed, UciError> {
         let file = self.file(package)?;
         let mut replaced = own(&self.replaced);
         let mut locked = Locked::exclusive(&file, package, &replaced.of(package), self.patience)?;
         let before = locked.read()?;
         let old = parse(package, &file, &before)?;
         let mut new = old.clone();
-        let added = new.apply(edits)?;
+        let added = new.apply(&edits(&old))?;
         if new.sections() == old.sections() {
             confirm(&*self.disk, &locked)?;
             return Ok(Committed { file, after: before.clone(), before, added });

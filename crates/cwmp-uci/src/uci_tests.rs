@@ -66,6 +66,21 @@ fn one_edit_that_cannot_be_made_leaves_the_file_as_it_was() {
 }
 
 #[test]
+fn edits_can_depend_on_what_is_there_under_the_lock() {
+    let home = Home::new();
+    let longer = |package: &Package| {
+        let old = package.section("lan").and_then(|lan| lan.get("mtu")).unwrap_or_default();
+        vec![mtu(format!("{old}0"))]
+    };
+    let committed = home.uci.commit_with("network", longer).unwrap();
+    assert_eq!(home.uci.content("network").unwrap(), committed.after);
+    assert_eq!(home.uci.load("network").unwrap().section("lan").unwrap().get("mtu"), Some("15000"));
+    fs::write(home.path("config/network"), "config 'open").unwrap();
+    assert_eq!(home.uci.content("network").unwrap(), b"config 'open", "whatever it is");
+    assert!(matches!(home.uci.commit_with("network", longer), Err(UciError::Syntax { .. })));
+}
+
+#[test]
 fn what_changes_nothing_writes_nothing() {
     let home = Home::new();
     // A form that libuci would not write stays as well.

@@ -73,11 +73,7 @@ impl AgentSource {
         forced: impl Fn(&str) -> bool + 'static,
     ) -> (Self, Vec<Problem>) {
         let default_username = parameters::default_username(id);
-        let (loaded, mut problems) =
-            parameters::load(&layers.borrow(), &default_username, DelayReboot::default());
-        problems.extend(inform_parameter::problems(&layers.borrow(), &forced));
-        #[cfg(feature = "xmpp")]
-        problems.extend(xmpp::rows::problems(&layers.borrow()));
+        let loaded = parameters::load(&layers.borrow(), &default_username, DelayReboot::default()).0;
         let source = Self {
             layers,
             default_username,
@@ -91,7 +87,18 @@ impl AgentSource {
             settings: watch::Sender::new(loaded.settings),
             addressing: Rc::new(Cell::new(loaded.addressing)),
         };
+        let problems = source.problems();
         (source, problems)
+    }
+
+    /// What is wrong with the settings as they are now.
+    pub(crate) fn problems(&self) -> Vec<Problem> {
+        let layers = self.layers.borrow();
+        let mut problems = parameters::load(&layers, &self.default_username, DelayReboot::default()).1;
+        problems.extend(inform_parameter::problems(&layers, &self.forced));
+        #[cfg(feature = "xmpp")]
+        problems.extend(xmpp::rows::problems(&layers));
+        problems
     }
 
     /// The settings in force.

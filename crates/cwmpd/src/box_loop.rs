@@ -3,7 +3,7 @@
 //! Everything slow runs in a task of its own and comes back as an input: the data model, the store, jobs, a restart. The loop
 //! itself never waits for any of them.
 
-use std::{cell::Cell, net::SocketAddr, rc::Rc, time::Duration};
+use std::{cell::Cell, net::SocketAddr, path::PathBuf, rc::Rc, time::Duration};
 
 #[cfg(feature = "xmpp")]
 use cwmp_core::datetime::DateTime;
@@ -14,6 +14,7 @@ use cwmp_core::{
 use cwmp_datamodel::DataModel;
 use cwmp_diagnostics::Diagnostics;
 use cwmp_platform::{Platform, PlatformError, instances::InstanceNumbers};
+use cwmp_store::Layer;
 use cwmp_transport::tls::TlsFiles;
 use tokio::{sync::mpsc, time::Instant};
 
@@ -32,6 +33,7 @@ use crate::{
     ledger::Ledger,
     news::News,
     notify::Notifier,
+    others::{Others, Wish},
     protocol_side::ProtocolSide,
     restart::{self, Departure},
     snapshots::Snapshots,
@@ -75,9 +77,17 @@ pub(crate) struct Parts {
     pub(crate) asked: mpsc::Receiver<Asked>,
     /// Who is told of sessions and transfers.
     pub(crate) news: Option<News>,
+    /// What others change in the user layer.
+    pub(crate) others: Others,
 }
 
 impl Parts {
+    /// Folders and files with secrets.
+    fn secrets(&self) -> Vec<PathBuf> {
+        let layers = self.layers.borrow();
+        vec![layers.dir().to_owned(), self.config.state_dir.clone(), layers.file(Layer::User)]
+    }
+
     /// What the protocol side is told before anything else.
     pub(crate) fn begin(&self) -> Begin {
         let Config { connection_request, path, acs_reply_timeout, basic_without_tls, tls, .. } =
@@ -95,7 +105,7 @@ impl Parts {
             traced: self.config.trace_file.is_some(),
             news: self.news.is_some(),
             log_level: self.config.log_level.to_string(),
-            private_folders: vec![self.layers.borrow().dir().to_owned(), self.config.state_dir.clone()],
+            private_folders: self.secrets(),
         }
     }
 }
@@ -118,6 +128,7 @@ pub(crate) async fn run(parts: Parts, end: BoxEnd, deaths: u32, stop: impl Futur
         start,
         mut asked,
         news,
+        mut others,
     } = parts;
     let BoxEnd { send: down, hear } = end;
     let mut from_protocol = Some(hear);
@@ -151,6 +162,8 @@ pub(crate) async fn run(parts: Parts, end: BoxEnd, deaths: u32, stop: impl Futur
     let untold = told.is_none() || config.path.namespace.is_some();
     let mut changes = ChangeWatch::new(told);
     let (served, mut serving) = mpsc::unbounded_channel();
+    let (wish, mut wished) = Wish::new();
+    let shared = Rc::clone(&layers);
     let mut household = Household {
         jobs: Jobs::new(workshop, inputs.clone()),
         trace: TraceFile::of(&config),
@@ -173,6 +186,7 @@ pub(crate) async fn run(parts: Parts, end: BoxEnd, deaths: u32, stop: impl Futur
         boot_id: start.state.boot_id.clone(),
         under_way: 0,
         served,
+        wish,
     };
 
     let notifier = Notifier::of_environment().map(Rc::new);
@@ -223,6 +237,8 @@ pub(crate) async fn run(parts: Parts, end: BoxEnd, deaths: u32, stop: impl Futur
                 household.side.tell(Down::NetworkChanged);
                 household.ask_once(Question::Changed);
             }
+            sections = others.changed(&shared) => household.others_changed(&sections),
+            Some(()) = wished.recv() => household.try_to_start_again(),
             Some(departure) = departing.recv() => break departure,
             () = &mut stop => break Departure::Stop,
         }
@@ -361,6 +377,8 @@ struct Household {
     under_way: usize,
     /// Told when a call is served.
     served: mpsc::UnboundedSender<()>,
+    /// A restart for what others have changed.
+    wish: Wish,
 }
 
 impl Household {

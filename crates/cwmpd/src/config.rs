@@ -38,6 +38,8 @@ pub(crate) use self::{
 /// Where a trace ends unless told otherwise, in bytes.
 const TRACE_BYTES: u32 = 1 << 20;
 const SECTION: &str = "cwmpd";
+/// Folder of the protocol state, below that of the configuration.
+const STATE_DIR: &str = "state";
 const PATH_KEY: &str = "connection_request_path";
 /// Longest connection_request_path, in characters.
 const PATH_CHARS: usize = 256;
@@ -64,6 +66,16 @@ const PLATFORMS: &[&str] = &[
     #[cfg(feature = "openwrt")]
     "openwrt",
 ];
+
+/// The platform where none is named.
+#[cfg(feature = "openwrt")]
+pub(crate) const DEFAULT_PLATFORM: Option<&str> = PLATFORMS.first().copied();
+
+/// The folder of the protocol state as the layers name it, for what is kept there before the user layer can be read.
+#[cfg(feature = "openwrt")]
+pub(crate) fn lower_state_dir(layers: &Layers) -> PathBuf {
+    layers.get(SECTION, "state_dir").and_then(path).unwrap_or_else(|| layers.dir().join(STATE_DIR))
+}
 
 /// The settings of `[cwmpd]`, checked. docs/configuration.md has them all with range and default.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -165,7 +177,7 @@ impl Config {
         let sandbox = read.boolean("sandbox").unwrap_or(false);
         let config = Self {
             log_level: read.read("log_level", "error, warning, info or debug", level).unwrap_or(Level::INFO),
-            state_dir: read.read("state_dir", absolute, path).unwrap_or_else(|| layers.dir().join("state")),
+            state_dir: read.read("state_dir", absolute, path).unwrap_or_else(|| layers.dir().join(STATE_DIR)),
             download_dir: read.read("download_dir", absolute, path).unwrap_or_else(|| match sandbox {
                 true => layers.dir().join("downloads"),
                 false => PathBuf::from("/var/run/cwmpd"),

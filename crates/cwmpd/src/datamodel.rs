@@ -21,13 +21,13 @@ use cwmp_platform::{
     instances::{InstanceNumbers, NumberStore, Numbers},
     source::ObjectKind,
 };
-use cwmp_store::{Layers, StateFile, durable::RealFiles};
+use cwmp_store::{StateFile, durable::RealFiles};
 use tokio::sync::mpsc;
 use tracing::Level;
 
 use crate::{
     config::{Config, SharedLayers},
-    log, platforms,
+    log, opening, platforms,
     run::{all, assemble, one, runtime},
 };
 
@@ -120,7 +120,7 @@ pub(crate) fn device(folder: &Path) -> Result<DeviceId, Vec<String>> {
     log::start(Level::WARN);
     let runtime = runtime()?;
     tokio::task::LocalSet::new().block_on(&runtime, async {
-        let (layers, _) = Layers::load(RealFiles::shared(), folder).map_err(one)?;
+        let layers = opening::open(&RealFiles::shared(), folder).map_err(one)?.layers;
         let (config, _) = Config::load(&layers).map_err(all)?;
         let layers = Rc::new(SharedLayers::new(layers));
         let numbers = Rc::new(InstanceNumbers::new(Rc::new(ReadOnly(Numbers::default()))));
@@ -132,7 +132,7 @@ pub(crate) fn device(folder: &Path) -> Result<DeviceId, Vec<String>> {
 /// The tree as a start of the agent finds it. A change that is under way is left to the agent.
 async fn open(folder: &Path) -> Result<DataModel, Vec<String>> {
     let files = RealFiles::shared();
-    let (layers, _) = Layers::load(Arc::clone(&files), folder).map_err(one)?;
+    let layers = opening::open(&files, folder).map_err(one)?.layers;
     let (config, _) = Config::load(&layers).map_err(all)?;
     let layers = Rc::new(SharedLayers::new(layers));
     let kept = StateFile::<Numbers>::open(Arc::clone(&files), &config.state_dir.join("instances.json"));

@@ -37,6 +37,8 @@ mod mapping;
 mod news;
 mod notify;
 mod numbers;
+mod opening;
+mod others;
 mod platforms;
 mod protocol;
 mod protocol_side;

@@ -33,6 +33,17 @@ pub(crate) fn choose(
     }
 }
 
+/// Where the user layer is kept, where the platform that the layers below it name has a place of its own for it.
+#[cfg(feature = "openwrt")]
+pub(crate) fn user_layer(
+    files: &std::sync::Arc<dyn cwmp_store::durable::Files>,
+    below: &cwmp_store::Layers,
+    problems: &mut Vec<Problem>,
+) -> Option<(Box<dyn cwmp_store::UserLayer>, cwmp_platform_openwrt::UserConfig)> {
+    let named = below.get("cwmpd", "platform").or(crate::config::DEFAULT_PLATFORM);
+    (named == Some("openwrt")).then(|| openwrt::user_layer(files, below, problems)).flatten()
+}
+
 /// What an image must be: the same three keys in the section of every backend.
 ///
 /// # Errors
@@ -61,6 +72,8 @@ fn absolute(text: &str) -> Option<PathBuf> {
 
 #[cfg(feature = "openwrt")]
 mod openwrt;
+#[cfg(all(test, feature = "openwrt"))]
+pub(crate) use openwrt::played;
 
 #[cfg(feature = "generic-linux")]
 mod generic_linux {

@@ -13,7 +13,7 @@ use cwmp_datamodel::{
 use cwmp_diagnostics::Diagnostics;
 use cwmp_platform::{Platform, instances::InstanceNumbers};
 use cwmp_store::{
-    Layers, Problem, StateFile,
+    Problem, StateFile,
     durable::{Files, RealFiles},
 };
 use nix::unistd::User;
@@ -37,7 +37,10 @@ use crate::{
     ledger::{Around, Ledger},
     log, mapping,
     news::News,
-    numbers, platforms, protocol,
+    numbers,
+    opening::{self, Opened},
+    others::Others,
+    platforms, protocol,
     restart::{self, Departure, Mirror},
     store_task::Kept,
     udp_note::UdpNote,
@@ -77,7 +80,9 @@ pub(crate) fn runtime() -> Result<tokio::runtime::Runtime, Vec<String>> {
 
 async fn start(folder: &Path) -> Result<Departure, Vec<String>> {
     let files = RealFiles::shared();
-    let (layers, problems) = Layers::load(Arc::clone(&files), folder).map_err(one)?;
+    let opened = opening::open(&files, folder).map_err(one)?;
+    let others = Others::new(opened.watch());
+    let Opened { layers, problems, .. } = opened;
     let (mut config, unknown) = Config::load(&layers).map_err(all)?;
     log::start(config.log_level);
     warn(&problems);
@@ -105,6 +110,7 @@ async fn start(folder: &Path) -> Result<Departure, Vec<String>> {
     let (_bus, news) = on_the_bus(&layers, &*platform, &bus_asked)?;
     let mut parts = assemble(config, layers, platform, numbers, &files, requests).await?;
     parts.news = news;
+    parts.others = others;
     parts.recover().await;
     let stop = stop_signal().map_err(one)?;
     match parts.config.processes().map_err(one)? {
@@ -264,6 +270,7 @@ pub(crate) async fn assemble(
         start,
         asked,
         news: None,
+        others: Others::default(),
     })
 }
 

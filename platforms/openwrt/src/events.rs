@@ -4,7 +4,9 @@ use async_trait::async_trait;
 use cwmp_linux::NetworkChanges;
 use cwmp_platform::Changes;
 use cwmp_ubus::{Bus, Events};
-use cwmp_uci::{Uci, Watch};
+use cwmp_uci::{Uci, UciError, Watch};
+
+use crate::user_config::PACKAGE;
 
 /// Everything that can tell of a change. What cannot be listened to is left out.
 pub(crate) struct BoxChanges {
@@ -42,9 +44,14 @@ impl Changes for BoxChanges {
             }
         };
         let of_others = async {
-            match configuration {
-                Some(watch) => watch.changed().await,
-                None => std::future::pending().await,
+            let Some(watch) = configuration else { return std::future::pending().await };
+            loop {
+                let mut packages = watch.changed().await?;
+                // The agent's settings are no matter of the box, and often its own doing.
+                packages.retain(|package| package != PACKAGE);
+                if !packages.is_empty() {
+                    return Ok::<_, UciError>(packages);
+                }
             }
         };
         tokio::select! {

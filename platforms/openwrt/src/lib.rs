@@ -10,7 +10,8 @@
 //! * `source`: all parts as one parameter source;
 //! * `network`: which logical interface is which row, and the uplink;
 //! * `layout`: which network device is which row, and what lies on what;
-//! * `providers`: `ubus(...)` and `uci(...)` in mapping files.
+//! * `providers`: `ubus(...)` and `uci(...)` in mapping files;
+//! * `user_config`: the agent's own settings in `/etc/config/cwmpd`.
 //!
 //! # How to add an object
 //! 1. A parameter that is one answer of the bus or one option is a line in `mapping/*.map` (`docs/mapping.md`), and no code.
@@ -48,9 +49,12 @@ mod restart;
 mod source;
 mod survey;
 mod transfers;
+mod user_config;
 
 #[cfg(test)]
 mod testing;
 
+pub use cwmp_uci::UciError;
 pub use options::Options;
 pub use platform::OpenWrt;
+pub use user_config::{Content, Odd, Sections, UserConfig};

@@ -4,6 +4,7 @@
 #![allow(clippy::unwrap_used, clippy::panic, clippy::indexing_slicing)]
 
 mod played;
+mod settings;
 mod whole;
 
 use std::{fs, path::Path, process::Command};
@@ -21,7 +22,7 @@ use cwmpd_tests::{
     Sandbox, Scene, program,
     scene::{fault_of, set},
 };
-use played::{agent_of, announced, config, requests, router, row, tree};
+use played::{agent_of, announced, commit, config, requests, router, row, tree};
 
 /// What a router of a home has at least, the agent's own parameters included.
 const PARAMETERS: usize = 1500;
@@ -136,12 +137,8 @@ async fn a_change_on_the_box_is_noticed_and_told() {
     };
     let watch = cwmp_core::rpc::SetParameterAttributes { entries: vec![entry] };
     scene.call(CpeRequest::SetParameterAttributes(watch)).await.unwrap();
-    // As the command `uci commit` does it: another file takes the place of the former one.
-    let path = router.root().join("etc/config/system");
     let first = scene.value("Device.Time.NTPServer1").await;
-    fs::write(path.with_extension("new"), config(&router, "system").replacen(&first, "by.hand.example", 1))
-        .unwrap();
-    fs::rename(path.with_extension("new"), &path).unwrap();
+    commit(&router, "system", &config(&router, "system").replacen(&first, "by.hand.example", 1));
     let report = scene.session(EventCode::ValueChange).await;
     let told = requests(&report).find_map(|request| match request {
         AcsRequest::Inform(inform) => {

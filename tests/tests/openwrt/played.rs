@@ -1,6 +1,6 @@
-//! A router that is played, with an agent that reports to a development ACS.
+//! A router that is played, and an agent on it.
 
-use std::{collections::BTreeMap, fs};
+use std::{collections::BTreeMap, fs, path::Path};
 
 use cwmp_acs::{AcsOptions, Authentication, FileOptions, SessionReport};
 use cwmp_core::{
@@ -21,18 +21,38 @@ pub(crate) fn agent_of(router: &Router, sandbox: Sandbox) -> Sandbox {
     sandbox.with("openwrt", "trust_clock", "true").with("cwmpd", "download_dir", &downloads)
 }
 
-/// A router whose agent has said `0 BOOTSTRAP`.
-pub(crate) async fn router() -> (Router, Scene, TempDir) {
+/// A router whose agent is switched off; the ACS serves the files of the folder. `prepare` is given the root of the router.
+pub(crate) async fn switched_off(prepare: impl FnOnce(&Path)) -> (Router, Scene, TempDir) {
     let router = Router::start().unwrap();
     for folder in ["rom", "overlay"] {
         fs::create_dir(router.root().join(folder)).unwrap();
     }
     fs::create_dir_all(router.root().join("bin")).unwrap();
     std::os::unix::fs::symlink("/bin/tar", router.root().join("bin/tar")).unwrap();
+    prepare(&router.root());
     let files = tempfile::tempdir().unwrap();
     let served = FileOptions { authentication: Authentication::None, ..FileOptions::folder(files.path()) };
     let options = AcsOptions { files: Some(served), ..acs_options() };
-    let mut scene = Scene::new(options, |sandbox| agent_of(&router, sandbox)).await;
+    let scene = Scene::new(options, |sandbox| agent_of(&router, sandbox)).await;
+    (router, scene, files)
+}
+
+/// The file of a package.
+pub(crate) fn config(router: &Router, package: &str) -> String {
+    fs::read_to_string(router.root().join("etc/config").join(package)).unwrap()
+}
+
+/// Puts another file in the place of a package's, as `uci commit` does.
+pub(crate) fn commit(router: &Router, package: &str, text: &str) {
+    let path = router.root().join("etc/config").join(package);
+    let new = path.with_file_name(format!(".{package}.uci-a1b2c3"));
+    fs::write(&new, text).unwrap();
+    fs::rename(new, path).unwrap();
+}
+
+/// A router whose agent has said `0 BOOTSTRAP`.
+pub(crate) async fn router() -> (Router, Scene, TempDir) {
+    let (router, mut scene, files) = switched_off(|_| ()).await;
     scene.switch_on();
     scene.session(EventCode::Bootstrap).await;
     (router, scene, files)
@@ -46,10 +66,6 @@ pub(crate) fn requests(report: &SessionReport) -> impl Iterator<Item = AcsReques
         ToAcs::Request(request) => Some(request),
         _ => None,
     })
-}
-
-pub(crate) fn config(router: &Router, package: &str) -> String {
-    fs::read_to_string(router.root().join("etc/config").join(package)).unwrap()
 }
 
 /// The packages that were announced as changed, in order; those of before are forgotten.

@@ -16,13 +16,13 @@ use cwmpd_tests::{Scene, scene::set};
 
 use crate::played::{announced, router};
 
-/// All files of the configuration.
+/// All files of the configuration but the agent's own: what the ACS sets explicitly is kept there.
 fn configuration(router: &Router) -> BTreeMap<String, String> {
     let files = fs::read_dir(router.root().join("etc/config")).unwrap().map(Result::unwrap);
     let read = |file: fs::DirEntry| {
         (file.file_name().into_string().unwrap(), fs::read_to_string(file.path()).unwrap())
     };
-    files.map(read).collect()
+    files.map(read).filter(|(name, _)| name != "cwmpd").collect()
 }
 
 /// What has changed from one configuration to another.

@@ -296,6 +296,8 @@ fn the_service_is_started_again_and_let_in_through_the_firewall() {
     for line in [
         "<procd_set_param><command></usr/sbin/cwmpd><run>",
         "<procd_set_param><respawn><3600><5><0>",
+        // Not the file that cwmpd writes itself: that would be a restart for each change of the ACS.
+        "<procd_set_param><file></etc/cwmpd/factory.ini></etc/cwmpd/ISP.def>",
         "<json_add_string><src><wan>",
         "<json_add_string><dest_port><7547>",
         "<procd_close_instance>",

@@ -1,78 +1,65 @@
 //! One INI file in memory: how it is read and written.
 
-use std::collections::BTreeMap;
-
 use ini::{EscapePolicy, Ini, WriteOption};
 
-use super::limits;
-
-/// Keys and values of a section.
-pub(super) type Section = BTreeMap<String, String>;
-
-/// Sections by name; what stands before the first header has the empty name.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub(super) struct Document {
-    pub(super) sections: BTreeMap<String, Section>,
-}
+use super::{limits, user::Sections};
 
 /// First line of what the agent writes.
 const HEADER: &str =
     "; Written by cwmpd, which drops comments. Values in double quotes may hold \\\" \\\\ and \\xHHHH.\n";
 
-impl Document {
-    /// Reads a file. Returns the keys that occur twice as well: the last of them counts.
-    ///
-    /// # Errors
-    /// Says what is wrong; never quotes the file, for it holds passwords.
-    pub(super) fn parse(bytes: &[u8]) -> Result<(Self, Vec<(String, String)>), String> {
-        let text = std::str::from_utf8(bytes).map_err(|error| {
-            let line = bytes.iter().take(error.valid_up_to()).filter(|byte| **byte == b'\n').count() + 1;
-            format!("line {line} is not UTF-8")
-        })?;
-        let text = text.strip_prefix('\u{feff}').unwrap_or(text);
-        let ini = Ini::load_from_str(text).map_err(|error| parse_error(text, error.line))?;
-        let mut document = Self::default();
-        let mut repeated = Vec::new();
-        for (name, properties) in &ini {
-            let name = name.unwrap_or_default();
-            if !name.is_empty() {
-                check_name(name).map_err(|reason| format!("a section name {reason}"))?;
-            }
-            // A file without anything before the first header has no general section.
-            if name.is_empty() && properties.is_empty() {
-                continue;
-            }
-            let section = document.sections.entry(name.to_owned()).or_default();
-            for (key, value) in properties.iter() {
-                // A line without `=` runs into the next one and makes a key with a line break.
-                check_name(key)
-                    .map_err(|reason| format!("in section [{name}] a key {reason}; is a `=` missing?"))?;
-                if section.insert(key.to_owned(), value.to_owned()).is_some() {
-                    repeated.push((name.to_owned(), key.to_owned()));
-                }
+/// Reads a file. Returns the keys that occur twice as well: the last of them counts.
+///
+/// # Errors
+/// Says what is wrong; never quotes the file, for it holds passwords.
+pub(super) fn parse(bytes: &[u8]) -> Result<(Sections, Vec<(String, String)>), String> {
+    let text = std::str::from_utf8(bytes).map_err(|error| {
+        let line = bytes.iter().take(error.valid_up_to()).filter(|byte| **byte == b'\n').count() + 1;
+        format!("line {line} is not UTF-8")
+    })?;
+    let text = text.strip_prefix('\u{feff}').unwrap_or(text);
+    let ini = Ini::load_from_str(text).map_err(|error| parse_error(text, error.line))?;
+    let mut document = Sections::new();
+    let mut repeated = Vec::new();
+    for (name, properties) in &ini {
+        let name = name.unwrap_or_default();
+        if !name.is_empty() {
+            check_name(name).map_err(|reason| format!("a section name {reason}"))?;
+        }
+        // A file without anything before the first header has no general section.
+        if name.is_empty() && properties.is_empty() {
+            continue;
+        }
+        let section = document.entry(name.to_owned()).or_default();
+        for (key, value) in properties.iter() {
+            // A line without `=` runs into the next one and makes a key with a line break.
+            check_name(key)
+                .map_err(|reason| format!("in section [{name}] a key {reason}; is a `=` missing?"))?;
+            if section.insert(key.to_owned(), value.to_owned()).is_some() {
+                repeated.push((name.to_owned(), key.to_owned()));
             }
         }
-        Ok((document, repeated))
     }
+    Ok((document, repeated))
+}
 
-    /// The file's content, from which [`Document::parse`] makes the same document.
-    pub(super) fn write(&self) -> Vec<u8> {
-        let mut ini = Ini::new();
-        for (name, section) in &self.sections {
-            let name = (!name.is_empty()).then(|| escape_name(name));
-            let properties = ini.entry(name).or_insert(ini::Properties::new());
-            for (key, value) in section {
-                properties.insert(escape_name(key), quote(value));
-            }
+/// The file's content, from which [`parse`] makes the same sections.
+pub(super) fn write(sections: &Sections) -> Vec<u8> {
+    let mut ini = Ini::new();
+    for (name, section) in sections {
+        let name = (!name.is_empty()).then(|| escape_name(name));
+        let properties = ini.entry(name).or_insert(ini::Properties::new());
+        for (key, value) in section {
+            properties.insert(escape_name(key), quote(value));
         }
-        let mut content = HEADER.as_bytes().to_vec();
-        // rust-ini's own policies write sequences that its parser reads as something else (\f, \v, \x1f431), and none of
-        // them saves quotes or blanks at the ends. So everything is escaped here and the writer adds nothing.
-        let options = WriteOption { escape_policy: EscapePolicy::Nothing, ..WriteOption::default() };
-        // Writing to a Vec does not fail.
-        let _ = ini.write_to_opt(&mut content, options);
-        content
     }
+    let mut content = HEADER.as_bytes().to_vec();
+    // rust-ini's own policies write sequences that its parser reads as something else (\f, \v, \x1f431), and none of
+    // them saves quotes or blanks at the ends. So everything is escaped here and the writer adds nothing.
+    let options = WriteOption { escape_policy: EscapePolicy::Nothing, ..WriteOption::default() };
+    // Writing to a Vec does not fail.
+    let _ = ini.write_to_opt(&mut content, options);
+    content
 }
 
 /// The parser's own text may quote the file, so only its line is used.
@@ -142,16 +129,16 @@ fn quote(value: &str) -> String {
 
 #[cfg(test)]
 mod tests {
-    use super::*;
+    use super::{super::user::Section, *};
     use proptest::{collection::btree_map, prelude::*};
 
-    fn written(document: &Document) -> String {
-        String::from_utf8(document.write()).unwrap()
+    fn written(document: &Sections) -> String {
+        String::from_utf8(write(document)).unwrap()
     }
 
-    fn one(value: &str) -> Document {
+    fn one(value: &str) -> Sections {
         let section = Section::from([("Key".to_owned(), value.to_owned())]);
-        Document { sections: BTreeMap::from([("S".to_owned(), section)]) }
+        Sections::from([("S".to_owned(), section)])
     }
 
     #[test]
@@ -192,21 +179,21 @@ mod tests {
         ];
         for value in nasty {
             let document = one(value);
-            assert_eq!(Document::parse(&document.write()).unwrap().0, document, "{value:?}");
+            assert_eq!(parse(&write(&document)).unwrap().0, document, "{value:?}");
         }
     }
 
     #[test]
     fn what_people_write_by_hand_is_read() {
         let text = "\u{feff}# comment\r\nlog = x\r\n\r\n; more\r\n[ManagementServer]\r\nURL: http://h/?a=b;c#d\r\n  Username = \"a \\\"b\\\"\" \r\nEmpty=\r\n[A]\n[ManagementServer]\nURL=second";
-        let (document, repeated) = Document::parse(text.as_bytes()).unwrap();
-        let get = |section: &str, key: &str| document.sections[section][key].as_str();
+        let (document, repeated) = parse(text.as_bytes()).unwrap();
+        let get = |section: &str, key: &str| document[section][key].as_str();
         assert_eq!(get("", "log"), "x");
         assert_eq!(get("ManagementServer", "Username"), "a \"b\"");
         assert_eq!(get("ManagementServer", "Empty"), "");
         assert_eq!(get("ManagementServer", "URL"), "second");
         assert_eq!(repeated, [("ManagementServer".to_owned(), "URL".to_owned())]);
-        assert!(document.sections["A"].is_empty());
+        assert!(document["A"].is_empty());
     }
 
     #[test]
@@ -222,10 +209,10 @@ mod tests {
             b"[S]\nKey=\xff\xfesecret",
         ];
         for text in damaged {
-            let error = Document::parse(text).unwrap_err();
+            let error = parse(text).unwrap_err();
             assert!(!error.contains("secret"), "{error}");
         }
-        assert_eq!(Document::parse(b"[S]\nKey=1\nOther=\xff").unwrap_err(), "line 3 is not UTF-8");
+        assert_eq!(parse(b"[S]\nKey=1\nOther=\xff").unwrap_err(), "line 3 is not UTF-8");
     }
 
     fn name() -> impl Strategy<Value = String> {
@@ -246,21 +233,20 @@ mod tests {
     proptest! {
         #[test]
         fn what_is_written_reads_back(sections in btree_map(name(), btree_map(name(), value(), 0..5), 0..5)) {
-            let document = Document { sections };
-            let (read, repeated) = Document::parse(&document.write()).unwrap();
-            prop_assert_eq!(read, document);
+            let (read, repeated) = parse(&write(&sections)).unwrap();
+            prop_assert_eq!(read, sections);
             prop_assert!(repeated.is_empty());
         }
 
         #[test]
         fn any_file_is_read_or_refused(bytes in prop::collection::vec(any::<u8>(), 0..200)) {
-            let _ = Document::parse(&bytes);
+            let _ = parse(&bytes);
         }
 
         #[test]
         fn any_text_is_read_or_refused(text in "[\\[\\]=:;#\"'\\\\ \n\rax0-]{0,60}") {
-            if let Ok((document, _)) = Document::parse(text.as_bytes()) {
-                prop_assert_eq!(Document::parse(&document.write()).unwrap().0, document);
+            if let Ok((document, _)) = parse(text.as_bytes()) {
+                prop_assert_eq!(parse(&write(&document)).unwrap().0, document);
             }
         }
     }

@@ -1,9 +1,9 @@
 //! What the command line, DHCP clients and the bus ask of the box, and what is passed on to the agent.
 
-use std::{rc::Rc, time::Duration};
+use std::{collections::BTreeSet, path::Path, rc::Rc, time::Duration};
 
 use cwmp_core::agent::{AgentStatus, SessionPhase};
-use cwmp_store::{Layers, durable::RealFiles};
+use cwmp_store::durable::RealFiles;
 use tokio::sync::oneshot;
 
 use super::Household;
@@ -13,9 +13,11 @@ use crate::{
     control::{Answer, Asked, Request},
     data_task::Question,
     discovery::Announcement,
+    opening,
+    others::{self, May},
     protocol_side::ProtocolSide,
     restart::Departure,
-    run::all,
+    run::{all, one},
 };
 
 /// How long a reload waits, so that whoever has asked for it gets the answer.
@@ -61,6 +63,33 @@ impl Household {
         Ok(())
     }
 
+    /// Others have changed these sections of the user layer.
+    pub(super) fn others_changed(&self, sections: &BTreeSet<String>) {
+        let names: Vec<&str> = sections.iter().map(String::as_str).collect();
+        tracing::info!("somebody has changed the settings of {}", names.join(", "));
+        others::report(&self.source.problems());
+        self.source.refresh();
+        self.ask_once(Question::Watch);
+        if others::need_restart(sections) {
+            self.wish.make();
+        }
+    }
+
+    /// Starts again for what others have changed, unless something is under way.
+    pub(super) fn try_to_start_again(&self) {
+        let (side, layers, applying) = (self.side.clone(), Rc::clone(&self.layers), self.jobs.is_applying());
+        let may = async move {
+            match ask_agent(&side, &Request::Status).await {
+                Answer::Status { status } if !applying && under_way(&status).is_none() => {
+                    let folder = layers.borrow().dir().to_owned();
+                    could_start(&folder).map_or_else(May::Not, |()| May::Now)
+                }
+                _ => May::Later,
+            }
+        };
+        self.wish.attempt(may, self.departures.clone());
+    }
+
     /// Has the program start again with the configuration as it is now, unless that would interrupt something or the
     /// program could not start with it.
     fn reload(&self, answer: oneshot::Sender<Answer>) {
@@ -69,7 +98,7 @@ impl Household {
         tokio::task::spawn_local(async move {
             let may = match ask_agent(&side, &Request::Status).await {
                 _ if applying => Err("a transfer is being applied: reload when it is over".to_owned()),
-                Answer::Status { status } => may_reload(&status, &layers.borrow()),
+                Answer::Status { status } => may_reload(&status, layers.borrow().dir()),
                 other => {
                     answer.send(other).ok();
                     return;
@@ -86,15 +115,26 @@ impl Household {
 }
 
 /// Whether nothing is under way, and the program could start with what is in these files now.
-fn may_reload(status: &AgentStatus, layers: &Layers) -> Result<(), String> {
+fn may_reload(status: &AgentStatus, folder: &Path) -> Result<(), String> {
+    if let Some(what) = under_way(status) {
+        return Err(format!("{what}: reload when it is over"));
+    }
+    could_start(folder).map_err(|problems| problems.join("; "))
+}
+
+/// What a restart would interrupt.
+fn under_way(status: &AgentStatus) -> Option<&'static str> {
     if status.session != SessionPhase::Idle {
-        return Err("a session is on: reload when it is over".to_owned());
+        return Some("a session is on");
     }
-    if status.transfers.iter().any(|transfer| transfer.state == "running") {
-        return Err("a transfer is under way: reload when it is over".to_owned());
-    }
-    let read = Layers::load(RealFiles::shared(), layers.dir()).map_err(|error| error.to_string())?;
-    Config::load(&read.0).map_err(|problems| all(problems).join("; "))?;
+    let running = status.transfers.iter().any(|transfer| transfer.state == "running");
+    running.then_some("a transfer is under way")
+}
+
+/// Whether the program could start with what is in this folder now.
+fn could_start(folder: &Path) -> Result<(), Vec<String>> {
+    let opened = opening::open(&RealFiles::shared(), folder).map_err(one)?;
+    Config::load(&opened.layers).map_err(all)?;
     Ok(())
 }
 

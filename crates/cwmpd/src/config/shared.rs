@@ -1,20 +1,26 @@
 //! The layers as all parts of the program share them.
 
-use std::cell::{Cell, Ref, RefCell};
+use std::{
+    cell::{Cell, Ref, RefCell},
+    collections::BTreeSet,
+};
 
 use cwmp_platform::settings::Settings;
 use cwmp_store::{Layers, StoreError};
+use tokio::sync::Notify;
 
 /// The one copy of the layers in memory. Everything runs on one thread, and nobody holds a borrow across an await.
 pub(crate) struct SharedLayers {
     layers: RefCell<Layers>,
     /// Changes stay in memory until [`SharedLayers::settle`].
     gathering: Cell<bool>,
+    /// Told when a commit has come upon what others have changed.
+    others: Notify,
 }
 
 impl SharedLayers {
     pub(crate) fn new(layers: Layers) -> Self {
-        Self { layers: RefCell::new(layers), gathering: Cell::new(false) }
+        Self { layers: RefCell::new(layers), gathering: Cell::new(false), others: Notify::new() }
     }
 
     /// To read.
@@ -40,7 +46,11 @@ impl SharedLayers {
         let gathered = self.gathering.replace(false);
         let mut layers = self.layers.borrow_mut();
         match (gathered, keep) {
-            (true, true) => layers.change(|_| Ok(())),
+            (true, true) => {
+                let done = layers.change(|_| Ok(()));
+                self.look_for_others(&layers);
+                done
+            }
             (true, false) => {
                 layers.rollback();
                 Ok(())
@@ -58,7 +68,33 @@ impl SharedLayers {
         change: impl FnOnce(&mut Layers) -> Result<T, StoreError>,
     ) -> Result<T, StoreError> {
         let mut layers = self.layers.borrow_mut();
-        if self.gathering.get() { change(&mut layers) } else { layers.change(change) }
+        let done = if self.gathering.get() { change(&mut layers) } else { layers.change(change) };
+        self.look_for_others(&layers);
+        done
+    }
+
+    fn look_for_others(&self, layers: &Layers) {
+        if layers.has_others() {
+            self.others.notify_one();
+        }
+    }
+
+    /// Takes in what others have changed.
+    ///
+    /// # Errors
+    /// Those of [`Layers::reread`].
+    pub(crate) fn reread(&self) -> Result<(), StoreError> {
+        self.layers.borrow_mut().reread()
+    }
+
+    /// Waits until a commit has come upon what others have changed.
+    pub(crate) async fn met_others(&self) {
+        self.others.notified().await;
+    }
+
+    /// The sections that others have changed since this was last asked.
+    pub(crate) fn take_others(&self) -> BTreeSet<String> {
+        self.layers.borrow_mut().take_others()
     }
 
     /// Replaces what DHCP has told, durably; what is being gathered is not touched. Returns whether anything was different.

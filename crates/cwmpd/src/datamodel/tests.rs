@@ -344,7 +344,7 @@ async fn a_bad_file_is_reported_and_the_others_serve() {
     vendor(folder.path(), "f.txt", "none of ours");
     fs::create_dir(folder.path().join("datamodel.d/g.map")).unwrap();
     let files = RealFiles::shared();
-    let (layers, _) = Layers::load(files, folder.path()).unwrap();
+    let (layers, _) = cwmp_store::Layers::load(files, folder.path()).unwrap();
     let (config, _) = Config::load(&layers).unwrap();
     let layers = Rc::new(SharedLayers::new(layers));
     let numbers = Rc::new(InstanceNumbers::in_memory());

@@ -75,8 +75,10 @@ fn delete() -> DataOp {
     DataOp::Delete { object_name: "Device.MQTT.Client.1.".to_owned(), parameter_key: key() }
 }
 
-const TELLING: Sources = Sources { tell_passwords: true };
-const MUTE: Sources = Sources { tell_passwords: false };
+const TELLING: Sources = Sources { tell_passwords: true, in_uci: false };
+const MUTE: Sources = Sources { tell_passwords: false, in_uci: false };
+#[cfg(feature = "openwrt")]
+const IN_UCI: Sources = Sources { tell_passwords: true, in_uci: true };
 
 const SCENARIOS: &[Scenario] = &[
     Scenario { name: "a set over three sources", call: across, sources: TELLING },
@@ -85,6 +87,10 @@ const SCENARIOS: &[Scenario] = &[
     Scenario { name: "a row of the agent's own", call: agents_own_row, sources: TELLING },
     Scenario { name: "AddObject with an alias", call: add, sources: TELLING },
     Scenario { name: "DeleteObject of a row that is referred to", call: delete, sources: TELLING },
+    #[cfg(feature = "openwrt")]
+    Scenario { name: "a set over three sources and UCI", call: across, sources: IN_UCI },
+    #[cfg(feature = "openwrt")]
+    Scenario { name: "a row of the agent's own in UCI", call: agents_own_row, sources: IN_UCI },
 ];
 
 fn run<T>(test: impl Future<Output = T>) -> T {

@@ -1,16 +1,40 @@
 //! The backend for OpenWrt and its section of the configuration.
 
-use std::{path::Path, rc::Rc};
+use std::{
+    path::{Path, PathBuf},
+    rc::Rc,
+    sync::Arc,
+};
 
 use cwmp_platform::instances::InstanceNumbers;
-use cwmp_platform_openwrt::{OpenWrt, Options};
+use cwmp_platform_openwrt::{OpenWrt, Options, UserConfig};
+use cwmp_store::{Layers, Problem, UserLayer, durable::Files};
 
 use super::{Chosen, absolute, image_policy, private_folders};
-use crate::config::{Config, SharedLayers, reader::Reader};
+use crate::config::{Config, SharedLayers, lower_state_dir, reader::Reader};
+
+mod user_layer;
+
+use user_layer::UciLayer;
+#[cfg(test)]
+pub(crate) use user_layer::played;
 
 /// Largest firmware_free_memory, in KiB.
 const FREE_MEMORY: u32 = 16 * 1024 * 1024;
 const ABSOLUTE: &str = "an absolute path";
+
+/// `/etc/config/cwmpd` of the box that the layers below the user's describe. Where what is in `user.ini` cannot be taken over
+/// into it, that is reported and `user.ini` goes on serving.
+pub(super) fn user_layer(
+    files: &Arc<dyn Files>,
+    below: &Layers,
+    problems: &mut Vec<Problem>,
+) -> Option<(Box<dyn UserLayer>, UserConfig)> {
+    let root = below.get("openwrt", "root").and_then(absolute).unwrap_or(PathBuf::from("/"));
+    let config = UserConfig::new(&root);
+    let layer = UciLayer::new(config.clone(), files, below.dir(), &lower_state_dir(below));
+    layer.in_charge(problems).map(|layer| (Box::new(layer) as _, config))
+}
 
 pub(super) fn make(
     config: &Config,

@@ -22,6 +22,8 @@ use crate::{config::Config, data_task::Tree, run::assemble};
 pub(super) struct Sources {
     /// They deliver hidden values to the tree, which shows them to nobody.
     pub(super) tell_passwords: bool,
+    /// The agent's settings are in UCI, as on OpenWrt.
+    pub(super) in_uci: bool,
 }
 
 pub(super) const STATE_DIR: &str = "/etc/state";
@@ -210,6 +212,25 @@ pub(super) struct Cpe {
     pub(super) told: mpsc::UnboundedReceiver<Input>,
     layers: Rc<SharedLayers>,
     sources: Vec<Rc<OwnFile>>,
+    /// The folder of UCI.
+    _uci: Option<tempfile::TempDir>,
+}
+
+/// The layers, with the folder of UCI where the user's is there.
+#[cfg(feature = "openwrt")]
+fn layers(sim: &Arc<Sim>, like: Sources) -> Result<(Layers, Option<tempfile::TempDir>), StoreError> {
+    use crate::platforms::played::{load, real_folder};
+    if !like.in_uci {
+        return Ok((Layers::load(sim.clone(), Path::new("/etc"))?.0, None));
+    }
+    let real = real_folder(sim);
+    let (layers, _) = load(sim, Path::new("/etc"), Path::new(STATE_DIR), real.path())?;
+    Ok((layers, Some(real)))
+}
+
+#[cfg(not(feature = "openwrt"))]
+fn layers(sim: &Arc<Sim>, _: Sources) -> Result<(Layers, Option<tempfile::TempDir>), StoreError> {
+    Ok((Layers::load(sim.clone(), Path::new("/etc"))?.0, None))
 }
 
 impl Cpe {
@@ -232,8 +253,7 @@ impl Cpe {
         more: impl FnOnce(&mut MockPlatform),
     ) -> Result<Self, Vec<String>> {
         let files: Arc<dyn Files> = sim.clone();
-        let (layers, _) =
-            Layers::load(Arc::clone(&files), Path::new("/etc")).map_err(|e| vec![e.to_string()])?;
+        let (layers, uci) = layers(sim, like).map_err(|e| vec![e.to_string()])?;
         let config = Config::load(&layers).unwrap().0;
         let layers = Rc::new(SharedLayers::new(layers));
         let sources = sources(sim, like).map_err(|error| vec![error])?;
@@ -253,7 +273,7 @@ impl Cpe {
             inputs,
             told_of_rollback: false,
         };
-        Ok(Self { tree, ledger, told, layers, sources })
+        Ok(Self { tree, ledger, told, layers, sources, _uci: uci })
     }
 
     pub(super) async fn acs(&mut self, op: DataOp) -> Result<DataReply, CwmpFault> {
@@ -281,7 +301,11 @@ impl Cpe {
 
 /// A disk of a box that has run before, with nothing pending.
 pub(super) async fn prepared(like: Sources) -> Arc<Sim> {
-    let sim = Sim::with(&[("/etc/factory.ini", "[ManagementServer]\nURL=http://acs.example/\n")]);
+    let mut files = vec![("/etc/factory.ini", "[ManagementServer]\nURL=http://acs.example/\n")];
+    if like.in_uci {
+        files.push(("/etc/config/cwmpd", "config service 'service'\n"));
+    }
+    let sim = Sim::with(&files);
     let mut cpe = Cpe::start(&sim, like).await;
     let values = [
         ("ManagementServer.AutoCreateInstances", "true"),
