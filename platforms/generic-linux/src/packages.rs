@@ -17,7 +17,9 @@ use cwmp_core::{
     rpc::DuOperation,
     software::{DuTarget, is_uuid},
 };
-use cwmp_platform::software::{Environment, Installed, Inventory, Package, PackageStore, UNITS, unit_uuid};
+use cwmp_platform::software::{
+    Environment, ExecutionUnit, Installed, Inventory, Package, PackageStore, UNITS, unit_uuid,
+};
 
 use crate::{
     files::{self, clean},
@@ -71,7 +73,7 @@ impl PackageStore for Packages {
         let file = file.to_owned();
         blocking(move || {
             let text = head(&file).map_err(corrupted)?;
-            package(&text).map_err(corrupted)
+            package(&text).map(|(package, _)| package).map_err(corrupted)
         })
         .await
     }
@@ -153,9 +155,11 @@ fn unit(file: &Path) -> Result<Installed, String> {
     let (uuid, rest) =
         text.strip_prefix("uuid=").and_then(|rest| rest.split_once('\n')).ok_or_else(damaged)?;
     let (url, rest) = rest.strip_prefix("url=").and_then(|rest| rest.split_once('\n')).ok_or_else(damaged)?;
-    let package = Package { uuid: uuid.to_owned(), ..package(rest)? };
+    let (package, parts) = package(rest)?;
+    let package = Package { uuid: uuid.to_owned(), ..package };
+    let execution_units = parts.into_iter().map(|name| ExecutionUnit { name }).collect();
     let environment = ENVIRONMENT.0.to_owned();
-    Ok(Installed { package, url: url.to_owned(), environment, resolved: true })
+    Ok(Installed { package, url: url.to_owned(), environment, resolved: true, execution_units })
 }
 
 /// What stands before the content of a package or an installed unit.
@@ -166,7 +170,8 @@ fn head(file: &Path) -> Result<String, String> {
     head.ok_or_else(|| "it is no package: no empty line ends its description".to_owned())
 }
 
-fn package(head: &str) -> Result<Package, String> {
+/// A package, and the names of its execution units.
+fn package(head: &str) -> Result<(Package, Vec<String>), String> {
     let mut lines = head.lines();
     if lines.next() != Some(MARKER) {
         return Err(format!("it is no package: it does not begin with the line `{MARKER}`"));
@@ -192,7 +197,7 @@ fn package(head: &str) -> Result<Package, String> {
     }
     let environment_kind = clean(value("environment"), NAME_CHARS);
     let uuid = unit_uuid(&vendor, &name);
-    Ok(Package { uuid, name, vendor, version, environment_kind, execution_units })
+    Ok((Package { uuid, name, vendor, version, environment_kind }, execution_units))
 }
 
 #[cfg(test)]

@@ -10,6 +10,7 @@
 //! * `source`: all parts as one parameter source;
 //! * `network`: which logical interface is which row, and the uplink;
 //! * `layout`: which network device is which row, and what lies on what;
+//! * `software`: packages as deployment units;
 //! * `providers`: `ubus(...)` and `uci(...)` in mapping files.
 //!
 //! # How to add an object
@@ -44,6 +45,7 @@ mod part;
 mod platform;
 mod providers;
 mod restart;
+mod software;
 mod source;
 mod survey;
 mod transfers;

@@ -21,6 +21,7 @@ use cwmp_platform::{
     instances::InstanceNumbers,
     mapping::{FieldProvider, Mapping, MappingText},
     settings::Settings,
+    software::SoftwareModules,
     source::ParameterSource,
 };
 use cwmp_ubus::{Bus, BusOptions};
@@ -33,6 +34,7 @@ use crate::{
     objects,
     options::Options,
     providers::{OfBus, OfUci},
+    software::Packages,
     source::Router,
 };
 
@@ -46,6 +48,7 @@ pub struct OpenWrt {
     ground: Rc<Ground>,
     bus: Bus,
     sources: Vec<Rc<dyn ParameterSource>>,
+    software: Option<Rc<SoftwareModules>>,
 }
 
 impl OpenWrt {
@@ -67,13 +70,16 @@ impl OpenWrt {
         let users = Users::new(root, Rc::clone(&numbers), SystemTime::now);
         let means = Means { bus: Rc::new(bus.clone()), kernel, numbers, settings, now: SystemTime::now };
         let ground = Rc::new(Ground::new(options, means));
-        let sources: Vec<Rc<dyn ParameterSource>> = vec![
+        let software = Packages::of(&ground)
+            .map(|packages| Rc::new(SoftwareModules::new(Rc::new(packages), Rc::clone(&ground.numbers))));
+        let mut sources: Vec<Rc<dyn ParameterSource>> = vec![
             Rc::new(DeviceInfo { ground: Rc::clone(&ground) }),
             Rc::new(Processes::new(ground.root.clone())),
             Rc::new(users),
             Rc::new(Router::new(Rc::clone(&ground), objects::parts())),
         ];
-        Self { ground, bus, sources }
+        sources.extend(software.clone().map(|software| software as _));
+        Self { ground, bus, sources, software }
     }
 }
 
@@ -165,6 +171,10 @@ impl Platform for OpenWrt {
 
     fn sources(&self) -> Vec<Rc<dyn ParameterSource>> {
         self.sources.clone()
+    }
+
+    fn software(&self) -> Option<Rc<SoftwareModules>> {
+        self.software.clone()
     }
 
     fn is_idle(&self) -> bool {

@@ -21,6 +21,7 @@ mod devices;
 mod hosts;
 mod interfaces;
 mod leases;
+pub mod packages;
 mod providers;
 mod services;
 mod system;

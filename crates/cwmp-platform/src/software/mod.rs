@@ -48,8 +48,13 @@ pub struct Package {
     pub version: String,
     /// Type of the execution environment that it needs; empty where it fits any.
     pub environment_kind: String,
-    /// Names of its execution units.
-    pub execution_units: Vec<String>,
+}
+
+/// An execution unit of a deployment unit.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct ExecutionUnit {
+    /// Name (256 characters, no `/`); its deployment unit has no other one with it.
+    pub name: String,
 }
 
 /// A deployment unit that is installed. A UUID is installed at most once in an environment.
@@ -63,6 +68,8 @@ pub struct Installed {
     pub environment: String,
     /// Whether nothing that it needs is missing.
     pub resolved: bool,
+    /// Its execution units.
+    pub execution_units: Vec<ExecutionUnit>,
 }
 
 /// What the box has.
@@ -168,7 +175,7 @@ impl SoftwareModules {
         let numbers = self.numbers.assign(tables::UNIT, keys.iter().map(String::as_str), UNITS);
         let parts: Vec<(usize, String)> =
             (0..).zip(inventory.units.iter().zip(&keys)).fold(Vec::new(), |mut parts, (at, (unit, key))| {
-                let names = unit.package.execution_units.iter();
+                let names = unit.execution_units.iter().map(|part| &part.name);
                 parts.extend(names.map(|name| (at, format!("{key}/{name}"))));
                 parts
             });

@@ -30,6 +30,7 @@ pub(super) fn make(
             root: read.read("root", ABSOLUTE, absolute).unwrap_or(usual.root),
             ubus_sockets: read.read("ubus_socket", ABSOLUTE, absolute).into_iter().collect(),
             download_folder: Some(config.download_dir.clone()),
+            state_folder: Some(config.state_dir.clone()),
             private: private_folders(config, folder),
             firmware_free_memory: read
                 .unsigned("firmware_free_memory", 0..=FREE_MEMORY)
