@@ -252,6 +252,7 @@ mod tests {
             };
             match self.modules.apply(&target, &path).await.map_err(code)? {
                 DuDone::Changed(unit) => Ok(unit),
+                DuDone::Failed(error, _) => Err(code(error)),
                 other => panic!("{other:?}"),
             }
         }

@@ -99,7 +99,8 @@ pub trait PackageStore {
     /// Installs, updates or removes a unit, durably. `file` is what was fetched and inspected; of no meaning for an uninstall.
     ///
     /// # Errors
-    /// What has gone wrong; the unit is then as it was, or not there where it was to be installed.
+    /// What has gone wrong. The unit is then as it was, or not there where it was to be installed, as far as that is in the
+    /// power of the box; [`PackageStore::inventory`] says what it has.
     async fn apply(&self, target: &DuTarget, file: &Path) -> Result<(), JobError>;
 }
 
@@ -135,22 +136,25 @@ impl SoftwareModules {
         plan::judge(target, &package, &rows).map(DuDone::Fetched)
     }
 
-    /// Carries it out.
+    /// Carries it out. Where that fails, what the box then has of the unit is told with the reason.
     ///
     /// # Errors
-    /// The fault of the operation.
+    /// 9001 where it cannot be told what the box has.
     pub async fn apply(&self, target: &DuTarget, file: &Path) -> Result<DuDone, JobError> {
-        self.store.apply(target, file).await?;
+        let applied = self.store.apply(target, file).await;
         let found = self.found(target).await?;
-        let text = match (target.operation, found, &target.before) {
+        if let Err(error) = applied {
+            return Ok(DuDone::Failed(error, found));
+        }
+        let text = match (target.operation, &found, &target.before) {
             (DuOperation::Uninstall, None, Some(before)) => return Ok(DuDone::Changed(before.clone())),
             (DuOperation::Install | DuOperation::Update, Some(unit), _) if unit.version == target.version => {
-                return Ok(DuDone::Changed(unit));
+                return Ok(DuDone::Changed(unit.clone()));
             }
             (DuOperation::Uninstall, ..) => "it is still installed afterwards",
             (DuOperation::Install | DuOperation::Update, ..) => "it is not installed afterwards",
         };
-        Err(JobError::new(FaultCode::INVALID_DEPLOYMENT_UNIT_STATE, text))
+        Ok(DuDone::Failed(JobError::new(FaultCode::INVALID_DEPLOYMENT_UNIT_STATE, text), found))
     }
 
     /// What the box has of a target.

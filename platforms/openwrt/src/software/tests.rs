@@ -44,6 +44,8 @@ struct There {
     fake: Fake,
     folder: tempfile::TempDir,
     modules: SoftwareModules,
+    /// The version that the box has after an operation has failed on it.
+    left: std::cell::RefCell<Option<String>>,
 }
 
 impl There {
@@ -52,7 +54,7 @@ impl There {
         let fake = Fake::with_options(|options| options.state_folder = Some(folder.path().to_owned()));
         prepare(&fake);
         let modules = modules(&fake);
-        Self { fake, folder, modules }
+        Self { fake, folder, modules, left: Default::default() }
     }
 
     fn opkg() -> Self {
@@ -88,6 +90,10 @@ impl There {
         };
         match self.modules.apply(&target, &path).await.map_err(code)? {
             DuDone::Changed(unit) => Ok(unit),
+            DuDone::Failed(error, unit) => {
+                *self.left.borrow_mut() = unit.map(|unit| unit.version);
+                Err(code(error))
+            }
             other => panic!("{other:?}"),
         }
     }
@@ -146,6 +152,12 @@ async fn what_fails_leaves_the_former_version_or_says_so() {
         assert_eq!(there.code(DuOperation::Update, &uuid, &file).await, code);
         assert!(there.units().await.contains("Version=1.0"));
     }
+    assert_eq!(there.code(DuOperation::Update, &uuid, &ipk("counter", "8", &[])).await, 9025);
+    assert_eq!(there.left.borrow().as_deref(), Some("1.0"));
+    // opkg has lost the former version, and no source of the box has it.
+    assert_eq!(there.code(DuOperation::Update, &uuid, &ipk("counter", "9", &[])).await, 9027);
+    assert_eq!(there.left.borrow().as_deref(), None);
+    assert!(!there.units().await.contains("counter"));
     there.change(DuOperation::Install, "", &ipk("needed", "1.0", &[])).await.unwrap();
     assert_eq!(there.code(DuOperation::Uninstall, &unit_uuid(VENDOR, "needed"), b"").await, 9029);
 }

@@ -192,6 +192,11 @@ impl Agent {
                     self.target_over(id, target.reached(unit, start, complete));
                 }
             }
+            (Step::Applying(_), Ok(JobDone::Software(DuDone::Failed(error, unit)))) => {
+                if let Some(target) = self.first_target(id) {
+                    self.target_over(id, target.failed(unit.as_ref(), error, start));
+                }
+            }
             (Step::Looking(_), Ok(JobDone::Software(DuDone::Found(unit)))) => {
                 if let Some(target) = self.first_target(id) {
                     self.target_over(id, target.judge(unit.as_ref(), start, complete));

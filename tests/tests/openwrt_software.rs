@@ -1,0 +1,127 @@
+//! ChangeDUState on a router that is played: the real program has opkg install, update and remove packages.
+
+#![allow(clippy::unwrap_used, clippy::panic, clippy::indexing_slicing)]
+
+use std::fs;
+
+use cwmp_acs::{AcsOptions, Authentication, FileOptions, SessionReport};
+use cwmp_core::{
+    event::EventCode,
+    rpc::{
+        AcsRequest, ChangeDUState, CommandKey, CpeRequest, CpeResponse, DuState, OpResultStruct,
+        OperationStruct, ToAcs,
+    },
+    soap,
+};
+use cwmpd_test_router::{Router, packages::ipk};
+use cwmpd_tests::{Sandbox, Scene, scene::acs_options};
+use tempfile::TempDir;
+
+const UUID: &str = "00112233-4455-6677-8899-aabbccddeeff";
+const UNIT: &str = "Device.SoftwareModules.DeploymentUnit.";
+
+/// The settings of an agent of this router.
+fn agent_of(router: &Router, sandbox: Sandbox) -> Sandbox {
+    let (root, socket) = (router.root().display().to_string(), router.socket().display().to_string());
+    let downloads = sandbox.folder().join("downloads").display().to_string();
+    let sandbox = sandbox.with("cwmpd", "sandbox", "false").with("cwmpd", "platform", "openwrt");
+    let sandbox = sandbox.with("openwrt", "root", &root).with("openwrt", "ubus_socket", &socket);
+    sandbox.with("openwrt", "trust_clock", "true").with("cwmpd", "download_dir", &downloads)
+}
+
+/// A router whose agent has said `0 BOOTSTRAP`, and a folder whose files its ACS serves.
+async fn open() -> (Router, Scene, TempDir) {
+    let router = Router::start().unwrap();
+    let files = tempfile::tempdir().unwrap();
+    let authentication = Authentication::digest("user", "pass");
+    let served = FileOptions { authentication, ..FileOptions::folder(files.path()) };
+    let options = AcsOptions { files: Some(served), ..acs_options() };
+    let mut scene = Scene::new(options, |sandbox| agent_of(&router, sandbox)).await;
+    scene.switch_on();
+    scene.session(EventCode::Bootstrap).await;
+    (router, scene, files)
+}
+
+fn requests(report: &SessionReport) -> impl Iterator<Item = AcsRequest> {
+    let decoded = |body: &[u8]| soap::decode_to_acs(body).ok().map(|envelope| envelope.message);
+    let messages = report.messages.iter().filter_map(move |message| decoded(&message.body));
+    messages.filter_map(|message| match message {
+        ToAcs::Request(request) => Some(request),
+        _ => None,
+    })
+}
+
+/// The ACS orders it, and hears of its end.
+async fn changed(scene: &Scene, operations: Vec<OperationStruct>) -> Vec<OpResultStruct> {
+    let command_key = CommandKey::new("key").unwrap();
+    let call = CpeRequest::ChangeDUState(ChangeDUState { operations, command_key });
+    assert_eq!(scene.call(call).await.unwrap(), CpeResponse::ChangeDUState);
+    let report = scene.session(EventCode::DuStateChangeComplete).await;
+    let complete = requests(&report).find_map(|request| match request {
+        AcsRequest::DUStateChangeComplete(complete) => Some(complete),
+        _ => None,
+    });
+    complete.unwrap().results
+}
+
+fn outcome(result: &OpResultStruct) -> (DuState, &str, u32) {
+    (result.current_state, result.version.as_str(), result.fault.code.0)
+}
+
+fn install(scene: &Scene, name: &str, uuid: &str) -> OperationStruct {
+    OperationStruct::Install {
+        url: scene.acs.file_url(name),
+        uuid: uuid.into(),
+        username: "user".into(),
+        password: "pass".into(),
+        execution_env_ref: String::new(),
+    }
+}
+
+fn update(uuid: &str) -> OperationStruct {
+    OperationStruct::Update {
+        uuid: uuid.into(),
+        version: String::new(),
+        url: String::new(),
+        username: "user".into(),
+        password: "pass".into(),
+    }
+}
+
+fn uninstall(uuid: &str) -> OperationStruct {
+    OperationStruct::Uninstall { uuid: uuid.into(), version: String::new(), execution_env_ref: String::new() }
+}
+
+/// Conformance: 11.01, 11.03, 11.06, 11.07, 11.08, 11.09, 11.16
+#[tokio::test]
+async fn the_acs_installs_updates_and_removes_a_package_of_a_router() {
+    let (router, scene, files) = open().await;
+    let names = |tree: &std::collections::BTreeMap<String, _>| {
+        tree.keys().filter(|name| name.starts_with(UNIT) && name.ends_with(".UUID")).count()
+    };
+    assert_eq!(names(&scene.tree().await.into_iter().map(|(n, _)| (n, ())).collect()), 1, "sqm-scripts");
+    fs::write(files.path().join("counter"), ipk("counter", "1.0-r1", &["counter"])).unwrap();
+    let results = changed(&scene, vec![install(&scene, "counter", UUID), install(&scene, "none", "")]).await;
+    assert_eq!(outcome(&results[0]), (DuState::Installed, "1.0-r1", 0), "{results:?}");
+    assert_eq!(outcome(&results[1]), (DuState::Failed, "", 9016));
+    assert_eq!(results[0].uuid, UUID);
+    let unit = &results[0].deployment_unit_ref;
+    assert_eq!(scene.value(&format!("{unit}.Name")).await, "counter");
+    assert_eq!(scene.value(&format!("{unit}.ExecutionUnitList")).await, results[0].execution_unit_ref_list);
+    assert_eq!(scene.value(&format!("{}.Name", results[0].execution_unit_ref_list)).await, "counter");
+
+    fs::write(files.path().join("counter"), ipk("counter", "1.1-r1", &["counter"])).unwrap();
+    let results = changed(&scene, vec![update(UUID)]).await;
+    assert_eq!(outcome(&results[0]), (DuState::Installed, "1.1-r1", 0), "{results:?}");
+    assert_eq!(&results[0].deployment_unit_ref, unit);
+    fs::write(files.path().join("counter"), "damaged").unwrap();
+    let results = changed(&scene, vec![update(UUID)]).await;
+    assert_eq!(outcome(&results[0]), (DuState::Installed, "1.1-r1", 9018), "{results:?}");
+
+    let results = changed(&scene, vec![uninstall(UUID), uninstall(UUID)]).await;
+    assert_eq!(outcome(&results[0]), (DuState::Uninstalled, "1.1-r1", 0), "{results:?}");
+    assert_eq!(outcome(&results[1]), (DuState::Failed, "", 9028));
+    let status = fs::read_to_string(router.root().join("usr/lib/opkg/status")).unwrap();
+    assert!(!status.contains("Package: counter"));
+    scene.assert_clean();
+}
