@@ -182,7 +182,7 @@ impl Platform for OpenWrt {
     }
 
     fn changes(&self) -> Option<Box<dyn Changes>> {
-        Some(Box::new(BoxChanges::new(&self.bus, &self.ground.uci)))
+        Some(Box::new(BoxChanges::new(&self.bus, &self.ground)))
     }
 
     /// The device that netifd named last for the interface, if it is there.

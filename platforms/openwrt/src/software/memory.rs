@@ -1,7 +1,7 @@
 //! What the box itself does not know of its deployment units: which UUID the ACS gave one, and where it came from.
 
 use std::{
-    collections::BTreeMap,
+    collections::{BTreeMap, BTreeSet},
     io::Write,
     path::{Path, PathBuf},
 };
@@ -19,6 +19,8 @@ const FILE: &str = "packages.json";
 #[serde(default)]
 pub(super) struct Memory {
     pub(super) units: BTreeMap<String, Given>,
+    /// The execution environment is disabled; the init scripts that start once it is enabled again.
+    pub(super) disabled: Option<BTreeSet<String>>,
 }
 
 /// A unit that the ACS has installed.

@@ -8,6 +8,7 @@ mod ipk;
 mod limits;
 mod memory;
 mod records;
+mod services;
 mod tool;
 
 use std::{collections::BTreeMap, path::Path, rc::Rc};
@@ -21,13 +22,14 @@ use cwmp_core::{
 };
 use cwmp_linux::{files::clean, off_thread};
 use cwmp_platform::software::{
-    Environment, ExecutionUnit, Installed, Inventory, Package, PackageStore, UNITS, unit_uuid,
+    Control, Environment, Installed, Inventory, Package, PackageStore, UNITS, unit_uuid,
 };
 
 use crate::ground::Ground;
 use ipk::Described;
-use memory::{Given, MemoryFile};
+use memory::{Given, Memory, MemoryFile};
 use records::Record;
+pub(crate) use services::Services;
 pub(crate) use tool::Tool;
 
 /// The only execution environment, and its type.
@@ -42,6 +44,7 @@ pub(crate) struct Packages {
     ground: Rc<Ground>,
     tool: Tool,
     memory: MemoryFile,
+    services: Rc<Services>,
 }
 
 impl Packages {
@@ -49,7 +52,7 @@ impl Packages {
     pub(crate) fn of(ground: &Rc<Ground>) -> Option<Self> {
         let tool = Tool::of(ground)?;
         let memory = MemoryFile::new(ground.options.state_folder.as_deref()?);
-        Some(Self { ground: Rc::clone(ground), tool, memory })
+        Some(Self { ground: Rc::clone(ground), tool, memory, services: Rc::clone(&ground.services) })
     }
 
     async fn blocking<T: Send + 'static>(
@@ -75,10 +78,12 @@ impl Packages {
         Self::blocking(move || read().map_err(corrupted)).await
     }
 
-    async fn remember(
-        &self,
-        change: impl FnOnce(&mut memory::Memory) + Send + 'static,
-    ) -> Result<(), JobError> {
+    async fn remembered(&self) -> Result<Memory, JobError> {
+        let memory = self.memory.clone();
+        Self::blocking(move || Ok(memory.load())).await
+    }
+
+    async fn remember(&self, change: impl FnOnce(&mut Memory) + Send + 'static) -> Result<(), JobError> {
         let memory = self.memory.clone();
         Self::blocking(move || memory.change(change).map_err(denied)).await
     }
@@ -137,6 +142,55 @@ impl Packages {
         }
     }
 
+    /// Enables or disables the environment: what is to be is written down first, so that a cut leaves no unit that would
+    /// never start again.
+    async fn enable(&self, on: bool) -> Result<(), String> {
+        let text = |error: JobError| error.text;
+        let inventory = self.inventory().await.map_err(text)?;
+        let parts = || inventory.units.iter().flat_map(|unit| &unit.execution_units);
+        let disabled = self.remembered().await.map_err(text)?.disabled;
+        match (on, disabled) {
+            (true, None) | (false, Some(_)) => Ok(()),
+            (false, None) => {
+                let waiting = parts().filter(|part| part.auto_start).map(|part| part.name.clone()).collect();
+                self.remember(|memory| memory.disabled = Some(waiting)).await.map_err(text)?;
+                for part in parts() {
+                    self.services.run_to_end(&self.ground, &part.name, false).await;
+                    if let Err(error) = services::enable(&self.ground, &part.name, false).await {
+                        tracing::warn!("{error}");
+                    }
+                }
+                Ok(())
+            }
+            (true, Some(waiting)) => {
+                for part in parts().filter(|part| waiting.contains(&part.name)) {
+                    if let Err(error) = services::enable(&self.ground, &part.name, true).await {
+                        tracing::warn!("{error}");
+                    }
+                    self.services.run_to_end(&self.ground, &part.name, true).await;
+                }
+                self.remember(|memory| memory.disabled = None).await.map_err(text)
+            }
+        }
+    }
+
+    async fn auto_start(&self, name: &str, on: bool) -> Result<(), String> {
+        let text = |error: JobError| error.text;
+        if self.remembered().await.map_err(text)?.disabled.is_none() {
+            return services::enable(&self.ground, name, on).await;
+        }
+        let name = name.to_owned();
+        let change = move |memory: &mut Memory| {
+            let waiting = memory.disabled.get_or_insert_default();
+            if on {
+                waiting.insert(name)
+            } else {
+                waiting.remove(&name)
+            };
+        };
+        self.remember(change).await.map_err(text)
+    }
+
     /// Whether the firmware has a package of this name.
     async fn is_built_in(&self, name: &str) -> bool {
         let (root, tool) = (self.ground.root.clone(), self.tool);
@@ -162,15 +216,17 @@ impl Packages {
 impl PackageStore for Packages {
     async fn inventory(&self) -> Result<Inventory, JobError> {
         let (name, kind) = ENVIRONMENT;
-        let environment = Environment { name: name.to_owned(), kind: kind.to_owned(), enabled: true };
         let records = self.records().await?;
-        let memory = self.memory.clone();
-        let mut memory = Self::blocking(move || Ok(memory.load())).await?;
+        let mut memory = self.remembered().await?;
+        let enabled = memory.disabled.is_none();
+        let environment = Environment { name: name.to_owned(), kind: kind.to_owned(), enabled };
+        let now = self.services.look(&self.ground).await;
         let units = records.into_iter().filter(|(_, record)| record.chosen).take(UNITS);
         let unit = |(name, record): (String, Record)| {
             let given = memory.units.remove(&name).unwrap_or_default();
             let given_uuid = Some(given.uuid).filter(|uuid| is_uuid(uuid));
-            let execution_units = record.scripts.into_iter().map(|name| ExecutionUnit { name }).collect();
+            let part = |name| self.services.unit(name, &now, memory.disabled.as_ref());
+            let execution_units = record.scripts.into_iter().map(part).collect();
             Installed {
                 package: Package {
                     uuid: given_uuid.unwrap_or_else(|| unit_uuid(VENDOR, &name)),
@@ -203,6 +259,14 @@ impl PackageStore for Packages {
         match target.operation {
             DuOperation::Uninstall => self.remove(target).await,
             DuOperation::Install | DuOperation::Update => self.install(target, file).await,
+        }
+    }
+
+    async fn control(&self, order: &Control) -> Result<(), String> {
+        match order {
+            Control::Enable { on, .. } => self.enable(*on).await,
+            Control::AutoStart { unit, on } => self.auto_start(&unit.name, *on).await,
+            Control::Run { unit, active } => self.services.run(&self.ground, &unit.name, *active),
         }
     }
 }

@@ -8,6 +8,7 @@ use cwmp_core::{
 use cwmp_platform::{
     instances::InstanceNumbers,
     software::{PackageStore, SoftwareModules},
+    source::ParameterSource,
 };
 use cwmpd_test_router::packages::{apk, ipk};
 
@@ -203,4 +204,79 @@ fn a_box_without_a_package_program_has_no_software_modules() {
     assert!(Packages::of(&fake.ground).is_none());
     fake.root.file("usr/lib/opkg/status", BASE);
     assert!(Packages::of(&fake.ground).is_none());
+}
+
+const SCRIPT: &str = r#"#!/bin/sh
+root=$(cd "$(dirname "$0")/../.." && pwd)
+echo "$*" >> "$root/asked"
+case "$1" in
+start) [ ! -e "$root/refuse" ] || { echo "no such device" >&2; exit 1; } ;;
+enable) : > "$root/etc/rc.d/S95counter" ;;
+disable) rm -f "$root/etc/rc.d/S95counter" ;;
+esac
+"#;
+
+/// Conformance: 11.14, 11.15
+#[test]
+fn init_scripts_are_started_stopped_enabled_and_disabled() {
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+    let local = tokio::task::LocalSet::new();
+    local.block_on(&runtime, async {
+        let there = There::opkg();
+        there.fake.root.file("etc/rc.d/S95counter", "");
+        there.fake.program("etc/init.d/counter", SCRIPT);
+        let running = |on: bool| {
+            let list =
+                serde_json::json!({"counter": {"instances": {"instance1": {"running": on}}}, "boot": {}});
+            there.fake.bus.answer("service", "list", list);
+        };
+        running(true);
+        there.change(DuOperation::Install, "", &ipk("counter", "1.0", &["counter"])).await.unwrap();
+        let unit = async || {
+            let text = values(&there.modules, "Device.SoftwareModules.ExecutionUnit.1.").await;
+            let value = |name: &str| {
+                text.lines().find_map(|line| line.strip_prefix(name)?.strip_prefix('=')).unwrap().to_owned()
+            };
+            [value("Status"), value("RequestedState"), value("AutoStart"), value("ExecutionFaultCode")]
+                .join(" ")
+        };
+        let set = async |name: &str, value: &str| {
+            let changes = [crate::testing::change(&format!("Device.SoftwareModules.{name}"), value)];
+            assert_eq!(ParameterSource::check(&there.modules, &changes).await, []);
+            ParameterSource::apply(&there.modules, &changes).await.unwrap();
+        };
+        let asked = || {
+            let asked = std::fs::read_to_string(there.fake.root.path().join("asked")).unwrap_or_default();
+            std::fs::remove_file(there.fake.root.path().join("asked")).ok();
+            asked.lines().collect::<Vec<_>>().join(" ")
+        };
+        let ended = || there.fake.ground.services.ended.notified();
+        assert_eq!(unit().await, "Active Active true NoFault");
+
+        set("ExecutionUnit.1.RequestedState", "Idle").await;
+        assert_eq!(unit().await, "Stopping Idle true NoFault");
+        ended().await;
+        running(false);
+        assert_eq!((asked().as_str(), unit().await.as_str()), ("stop", "Idle Idle true NoFault"));
+        there.fake.root.file("refuse", "");
+        set("ExecutionUnit.1.RequestedState", "Active").await;
+        assert_eq!(unit().await, "Starting Active true NoFault");
+        ended().await;
+        assert_eq!((asked().as_str(), unit().await.as_str()), ("start", "Idle Idle true FailureOnStart"));
+        let text =
+            values(&there.modules, "Device.SoftwareModules.ExecutionUnit.1.ExecutionFaultMessage").await;
+        assert!(text.contains("no such device"), "{text}");
+
+        std::fs::remove_file(there.fake.root.path().join("refuse")).unwrap();
+        set("ExecEnv.1.Enable", "false").await;
+        assert_eq!((asked().as_str(), unit().await.as_str()), ("stop disable", "Idle Idle true NoFault"));
+        assert_eq!(there.code(DuOperation::Install, "", &ipk("other", "1", &[])).await, 9024);
+        // Another start of the program finds it disabled, and knows what is to start again.
+        let again = Packages::of(&there.fake.ground).unwrap().inventory().await.unwrap();
+        assert!(!again.environments[0].enabled && again.units[0].execution_units[0].auto_start);
+        set("ExecEnv.1.Enable", "true").await;
+        assert_eq!(asked(), "enable start");
+        set("ExecutionUnit.1.AutoStart", "false").await;
+        assert_eq!((asked().as_str(), unit().await.as_str()), ("disable", "Idle Idle false NoFault"));
+    });
 }
