@@ -12,9 +12,13 @@ use cwmp_core::{
         OperationStruct, ToAcs,
     },
     soap,
+    value::ValueType,
 };
 use cwmpd_test_router::{Router, packages::ipk};
-use cwmpd_tests::{Sandbox, Scene, scene::acs_options};
+use cwmpd_tests::{
+    Sandbox, Scene,
+    scene::{acs_options, fault_of, set},
+};
 use tempfile::TempDir;
 
 const UUID: &str = "00112233-4455-6677-8899-aabbccddeeff";
@@ -123,5 +127,41 @@ async fn the_acs_installs_updates_and_removes_a_package_of_a_router() {
     assert_eq!(outcome(&results[1]), (DuState::Failed, "", 9028));
     let status = fs::read_to_string(router.root().join("usr/lib/opkg/status")).unwrap();
     assert!(!status.contains("Package: counter"));
+    scene.assert_clean();
+}
+
+/// Conformance: 11.14, 11.15
+#[tokio::test]
+async fn the_acs_starts_and_stops_an_init_script_and_hears_when_it_has() {
+    let (router, scene, files) = open().await;
+    fs::write(files.path().join("counter"), ipk("counter", "1.0-r1", &["counter"])).unwrap();
+    let results = changed(&scene, vec![install(&scene, "counter", UUID)]).await;
+    let part = results[0].execution_unit_ref_list.clone();
+    let (status, wanted) = (format!("{part}.Status"), format!("{part}.RequestedState"));
+    assert_eq!(scene.value(&status).await, "Idle");
+    scene.call(set(&[(&wanted, ValueType::String, "Active")], "on")).await.unwrap();
+    // Nobody has asked for it: Status is told by itself.
+    let told = |report: &SessionReport| {
+        requests(report).find_map(|request| match request {
+            AcsRequest::Inform(inform) => inform.parameters.into_iter().find(|it| it.name == status),
+            _ => None,
+        })
+    };
+    loop {
+        let report = scene.session(EventCode::ValueChange).await;
+        if told(&report).is_some_and(|parameter| parameter.value == "Active") {
+            break;
+        }
+    }
+    scene
+        .call(set(&[("Device.SoftwareModules.ExecEnv.1.Enable", ValueType::Boolean, "false")], "off"))
+        .await
+        .unwrap();
+    assert_eq!(scene.value(&status).await, "Idle");
+    assert!(router.commands().ends_with(&["counter stop".to_owned(), "counter disable".to_owned()]));
+    let results = changed(&scene, vec![uninstall(UUID)]).await;
+    assert_eq!(outcome(&results[0]).2, 9024, "{results:?}");
+    let start = set(&[(wanted.as_str(), ValueType::String, "Active")], "no");
+    assert_eq!(fault_of(&scene.call(start).await), 9003);
     scene.assert_clean();
 }
