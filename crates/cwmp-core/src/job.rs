@@ -111,6 +111,8 @@ pub enum DuJob {
     },
     /// Say what the box has of it after a restart has interrupted it. Ends with [`DuDone::Found`].
     Look(DuTarget),
+    /// Say which units the box has. Ends with [`DuDone::Surveyed`]; fails while somebody else changes them.
+    Survey,
 }
 
 /// Arguments of [`DuJob::Fetch`].
@@ -141,6 +143,8 @@ pub enum DuDone {
     Failed(JobError, Option<DuUnit>),
     /// What the box has with this UUID in this execution environment.
     Found(Option<DuUnit>),
+    /// All units of the box.
+    Surveyed(Vec<DuUnit>),
 }
 
 /// A diagnostic whose DiagnosticsState can be set to Requested.

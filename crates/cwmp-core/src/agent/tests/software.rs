@@ -229,7 +229,7 @@ fn an_update_of_all_reports_each_unit_and_one_that_fails_stays_as_it_was() {
 #[test]
 fn a_failed_update_reports_what_the_box_has_after_it() {
     for (left, state) in [(Some(unit("1.0")), DuState::Installed), (None, DuState::Failed)] {
-        let mut bench = with_software();
+        let mut bench = Bench::known();
         order(&mut bench, "k", vec![install("http://files.example/unit")]);
         plan(&mut bench, vec![target(DuOperation::Update, Some(unit("1.0")), "")]);
         fetch(&mut bench, "2.0");
