@@ -2,13 +2,13 @@
 
 #![allow(clippy::unwrap_used, clippy::panic, clippy::indexing_slicing)]
 
-use std::fs;
+use std::{fs, process::Command};
 
 use cwmp_acs::{AcsOptions, Authentication, FileOptions, SessionReport};
 use cwmp_core::{
     event::EventCode,
     rpc::{
-        AcsRequest, ChangeDUState, CommandKey, CpeRequest, CpeResponse, DuState, OpResultStruct,
+        AcsRequest, ChangeDUState, CommandKey, CpeRequest, CpeResponse, DuOperation, DuState, OpResultStruct,
         OperationStruct, ToAcs,
     },
     soap,
@@ -163,5 +163,50 @@ async fn the_acs_starts_and_stops_an_init_script_and_hears_when_it_has() {
     assert_eq!(outcome(&results[0]).2, 9024, "{results:?}");
     let start = set(&[(wanted.as_str(), ValueType::String, "Active")], "no");
     assert_eq!(fault_of(&scene.call(start).await), 9003);
+    scene.assert_clean();
+}
+
+/// What the ACS hears of changes that it has not ordered: operation, name of the row's package, state.
+fn unordered(report: &SessionReport) -> Vec<(DuOperation, DuState, String)> {
+    let complete = requests(report).find_map(|request| match request {
+        AcsRequest::AutonomousDUStateChangeComplete(complete) => Some(complete),
+        _ => None,
+    });
+    let results = complete.unwrap_or_else(|| panic!("{report:?}")).results.into_iter();
+    results.map(|it| (it.operation_performed, it.result.current_state, it.result.version)).collect()
+}
+
+/// Conformance: 3.23, 11.12
+#[tokio::test]
+async fn what_a_user_installs_and_removes_is_told_also_after_a_restart() {
+    let (router, mut scene, files) = open().await;
+    let policy = |name: &str| format!("Device.ManagementServer.DUStateChangeComplPolicy.{name}");
+    let (enable, operations) = (policy("Enable"), policy("OperationTypeFilter"));
+    let wanted = [
+        (enable.as_str(), ValueType::Boolean, "true"),
+        (operations.as_str(), ValueType::String, "Install,Uninstall"),
+    ];
+    scene.call(set(&wanted, "policy")).await.unwrap();
+    let package = files.path().join("counter.ipk");
+    fs::write(&package, ipk("counter", "1.0-r1", &["counter"])).unwrap();
+    let opkg = |words: &[&str]| {
+        let done = Command::new(router.root().join("usr/bin/opkg")).args(words).output().unwrap();
+        assert!(done.status.success(), "{done:?}");
+    };
+    opkg(&["install", package.to_str().unwrap()]);
+    let report = scene.session(EventCode::AutonomousDuStateChangeComplete).await;
+    assert_eq!(unordered(&report), [(DuOperation::Install, DuState::Installed, "1.0-r1".to_owned())]);
+    // Not among the operations that the ACS wants to hear of; then one that is, while nobody listens.
+    fs::write(&package, ipk("counter", "1.1-r1", &["counter"])).unwrap();
+    opkg(&["install", package.to_str().unwrap()]);
+    scene.cut_power();
+    opkg(&["remove", "counter"]);
+    scene.switch_on();
+    let report = scene.session(EventCode::AutonomousDuStateChangeComplete).await;
+    let told = unordered(&report);
+    assert!(
+        matches!(&told[..], [(DuOperation::Uninstall, DuState::Uninstalled, version)] if version.starts_with("1.")),
+        "{told:?}"
+    );
     scene.assert_clean();
 }

@@ -8,6 +8,11 @@ use std::{
     path::{Path, PathBuf},
 };
 
+use nix::{
+    fcntl::{FcntlArg, fcntl},
+    libc,
+};
+
 /// Most bytes read of a text file of the system; what follows is not looked at.
 pub const TEXT_BYTES: u64 = 64 * 1024;
 /// What most files of the system fit into.
@@ -114,6 +119,19 @@ pub fn replace(target: &Path, fill: impl FnOnce(&mut File) -> io::Result<()>) ->
         let _ = fs::remove_file(&candidate);
         format!("cannot write {}: {e}", target.display())
     })
+}
+
+/// Whether another program holds a lock (`lockf`) on a file; `false` where there is none.
+pub fn is_locked(path: &Path) -> bool {
+    let Ok(file) = OpenOptions::new().read(true).write(true).open(path) else { return false };
+    let mut lock = libc::flock {
+        l_type: libc::F_WRLCK as libc::c_short,
+        l_whence: libc::SEEK_SET as libc::c_short,
+        l_start: 0,
+        l_len: 0,
+        l_pid: 0,
+    };
+    fcntl(&file, FcntlArg::F_GETLK(&mut lock)).is_ok() && lock.l_type != libc::F_UNLCK as libc::c_short
 }
 
 /// A text fit for a string parameter: one line without control characters, at most `limit` characters.

@@ -149,6 +149,10 @@ pub(crate) async fn run(parts: Parts, end: BoxEnd, deaths: u32, stop: impl Futur
     // Of a namespace of its own nobody tells.
     let untold = told.is_none() || config.path.namespace.is_some();
     let mut changes = ChangeWatch::new(told);
+    let mut units = ChangeWatch::new(platform.unit_changes());
+    if platform.software().is_some() {
+        inputs.send(Input::UnitsMayHaveChanged).ok();
+    }
     let (served, mut serving) = mpsc::unbounded_channel();
     let mut household = Household {
         jobs: Jobs::new(workshop, inputs.clone()),
@@ -220,6 +224,10 @@ pub(crate) async fn run(parts: Parts, end: BoxEnd, deaths: u32, stop: impl Futur
             }
             () = changes.settled() => {
                 household.side.tell(Down::NetworkChanged);
+                household.ask_once(Question::Changed);
+            }
+            () = units.settled() => {
+                household.input(Input::UnitsMayHaveChanged);
                 household.ask_once(Question::Changed);
             }
             Some(departure) = departing.recv() => break departure,

@@ -158,6 +158,7 @@ impl Workshop {
             }
             DuJob::Apply { file, target } => modules.apply(&target, &self.file(file)).await,
             DuJob::Look(target) => modules.look(&target).await,
+            DuJob::Survey => modules.survey().await,
         }
     }
 

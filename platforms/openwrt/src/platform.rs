@@ -8,6 +8,7 @@ use cwmp_core::{
     job::{DownloadType, UploadType},
 };
 use cwmp_linux::{
+    FolderWatch,
     files::Root,
     host::Host,
     kernel::{Kernel, KernelFiles, Netlink, uplink},
@@ -34,7 +35,7 @@ use crate::{
     objects,
     options::Options,
     providers::{OfBus, OfUci},
-    software::Packages,
+    software::{Packages, Tool},
     source::Router,
 };
 
@@ -175,6 +176,15 @@ impl Platform for OpenWrt {
 
     fn software(&self) -> Option<Rc<SoftwareModules>> {
         self.software.clone()
+    }
+
+    fn unit_changes(&self) -> Option<Box<dyn Changes>> {
+        self.software.as_ref()?;
+        let list = Tool::of(&self.ground)?.watched(&self.ground.root);
+        let watch = FolderWatch::file(&list).inspect_err(|error| {
+            tracing::warn!("changes of {} are not noticed at once: {error}", list.display());
+        });
+        Some(Box::new(watch.ok()?))
     }
 
     fn is_idle(&self) -> bool {

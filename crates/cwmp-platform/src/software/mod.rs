@@ -137,6 +137,11 @@ pub trait PackageStore {
     /// power of the box; [`PackageStore::inventory`] says what it has.
     async fn apply(&self, target: &DuTarget, file: &Path) -> Result<(), JobError>;
 
+    /// Whether somebody else changes packages just now, so that an inventory may be half the truth.
+    async fn is_busy(&self) -> bool {
+        false
+    }
+
     /// Enables environments, and starts and stops execution units.
     ///
     /// # Errors
@@ -210,6 +215,24 @@ impl SoftwareModules {
     /// 9001 where that cannot be told.
     pub async fn look(&self, target: &DuTarget) -> Result<DuDone, JobError> {
         self.found(target).await.map(DuDone::Found)
+    }
+
+    /// All units that the box has, for a comparison with those of before.
+    ///
+    /// # Errors
+    /// 9001 where that cannot be told now.
+    pub async fn survey(&self) -> Result<DuDone, JobError> {
+        let busy =
+            || Err(JobError::new(FaultCode::REQUEST_DENIED, "packages are being changed by somebody else"));
+        if self.store.is_busy().await {
+            return busy();
+        }
+        let rows = self.rows().await?;
+        // Whoever has begun since then may have been read half way.
+        if self.store.is_busy().await {
+            return busy();
+        }
+        Ok(DuDone::Surveyed(rows.units.iter().map(Row::unit).collect()))
     }
 
     async fn found(&self, target: &DuTarget) -> Result<Option<DuUnit>, JobError> {

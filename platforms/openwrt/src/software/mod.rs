@@ -262,6 +262,11 @@ impl PackageStore for Packages {
         }
     }
 
+    async fn is_busy(&self) -> bool {
+        let (root, tool) = (self.ground.root.clone(), self.tool);
+        Self::blocking(move || Ok(tool.is_running(&root))).await.unwrap_or(true)
+    }
+
     async fn control(&self, order: &Control) -> Result<(), String> {
         match order {
             Control::Enable { on, .. } => self.enable(*on).await,

@@ -1,9 +1,17 @@
 //! opkg and apk as programs, and what their complaints mean to the ACS.
 
-use std::{fs, io, os::unix::fs::symlink, path::Path};
+use std::{
+    fs, io,
+    os::unix::fs::symlink,
+    path::{Path, PathBuf},
+};
 
 use cwmp_core::{fault::FaultCode, job::JobError};
-use cwmp_linux::{command, off_thread};
+use cwmp_linux::{
+    command,
+    files::{self, Root},
+    off_thread,
+};
 use cwmp_platform::PlatformError;
 
 use super::limits;
@@ -52,6 +60,17 @@ impl Tool {
             Self::Opkg => "usr/lib/opkg/status",
             Self::Apk => "lib/apk/db/installed",
         }
+    }
+
+    /// The file that is written last when packages change.
+    pub(crate) fn watched(self, root: &Root) -> PathBuf {
+        root.path(self.list())
+    }
+
+    /// Whether the program runs. opkg writes its list in its place, and another program may find it half written; apk replaces
+    /// its one.
+    pub(super) fn is_running(self, root: &Root) -> bool {
+        self == Self::Opkg && files::is_locked(&root.path("var/lock/opkg.lock"))
     }
 
     /// Installs what lies in a file, or puts it in the place of another version.
