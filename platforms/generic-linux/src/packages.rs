@@ -414,7 +414,7 @@ mod tests {
         }
     }
 
-    /// Conformance: 11.14, 11.15
+    /// Conformance: 11.14
     #[tokio::test(flavor = "current_thread")]
     async fn execution_units_are_started_and_stopped_and_stop_with_their_environment() {
         let there = There::new();

@@ -607,7 +607,8 @@ fn the_policy_for_software_is_there_where_there_is_software() {
     assert_eq!(there.set(&set).len(), 4);
     there.source.show_software();
     assert_eq!(there.set(&set), []);
-    let policy = there.restarted().source.settings().autonomous_software;
+    let there = there.restarted();
+    let policy = there.source.settings().autonomous_software;
     use cwmp_core::rpc::DuOperation::{Install, Update};
     assert!(policy.wants(Install, None) && !policy.wants(Update, None));
     assert!(policy.wants(Install, Some(FaultCode(9018))) && !policy.wants(Install, Some(FaultCode(9001))));

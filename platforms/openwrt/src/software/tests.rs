@@ -216,7 +216,7 @@ disable) rm -f "$root/etc/rc.d/S95counter" ;;
 esac
 "#;
 
-/// Conformance: 11.14, 11.15
+/// Conformance: 11.14
 #[test]
 fn init_scripts_are_started_stopped_enabled_and_disabled() {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
