@@ -149,8 +149,9 @@ pub(crate) async fn run(parts: Parts, end: BoxEnd, deaths: u32, stop: impl Futur
     // Of a namespace of its own nobody tells.
     let untold = told.is_none() || config.path.namespace.is_some();
     let mut changes = ChangeWatch::new(told);
-    let mut units = ChangeWatch::new(platform.unit_changes());
-    if platform.software().is_some() {
+    let software = platform.software();
+    let mut units = ChangeWatch::new(software.as_ref().and_then(|_| platform.unit_changes()));
+    if software.is_some() {
         inputs.send(Input::UnitsMayHaveChanged).ok();
     }
     let (served, mut serving) = mpsc::unbounded_channel();

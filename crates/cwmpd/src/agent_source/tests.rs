@@ -17,6 +17,7 @@ use super::*;
 
 mod discovered;
 mod rows;
+mod software;
 #[cfg(feature = "stun")]
 mod stun;
 mod tree;
@@ -593,26 +594,4 @@ fn the_policy_for_autonomous_transfers_is_in_force_once_set() {
     assert!(!policy.wants(true, true, "1 Firmware Upgrade Image"), "a success");
     assert!(!policy.wants(true, false, "2 Web Content"));
     assert_eq!(there.set(&[("AutonomousTransferCompletePolicy.ResultTypeFilter", "Any")]).len(), 1);
-}
-
-#[test]
-fn the_policy_for_software_is_there_where_there_is_software() {
-    let there = fresh();
-    let set = [
-        ("DUStateChangeComplPolicy.Enable", "true"),
-        ("DUStateChangeComplPolicy.OperationTypeFilter", "Install,Uninstall"),
-        ("DUStateChangeComplPolicy.ResultTypeFilter", "Both"),
-        ("DUStateChangeComplPolicy.FaultCodeFilter", "9018,9027"),
-    ];
-    assert_eq!(there.set(&set).len(), 4);
-    there.source.show_software();
-    assert_eq!(there.set(&set), []);
-    let there = there.restarted();
-    let policy = there.source.settings().autonomous_software;
-    use cwmp_core::rpc::DuOperation::{Install, Update};
-    assert!(policy.wants(Install, None) && !policy.wants(Update, None));
-    assert!(policy.wants(Install, Some(FaultCode(9018))) && !policy.wants(Install, Some(FaultCode(9001))));
-    there.source.show_software();
-    let read = there.read("Device.ManagementServer.DUStateChangeComplPolicy.");
-    assert!(read.iter().any(|line| line.ends_with("OperationTypeFilter rw Install,Uninstall")), "{read:?}");
 }
