@@ -48,9 +48,9 @@ pub(crate) struct Packages {
 }
 
 impl Packages {
-    /// Those of a box that has a program for them and a folder to remember them in.
+    /// Those of a box that has a program for them and a folder to remember them in, and whose owner lets the ACS have them.
     pub(crate) fn of(ground: &Rc<Ground>) -> Option<Self> {
-        let tool = Tool::of(ground)?;
+        let tool = Tool::of(ground).filter(|_| ground.options.packages)?;
         let memory = MemoryFile::new(ground.options.state_folder.as_deref()?);
         Some(Self { ground: Rc::clone(ground), tool, memory, services: Rc::clone(&ground.services) })
     }

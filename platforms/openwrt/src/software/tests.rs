@@ -198,12 +198,19 @@ esac
 }
 
 #[test]
-fn a_box_without_a_package_program_has_no_software_modules() {
+fn a_box_without_a_package_program_or_leave_has_no_software_modules() {
     let folder = tempfile::tempdir().unwrap();
     let fake = Fake::with_options(|options| options.state_folder = Some(folder.path().to_owned()));
     assert!(Packages::of(&fake.ground).is_none());
     fake.root.file("usr/lib/opkg/status", BASE);
     assert!(Packages::of(&fake.ground).is_none());
+    let forbidden = Fake::with_options(|options| {
+        options.state_folder = Some(folder.path().to_owned());
+        options.packages = false;
+    });
+    forbidden.root.file("usr/lib/opkg/status", BASE);
+    forbidden.program("usr/bin/opkg", OPKG);
+    assert!(Packages::of(&forbidden.ground).is_none());
 }
 
 const SCRIPT: &str = r#"#!/bin/sh
