@@ -48,9 +48,18 @@ impl Agent {
         }
     }
 
-    /// When the box is to be asked which units it has.
+    /// When the box is to be asked which units it has. While something else keeps it from being asked, the end of that calls
+    /// for it.
     pub(super) fn survey_moment(&self) -> Option<Mono> {
-        self.software.unordered.due.filter(|_| self.software.unordered.asking.is_none())
+        let waits =
+            self.software.unordered.asking.is_some() || self.units_are_in_work() || self.restart.is_some();
+        self.software.unordered.due.filter(|_| !waits)
+    }
+
+    /// Whether a step of a change is under way, or what became of one that was interrupted is not yet known.
+    fn units_are_in_work(&self) -> bool {
+        let interrupted = self.state.du_changes.iter().any(|change| change.applying.is_some());
+        self.software.running.is_some() || interrupted
     }
 
     /// Asks the box, if that is due and nothing is being done to a unit. Returns whether the answer is awaited.
@@ -59,10 +68,7 @@ impl Agent {
         if unordered.asking.is_some() {
             return true;
         }
-        // What became of a change that was interrupted is found out first.
-        let interrupted = self.state.du_changes.iter().any(|change| change.applying.is_some());
-        let busy = self.software.running.is_some() || interrupted;
-        if busy || unordered.due.is_none_or(|due| due > now.mono) {
+        if self.units_are_in_work() || unordered.due.is_none_or(|due| due > now.mono) {
             return false;
         }
         let id = next_job(&mut self.next_job);

@@ -233,3 +233,25 @@ fn what_the_acs_has_ordered_is_no_news() {
     bench.input(Input::JobDone(id, Ok(JobDone::Software(DuDone::Surveyed(Vec::new())))));
     assert_eq!(bench.stored.du_unordered, []);
 }
+
+#[test]
+fn the_agent_rests_while_the_box_cannot_be_asked() {
+    let mut bench = known(all(), vec![]);
+    bench.connection_request();
+    bench.establish();
+    let operations = vec![OperationStruct::Uninstall {
+        uuid: unit(1, "1").uuid,
+        version: String::new(),
+        execution_env_ref: String::new(),
+    }];
+    let command_key = CommandKey::new("k").unwrap();
+    bench.call(CpeRequest::ChangeDUState(ChangeDUState { operations, command_key }));
+    bench.expect_response();
+    bench.reply_empty();
+    bench.expect_close();
+    assert!(matches!(bench.seen.remove(0), Seen::Start(..)));
+    bench.input(Input::UnitsMayHaveChanged);
+    bench.expect_nothing();
+    let now = bench.now.mono;
+    assert!(bench.agent.next_wakeup().is_none_or(|at| at > now), "what it waits for is no time");
+}
