@@ -140,6 +140,36 @@ async fn units_outlive_a_restart_of_the_box() {
     scene.assert_clean();
 }
 
+/// Conformance: 11.18
+#[tokio::test]
+async fn units_outlive_an_upgrade_and_go_with_a_factory_reset() {
+    let (scene, files) = open().await;
+    serve(&files, "counter", "1.0");
+    let (complete, _) = changed(&scene, "one", vec![install(&scene, "counter", "")]).await;
+    let reference = complete.results[0].deployment_unit_ref.clone();
+    fs::write(files.path().join("v2.img"), "cwmpd-sandbox-firmware 2.0\nand the rest").unwrap();
+    let upgrade = cwmp_core::rpc::Download {
+        command_key: CommandKey::new("up").unwrap(),
+        file_type: "1 Firmware Upgrade Image".to_owned(),
+        url: scene.acs.file_url("v2.img"),
+        username: "user".to_owned(),
+        password: "pass".to_owned(),
+        file_size: 0,
+        target_file_name: String::new(),
+        delay_seconds: 0,
+        success_url: String::new(),
+        failure_url: String::new(),
+    };
+    scene.call(CpeRequest::Download(upgrade)).await.unwrap();
+    scene.session(EventCode::TransferComplete).await;
+    assert_eq!(scene.value("Device.DeviceInfo.SoftwareVersion").await, "2.0");
+    assert_eq!(version(&scene, &reference).await.as_deref(), Some("1.0"));
+    assert_eq!(scene.call(CpeRequest::FactoryReset).await.unwrap(), CpeResponse::FactoryReset);
+    scene.session(EventCode::Bootstrap).await;
+    assert_eq!(scene.value("Device.SoftwareModules.DeploymentUnitNumberOfEntries").await, "0");
+    scene.assert_clean();
+}
+
 /// Conformance: 3.23, 11.12
 #[tokio::test]
 async fn what_appears_in_the_sandbox_is_told_and_what_the_acs_orders_is_not() {
