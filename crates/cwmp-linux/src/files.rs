@@ -168,6 +168,28 @@ mod tests {
     }
 
     #[test]
+    fn a_lock_of_somebody_else_is_seen() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("opkg.lock");
+        assert!(!is_locked(&path), "there is none");
+        fs::write(&path, "").unwrap();
+        assert!(!is_locked(&path));
+        // A lock of this kind belongs to the open file, and is somebody else's to every other one.
+        let holder = OpenOptions::new().write(true).open(&path).unwrap();
+        let lock = libc::flock {
+            l_type: libc::F_WRLCK as libc::c_short,
+            l_whence: libc::SEEK_SET as libc::c_short,
+            l_start: 0,
+            l_len: 0,
+            l_pid: 0,
+        };
+        fcntl(&holder, FcntlArg::F_OFD_SETLK(&lock)).unwrap();
+        assert!(is_locked(&path));
+        drop(holder);
+        assert!(!is_locked(&path));
+    }
+
+    #[test]
     fn a_replacement_follows_no_link_and_is_private() {
         use std::os::unix::fs::{PermissionsExt, symlink};
         let folder = tempfile::tempdir().unwrap();
