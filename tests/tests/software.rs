@@ -12,10 +12,11 @@ use cwmp_core::{
         OperationStruct, ToAcs,
     },
     soap,
+    value::ValueType,
 };
 use cwmpd_tests::{
     Scene,
-    scene::{acs_options, get},
+    scene::{acs_options, get, set},
 };
 use tempfile::TempDir;
 
@@ -136,5 +137,64 @@ async fn units_outlive_a_restart_of_the_box() {
     scene.session(EventCode::Boot).await;
     let reference = &complete.results[0].deployment_unit_ref;
     assert_eq!(version(&scene, reference).await.as_deref(), Some("1.0"));
+    scene.assert_clean();
+}
+
+/// Conformance: 11.18
+#[tokio::test]
+async fn units_outlive_an_upgrade_and_go_with_a_factory_reset() {
+    let (scene, files) = open().await;
+    serve(&files, "counter", "1.0");
+    let (complete, _) = changed(&scene, "one", vec![install(&scene, "counter", "")]).await;
+    let reference = complete.results[0].deployment_unit_ref.clone();
+    fs::write(files.path().join("v2.img"), "cwmpd-sandbox-firmware 2.0\nand the rest").unwrap();
+    let upgrade = cwmp_core::rpc::Download {
+        command_key: CommandKey::new("up").unwrap(),
+        file_type: "1 Firmware Upgrade Image".to_owned(),
+        url: scene.acs.file_url("v2.img"),
+        username: "user".to_owned(),
+        password: "pass".to_owned(),
+        file_size: 0,
+        target_file_name: String::new(),
+        delay_seconds: 0,
+        success_url: String::new(),
+        failure_url: String::new(),
+    };
+    scene.call(CpeRequest::Download(upgrade)).await.unwrap();
+    scene.session(EventCode::TransferComplete).await;
+    assert_eq!(scene.value("Device.DeviceInfo.SoftwareVersion").await, "2.0");
+    assert_eq!(version(&scene, &reference).await.as_deref(), Some("1.0"));
+    assert_eq!(scene.call(CpeRequest::FactoryReset).await.unwrap(), CpeResponse::FactoryReset);
+    scene.session(EventCode::Bootstrap).await;
+    assert_eq!(scene.value("Device.SoftwareModules.DeploymentUnitNumberOfEntries").await, "0");
+    scene.assert_clean();
+}
+
+/// Conformance: 3.23, 11.12
+#[tokio::test]
+async fn what_appears_in_the_sandbox_is_told_and_what_the_acs_orders_is_not() {
+    let (scene, files) = open().await;
+    let policy = |name: &str| format!("Device.ManagementServer.DUStateChangeComplPolicy.{name}");
+    let (enable, operations) = (policy("Enable"), policy("OperationTypeFilter"));
+    let wanted = [
+        (enable.as_str(), ValueType::Boolean, "true"),
+        (operations.as_str(), ValueType::String, "Install,Update,Uninstall"),
+    ];
+    scene.call(set(&wanted, "policy")).await.unwrap();
+    serve(&files, "counter", "1.0");
+    changed(&scene, "one", vec![install(&scene, "counter", UUID)]).await;
+    let units = scene.folder().join("box/packages");
+    let by_hand = "uuid=00112233-4455-6677-8899-000000000001\nurl=\ncwmpd-sandbox-package\nname=clock\n\
+                   vendor=example.com\nversion=3\n\n";
+    fs::write(units.join("00112233-4455-6677-8899-000000000001.unit"), by_hand).unwrap();
+    let report = scene.session(EventCode::AutonomousDuStateChangeComplete).await;
+    let decoded = |body: &[u8]| soap::decode_to_acs(body).ok().map(|envelope| envelope.message);
+    let told = report.messages.iter().find_map(|message| match decoded(&message.body) {
+        Some(ToAcs::Request(AcsRequest::AutonomousDUStateChangeComplete(complete))) => Some(complete),
+        _ => None,
+    });
+    let told = told.unwrap().results;
+    assert_eq!(told.len(), 1, "{told:?}");
+    assert_eq!(told[0].result.version, "3");
     scene.assert_clean();
 }

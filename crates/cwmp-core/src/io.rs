@@ -53,6 +53,9 @@ pub enum Input {
     DataDone(OpId, Result<DataReply, CwmpFault>),
     /// Parameters with active notification were changed by somebody else than the ACS.
     WatchedChanged,
+    /// Deployment units may have been installed, changed or removed by others than the ACS. Told at the start as well: it may
+    /// have happened while the program did not run.
+    UnitsMayHaveChanged,
     /// Parameters with active lightweight notification were changed by somebody else than the ACS.
     LightweightChanged,
     /// The agent's own settings are now these, whoever changed them.

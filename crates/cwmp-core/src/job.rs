@@ -102,7 +102,7 @@ pub enum DuJob {
     Plan(DuOrder),
     /// Get the file of a unit and check it. Ends with [`DuDone::Fetched`].
     Fetch(DuFetch),
-    /// Do it. Ends with [`DuDone::Changed`].
+    /// Do it. Ends with [`DuDone::Changed`] or [`DuDone::Failed`].
     Apply {
         /// Names the fetched file; there is none for an uninstall.
         file: TransferId,
@@ -111,6 +111,8 @@ pub enum DuJob {
     },
     /// Say what the box has of it after a restart has interrupted it. Ends with [`DuDone::Found`].
     Look(DuTarget),
+    /// Say which units the box has. Ends with [`DuDone::Surveyed`]; fails while somebody else changes them.
+    Survey,
 }
 
 /// Arguments of [`DuJob::Fetch`].
@@ -128,7 +130,7 @@ pub struct DuFetch {
     pub password: Secret,
 }
 
-/// How a step of an operation on deployment units ended well.
+/// How a step of an operation on deployment units ended.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub enum DuDone {
     /// What the operation means, unit for unit.
@@ -137,8 +139,12 @@ pub enum DuDone {
     Fetched(DuTarget),
     /// It is done. The unit as the box has it now; one that was removed as it was.
     Changed(DuUnit),
+    /// It has failed for this reason, after the box may have been changed. What it has of the unit now.
+    Failed(JobError, Option<DuUnit>),
     /// What the box has with this UUID in this execution environment.
     Found(Option<DuUnit>),
+    /// All units of the box.
+    Surveyed(Vec<DuUnit>),
 }
 
 /// A diagnostic whose DiagnosticsState can be set to Requested.

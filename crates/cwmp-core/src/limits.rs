@@ -60,6 +60,10 @@ pub const DU_OPERATIONS: usize = 16;
 pub const DU_CHANGES: usize = 8;
 /// Most deployment units that one operation may concern.
 pub const DU_TARGETS: usize = 64;
+/// Most changes of deployment units that the ACS has not ordered and has not yet heard of; what comes then is not kept.
+pub const DU_UNORDERED: usize = 256;
+/// When the box is asked again which deployment units it has, after it could not tell, in milliseconds.
+pub const SURVEY_AGAIN_MS: u64 = 10_000;
 /// How long after a ChangeDUState what is not done counts as failed, in milliseconds (TR-069a6 A.4.1.10).
 pub const DU_CHANGE_MS: u64 = 86_400_000;
 

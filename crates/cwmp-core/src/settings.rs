@@ -4,7 +4,7 @@ use std::fmt;
 
 use serde::{Deserialize, Serialize};
 
-use crate::{datetime::DateTime, url::HttpUrl};
+use crate::{datetime::DateTime, fault::FaultCode, rpc::DuOperation, url::HttpUrl};
 
 /// A password: shown as `***` wherever it might be printed.
 #[derive(Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -71,6 +71,9 @@ pub struct AgentSettings {
     /// AutonomousTransferCompletePolicy.
     #[serde(default)]
     pub autonomous_transfers: TransferPolicy,
+    /// DUStateChangeComplPolicy.
+    #[serde(default)]
+    pub autonomous_software: SoftwarePolicy,
     /// UpgradesManaged: the ACS alone upgrades the box.
     #[serde(default)]
     pub upgrades_managed: bool,
@@ -101,6 +104,7 @@ impl Default for AgentSettings {
             xmpp: None,
             lightweight: LightweightSettings::default(),
             autonomous_transfers: TransferPolicy::default(),
+            autonomous_software: SoftwarePolicy::default(),
             upgrades_managed: false,
         }
     }
@@ -400,5 +404,30 @@ impl TransferPolicy {
             && self.downloads.is_none_or(|wanted| wanted == download)
             && self.successes.is_none_or(|wanted| wanted == success)
             && self.file_types.iter().any(|wanted| wanted == file_type)
+    }
+}
+
+/// Which changes of deployment units that it has not ordered the ACS is told of (TR-181
+/// `Device.ManagementServer.DUStateChangeComplPolicy.`).
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct SoftwarePolicy {
+    /// Enable.
+    pub enable: bool,
+    /// OperationTypeFilter: empty for none at all.
+    pub operations: Vec<DuOperation>,
+    /// ResultTypeFilter: `Some(true)` for successes alone, `Some(false)` for failures alone, `None` for both.
+    pub successes: Option<bool>,
+    /// FaultCodeFilter: which failures; empty for none.
+    pub fault_codes: Vec<u32>,
+}
+
+impl SoftwarePolicy {
+    /// Whether the ACS is to be told of such a change; `fault` is that of one that has failed.
+    #[must_use]
+    pub fn wants(&self, operation: DuOperation, fault: Option<FaultCode>) -> bool {
+        self.enable
+            && self.operations.contains(&operation)
+            && self.successes.is_none_or(|wanted| wanted == fault.is_none())
+            && fault.is_none_or(|code| self.fault_codes.contains(&code.0))
     }
 }

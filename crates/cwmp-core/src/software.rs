@@ -69,6 +69,43 @@ pub struct DuUnit {
     pub execution_units: Vec<String>,
 }
 
+/// What is remembered of a deployment unit, to notice that it has changed.
+#[derive(Clone, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+pub struct KnownUnit {
+    /// UUID.
+    pub uuid: String,
+    /// Version.
+    pub version: String,
+    /// Its row, which stays its own.
+    pub reference: String,
+}
+
+impl From<&DuUnit> for KnownUnit {
+    fn from(unit: &DuUnit) -> Self {
+        let DuUnit { uuid, version, reference, .. } = unit.clone();
+        Self { uuid, version, reference }
+    }
+}
+
+/// What has happened between two looks at the box. A unit that is gone is told as it was known.
+#[must_use]
+pub fn noticed(before: &[KnownUnit], now: &[DuUnit]) -> Vec<(DuOperation, DuUnit)> {
+    let gone = before.iter().filter(|known| !now.iter().any(|unit| unit.reference == known.reference));
+    let gone = gone.map(|known| {
+        let KnownUnit { uuid, version, reference } = known.clone();
+        (DuOperation::Uninstall, DuUnit { uuid, version, reference, ..DuUnit::default() })
+    });
+    let other = now.iter().filter_map(|unit| {
+        let operation = match before.iter().find(|known| known.reference == unit.reference) {
+            None => DuOperation::Install,
+            Some(known) if known.version != unit.version => DuOperation::Update,
+            Some(_) => return None,
+        };
+        Some((operation, unit.clone()))
+    });
+    gone.chain(other).collect()
+}
+
 /// What an operation means for one deployment unit.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct DuTarget {

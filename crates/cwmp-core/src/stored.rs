@@ -4,8 +4,8 @@ use serde::{Deserialize, Serialize};
 
 use crate::{
     event::EventStruct,
-    rpc::CommandKey,
-    software::DuChange,
+    rpc::{AutonOpResultStruct, CommandKey},
+    software::{DuChange, KnownUnit},
     time::{Mono, Wall},
     transfer::Transfer,
     wait::Wait,
@@ -42,6 +42,10 @@ pub struct Stored {
     pub transfers: Vec<Transfer>,
     /// Changes of deployment units that were promised and are not yet reported, in the order of their arrival.
     pub du_changes: Vec<DuChange>,
+    /// The deployment units of the box at the last look, to know what has changed since; `None` before the first one.
+    pub known_units: Option<Vec<KnownUnit>>,
+    /// Changes of deployment units that the ACS has not ordered, and has not yet heard of, in the order of their arrival.
+    pub du_unordered: Vec<AutonOpResultStruct>,
     /// Number of the next transfer or change of deployment units.
     pub next_transfer: u32,
 }

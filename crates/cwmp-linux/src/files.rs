@@ -8,6 +8,11 @@ use std::{
     path::{Path, PathBuf},
 };
 
+use nix::{
+    fcntl::{FcntlArg, fcntl},
+    libc,
+};
+
 /// Most bytes read of a text file of the system; what follows is not looked at.
 pub const TEXT_BYTES: u64 = 64 * 1024;
 /// What most files of the system fit into.
@@ -116,6 +121,19 @@ pub fn replace(target: &Path, fill: impl FnOnce(&mut File) -> io::Result<()>) ->
     })
 }
 
+/// Whether another program holds a lock (`lockf`) on a file; `false` where there is none.
+pub fn is_locked(path: &Path) -> bool {
+    let Ok(file) = OpenOptions::new().read(true).write(true).open(path) else { return false };
+    let mut lock = libc::flock {
+        l_type: libc::F_WRLCK as libc::c_short,
+        l_whence: libc::SEEK_SET as libc::c_short,
+        l_start: 0,
+        l_len: 0,
+        l_pid: 0,
+    };
+    fcntl(&file, FcntlArg::F_GETLK(&mut lock)).is_ok() && lock.l_type != libc::F_UNLCK as libc::c_short
+}
+
 /// A text fit for a string parameter: one line without control characters, at most `limit` characters.
 pub fn clean(text: &str, limit: usize) -> String {
     let text = text.trim_matches(|c: char| c.is_whitespace() || c.is_control());
@@ -147,6 +165,28 @@ mod tests {
         assert_eq!(read_regular(&path, 100).unwrap().len(), 100);
         assert!(read_regular(&path, 99).unwrap_err().ends_with("is larger than 99 bytes"));
         assert!(read_regular(folder.path(), 99).unwrap_err().ends_with("is not a regular file"));
+    }
+
+    #[test]
+    fn a_lock_of_somebody_else_is_seen() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("opkg.lock");
+        assert!(!is_locked(&path), "there is none");
+        fs::write(&path, "").unwrap();
+        assert!(!is_locked(&path));
+        // A lock of this kind belongs to the open file, and is somebody else's to every other one.
+        let holder = OpenOptions::new().write(true).open(&path).unwrap();
+        let lock = libc::flock {
+            l_type: libc::F_WRLCK as libc::c_short,
+            l_whence: libc::SEEK_SET as libc::c_short,
+            l_start: 0,
+            l_len: 0,
+            l_pid: 0,
+        };
+        fcntl(&holder, FcntlArg::F_OFD_SETLK(&lock)).unwrap();
+        assert!(is_locked(&path));
+        drop(holder);
+        assert!(!is_locked(&path));
     }
 
     #[test]

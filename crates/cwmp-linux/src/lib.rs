@@ -22,10 +22,12 @@ pub mod wireless;
 pub mod zone;
 
 mod changes;
+mod folder_watch;
 mod off_thread;
 
 #[cfg(any(test, feature = "testing"))]
 pub mod testing;
 
 pub use changes::NetworkChanges;
+pub use folder_watch::FolderWatch;
 pub use off_thread::off_thread;

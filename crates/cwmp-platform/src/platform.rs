@@ -270,6 +270,12 @@ pub trait Platform {
         None
     }
 
+    /// Tells when packages may have been installed, changed or removed, by whomever. Without it that is found out at the next
+    /// start.
+    fn unit_changes(&self) -> Option<Box<dyn Changes>> {
+        None
+    }
+
     /// What mapping files need. Without it there are none, neither built-in ones nor those of vendors.
     fn mapping(&self) -> Option<Mapping> {
         None

@@ -22,7 +22,7 @@ use cwmp_platform::source::{
 use cwmp_store::{Layers, Problem, StoreError};
 use tokio::sync::watch;
 
-use self::parameters::{DELAY_REBOOT, Kind, Loaded, POLICIES, STORED};
+use self::parameters::{DELAY_REBOOT, Kind, Loaded, POLICIES, Policy, STORED};
 use crate::config::{SharedLayers, reader::boolean, rows};
 
 /// What was undone last because the ACS was not reached after it (names, separated by commas); a parameter of our own.
@@ -60,6 +60,8 @@ pub(crate) struct AgentSource {
     #[cfg(feature = "xmpp")]
     xmpp: RefCell<xmpp::Observed>,
     delay_reboot: Cell<DelayReboot>,
+    /// Whether the box has software modules, and with them their policy.
+    software: Cell<bool>,
     settings: watch::Sender<AgentSettings>,
     addressing: Rc<Cell<Addressing>>,
 }
@@ -84,6 +86,7 @@ impl AgentSource {
             #[cfg(feature = "xmpp")]
             xmpp: RefCell::default(),
             delay_reboot: Cell::default(),
+            software: Cell::default(),
             settings: watch::Sender::new(loaded.settings),
             addressing: Rc::new(Cell::new(loaded.addressing)),
         };
@@ -99,6 +102,16 @@ impl AgentSource {
         #[cfg(feature = "xmpp")]
         problems.extend(xmpp::rows::problems(&layers));
         problems
+    }
+
+    /// The box has software modules: their policy is shown.
+    pub(crate) fn show_software(&self) {
+        self.software.set(true);
+    }
+
+    fn policies(&self) -> impl Iterator<Item = &'static Policy> {
+        let shown = if self.software.get() { POLICIES.len() } else { POLICIES.len() - 1 };
+        POLICIES.iter().take(shown)
     }
 
     /// The settings in force.
@@ -183,7 +196,7 @@ impl AgentSource {
                 .contains(&key)
                 .then_some(Target::Row(number, key));
         }
-        let policy = POLICIES.iter().find_map(|policy| Some((policy, name.strip_prefix(policy.object)?)));
+        let policy = self.policies().find_map(|policy| Some((policy, name.strip_prefix(policy.object)?)));
         let (mut known, name) = match policy {
             Some((policy, name)) => (policy.stored.iter().chain(None), name),
             None => (STORED.iter().chain(Some(&DELAY_REBOOT)), name.strip_prefix(OBJECT)?),
@@ -262,6 +275,9 @@ impl ParameterSource for AgentSource {
     }
 
     fn objects(&self) -> &[&'static str] {
+        if self.software.get() {
+            return const { &[OBJECT, ROW, POLICIES[0].object, POLICIES[1].object, POLICIES[2].object] };
+        }
         const { &[OBJECT, ROW, POLICIES[0].object, POLICIES[1].object] }
     }
 
@@ -300,7 +316,7 @@ impl ParameterSource for AgentSource {
             let reported = kept(ROLLBACK_REPORTED) != "false";
             out.vendor_parameter(ROLLBACK_REPORTED, ValueType::Boolean, &reported, Access::ReadOnly);
         }
-        for policy in POLICIES.iter().filter(|policy| wanted.touches(policy.object)) {
+        for policy in self.policies().filter(|policy| wanted.touches(policy.object)) {
             out.object(policy.object, ObjectKind::Single);
             show(policy.stored.iter(), &self.load(), out);
         }

@@ -161,6 +161,11 @@ pub(crate) async fn run(parts: Parts, end: BoxEnd, deaths: u32, stop: impl Futur
     // Of a namespace of its own nobody tells.
     let untold = told.is_none() || config.path.namespace.is_some();
     let mut changes = ChangeWatch::new(told);
+    let software = platform.software();
+    let mut units = ChangeWatch::new(software.as_ref().and_then(|_| platform.unit_changes()));
+    if software.is_some() {
+        inputs.send(Input::UnitsMayHaveChanged).ok();
+    }
     let (served, mut serving) = mpsc::unbounded_channel();
     let (wish, mut wished) = Wish::new();
     let shared = Rc::clone(&layers);
@@ -239,6 +244,10 @@ pub(crate) async fn run(parts: Parts, end: BoxEnd, deaths: u32, stop: impl Futur
             }
             sections = others.changed(&shared) => household.others_changed(&sections),
             Some(()) = wished.recv() => household.try_to_start_again(),
+            () = units.settled() => {
+                household.input(Input::UnitsMayHaveChanged);
+                household.ask_once(Question::Changed);
+            }
             Some(departure) = departing.recv() => break departure,
             () = &mut stop => break Departure::Stop,
         }

@@ -151,11 +151,14 @@ impl Workshop {
                 let folder = self.folder.clone();
                 blocking(move || make_private(&folder)).await?;
                 let from = remote(&fetch.url, &fetch.username, &fetch.password);
+                let under_way = modules.begin(&fetch.target);
                 self.fetch_into(&into, from, 0).await?;
+                drop(under_way);
                 modules.check(&fetch.target, &into).await
             }
             DuJob::Apply { file, target } => modules.apply(&target, &self.file(file)).await,
             DuJob::Look(target) => modules.look(&target).await,
+            DuJob::Survey => modules.survey().await,
         }
     }
 

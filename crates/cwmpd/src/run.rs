@@ -184,6 +184,9 @@ pub(crate) async fn assemble(
     }
     let (source, problems) = AgentSource::new(Rc::clone(&layers), &facts.id, is_forced_inform);
     warn(&problems);
+    if platform.software().is_some() {
+        source.show_software();
+    }
     let source = Rc::new(source);
 
     let open = |name: &str| config.state_dir.join(name);

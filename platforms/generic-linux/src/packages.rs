@@ -2,9 +2,11 @@
 //!
 //! A package is a file that begins with the line `cwmpd-sandbox-package` and lines `key=value`: `name`, `vendor` and `version`,
 //! and if wanted `environment` (the type that it needs) and `units` (names of execution units, separated by commas). An empty
-//! line ends them; what follows is the content. Nothing of it is run.
+//! line ends them; what follows is the content. Nothing of it is run: an execution unit is started and stopped in name only.
 
 use std::{
+    cell::RefCell,
+    collections::BTreeSet,
     fs::{self, File},
     io::{ErrorKind, Write},
     path::{Path, PathBuf},
@@ -17,7 +19,10 @@ use cwmp_core::{
     rpc::DuOperation,
     software::{DuTarget, is_uuid},
 };
-use cwmp_platform::software::{Environment, Installed, Inventory, Package, PackageStore, UNITS, unit_uuid};
+use cwmp_platform::software::{
+    Activity, Control, Environment, ExecutionKey, ExecutionUnit, Installed, Inventory, Package, PackageStore,
+    UNITS, unit_uuid,
+};
 
 use crate::{
     files::{self, clean},
@@ -44,16 +49,29 @@ const PARTS: usize = 16;
 const ENVIRONMENT: (&str, &str) = ("sandbox", "Linux");
 /// How the name of an installed unit's file ends, behind its UUID.
 const SUFFIX: &str = ".unit";
+/// How the name of the file ends that lists the execution units of a unit that do not start by themselves.
+const MANUAL: &str = "manual";
+/// This file is there while the environment is disabled.
+const DISABLED: &str = "disabled";
 
 /// The installed units of a sandbox.
 pub(crate) struct Packages {
     folder: PathBuf,
+    /// Execution units that somebody has started, or stopped, since the box has started.
+    ordered: RefCell<Ordered>,
+}
+
+/// Execution units by UUID and name.
+#[derive(Default)]
+struct Ordered {
+    started: BTreeSet<(String, String)>,
+    stopped: BTreeSet<(String, String)>,
 }
 
 impl Packages {
     /// Those of the sandbox in this folder.
     pub(crate) fn new(sandbox: &Path) -> Self {
-        Self { folder: sandbox.join(PACKAGES) }
+        Self { folder: sandbox.join(PACKAGES), ordered: RefCell::default() }
     }
 }
 
@@ -61,9 +79,19 @@ impl Packages {
 impl PackageStore for Packages {
     async fn inventory(&self) -> Result<Inventory, JobError> {
         let (name, kind) = ENVIRONMENT;
-        let environment = Environment { name: name.to_owned(), kind: kind.to_owned(), enabled: true };
         let folder = self.folder.clone();
-        let units = blocking(move || Ok(installed(&folder))).await?;
+        let (mut units, enabled) =
+            blocking(move || Ok((installed(&folder), !folder.join(DISABLED).exists()))).await?;
+        let environment = Environment { name: name.to_owned(), kind: kind.to_owned(), enabled };
+        let ordered = self.ordered.borrow();
+        for unit in &mut units {
+            for part in &mut unit.execution_units {
+                let key = (unit.package.uuid.clone(), part.name.clone());
+                let starts = part.auto_start && !ordered.stopped.contains(&key);
+                let active = enabled && (starts || ordered.started.contains(&key));
+                part.activity = if active { Activity::Active } else { Activity::Idle };
+            }
+        }
         Ok(Inventory { environments: vec![environment], units })
     }
 
@@ -71,7 +99,7 @@ impl PackageStore for Packages {
         let file = file.to_owned();
         blocking(move || {
             let text = head(&file).map_err(corrupted)?;
-            package(&text).map_err(corrupted)
+            package(&text).map(|(package, _)| package).map_err(corrupted)
         })
         .await
     }
@@ -81,13 +109,74 @@ impl PackageStore for Packages {
             return Err(JobError::new(FaultCode::INVALID_UUID_FORMAT, "UUID has not the form of one"));
         }
         let place = self.folder.join(format!("{}{SUFFIX}", target.uuid.to_ascii_lowercase()));
+        if target.operation == DuOperation::Uninstall {
+            let mut ordered = self.ordered.borrow_mut();
+            ordered.started.retain(|(uuid, _)| !uuid.eq_ignore_ascii_case(&target.uuid));
+            ordered.stopped.retain(|(uuid, _)| !uuid.eq_ignore_ascii_case(&target.uuid));
+        }
         let (folder, file, target) = (self.folder.clone(), file.to_owned(), target.clone());
         blocking(move || match target.operation {
-            DuOperation::Uninstall => remove(&folder, &place),
+            DuOperation::Uninstall => remove(&place),
             DuOperation::Install | DuOperation::Update => install(&folder, &place, &file, &target),
         })
         .await
     }
+
+    async fn control(&self, order: &Control) -> Result<(), String> {
+        let folder = self.folder.clone();
+        match order {
+            Control::Enable { on, .. } => {
+                let on = *on;
+                let done = blocking(move || enable(&folder, on).map_err(denied)).await;
+                // As after a start of the box.
+                self.ordered.take();
+                done.map_err(|error| error.text)
+            }
+            Control::AutoStart { unit, on } => {
+                let (unit, on) = (unit.clone(), *on);
+                let done = blocking(move || auto_start(&folder, &unit, on).map_err(denied)).await;
+                done.map_err(|error| error.text)
+            }
+            Control::Run { unit, active } => {
+                let mut ordered = self.ordered.borrow_mut();
+                let Ordered { started, stopped } = &mut *ordered;
+                let (now, before) = if *active { (started, stopped) } else { (stopped, started) };
+                let key = (unit.uuid.clone(), unit.name.clone());
+                before.remove(&key);
+                now.insert(key);
+                Ok(())
+            }
+        }
+    }
+}
+
+fn enable(folder: &Path, on: bool) -> Result<(), String> {
+    let marker = folder.join(DISABLED);
+    if on {
+        return remove_file(&marker);
+    }
+    fs::create_dir_all(folder).map_err(|e| format!("cannot make {}: {e}", folder.display()))?;
+    files::replace(&marker, |_| Ok(()))
+}
+
+fn manual(folder: &Path, uuid: &str) -> PathBuf {
+    folder.join(format!("{}.{MANUAL}", uuid.to_ascii_lowercase()))
+}
+
+/// Names of the execution units that do not start by themselves.
+fn manual_units(folder: &Path, uuid: &str) -> BTreeSet<String> {
+    let text = files::read_start(&manual(folder, uuid), HEAD_BYTES).unwrap_or_default();
+    String::from_utf8_lossy(&text).lines().map(str::to_owned).collect()
+}
+
+fn auto_start(folder: &Path, unit: &ExecutionKey, on: bool) -> Result<(), String> {
+    let mut names = manual_units(folder, &unit.uuid);
+    let changed = if on { names.remove(&unit.name) } else { names.insert(unit.name.clone()) };
+    if !changed {
+        return Ok(());
+    }
+    let text: String = names.iter().map(|name| format!("{name}\n")).collect();
+    files::replace(&manual(folder, &unit.uuid), |file| file.write_all(text.as_bytes()))
 }
 
 async fn blocking<T: Send + 'static>(
@@ -122,12 +211,18 @@ fn install(folder: &Path, place: &Path, file: &Path, target: &DuTarget) -> Resul
     .map_err(denied)
 }
 
-fn remove(folder: &Path, place: &Path) -> Result<(), JobError> {
-    let gone = match fs::remove_file(place) {
+fn remove(place: &Path) -> Result<(), JobError> {
+    remove_file(place).and_then(|()| remove_file(&place.with_extension(MANUAL))).map_err(denied)
+}
+
+/// Removes a file durably, where it is there.
+fn remove_file(file: &Path) -> Result<(), String> {
+    let folder = file.parent().unwrap_or(file);
+    let gone = match fs::remove_file(file) {
         Err(e) if e.kind() == ErrorKind::NotFound => Ok(()),
         removed => removed.and_then(|()| File::open(folder)?.sync_all()),
     };
-    gone.map_err(|e| denied(format!("cannot remove {}: {e}", place.display())))
+    gone.map_err(|e| format!("cannot remove {}: {e}", file.display()))
 }
 
 /// Files of installed units, in the order of their UUIDs.
@@ -153,9 +248,16 @@ fn unit(file: &Path) -> Result<Installed, String> {
     let (uuid, rest) =
         text.strip_prefix("uuid=").and_then(|rest| rest.split_once('\n')).ok_or_else(damaged)?;
     let (url, rest) = rest.strip_prefix("url=").and_then(|rest| rest.split_once('\n')).ok_or_else(damaged)?;
-    let package = Package { uuid: uuid.to_owned(), ..package(rest)? };
+    let (package, parts) = package(rest)?;
+    let package = Package { uuid: uuid.to_owned(), ..package };
+    let manual = file.parent().map(|folder| manual_units(folder, uuid)).unwrap_or_default();
+    let part = |name: String| {
+        let auto_start = !manual.contains(&name);
+        ExecutionUnit { name, auto_start, ..ExecutionUnit::default() }
+    };
+    let execution_units = parts.into_iter().map(part).collect();
     let environment = ENVIRONMENT.0.to_owned();
-    Ok(Installed { package, url: url.to_owned(), environment, resolved: true })
+    Ok(Installed { package, url: url.to_owned(), environment, resolved: true, execution_units })
 }
 
 /// What stands before the content of a package or an installed unit.
@@ -166,7 +268,8 @@ fn head(file: &Path) -> Result<String, String> {
     head.ok_or_else(|| "it is no package: no empty line ends its description".to_owned())
 }
 
-fn package(head: &str) -> Result<Package, String> {
+/// A package, and the names of its execution units.
+fn package(head: &str) -> Result<(Package, Vec<String>), String> {
     let mut lines = head.lines();
     if lines.next() != Some(MARKER) {
         return Err(format!("it is no package: it does not begin with the line `{MARKER}`"));
@@ -192,7 +295,7 @@ fn package(head: &str) -> Result<Package, String> {
     }
     let environment_kind = clean(value("environment"), NAME_CHARS);
     let uuid = unit_uuid(&vendor, &name);
-    Ok(Package { uuid, name, vendor, version, environment_kind, execution_units })
+    Ok((Package { uuid, name, vendor, version, environment_kind }, execution_units))
 }
 
 #[cfg(test)]
@@ -204,7 +307,11 @@ mod tests {
         settings::Secret,
         software::{DuOrder, DuUnit},
     };
-    use cwmp_platform::{instances::InstanceNumbers, software::SoftwareModules};
+    use cwmp_platform::{
+        instances::InstanceNumbers,
+        software::SoftwareModules,
+        source::{Change, ParameterSource},
+    };
 
     use super::*;
     use crate::testing::{Collected, assert_values_fit};
@@ -247,6 +354,7 @@ mod tests {
             };
             match self.modules.apply(&target, &path).await.map_err(code)? {
                 DuDone::Changed(unit) => Ok(unit),
+                DuDone::Failed(error, _) => Err(code(error)),
                 other => panic!("{other:?}"),
             }
         }
@@ -304,6 +412,58 @@ mod tests {
             assert_eq!(there.change(DuOperation::Update, &uuid, &damaged).await, Err(code), "{damaged}");
             assert_eq!(there.value("DeploymentUnit.1.Version").await.as_deref(), Some("1.5"));
         }
+    }
+
+    /// Conformance: 11.14
+    #[tokio::test(flavor = "current_thread")]
+    async fn execution_units_are_started_and_stopped_and_stop_with_their_environment() {
+        let there = There::new();
+        let uuid = unit_uuid("example.com", "counter");
+        there.change(DuOperation::Install, "", &file("1.0")).await.unwrap();
+        let states = async |there: &There| {
+            let mut states = Vec::new();
+            for number in [1, 2] {
+                states.push(there.value(&format!("ExecutionUnit.{number}.Status")).await.unwrap());
+            }
+            states
+        };
+        let set = async |changes: &[(&str, &str)]| {
+            let change = |(name, value): &(&str, &str)| Change {
+                name: format!("Device.SoftwareModules.{name}"),
+                value: (*value).to_owned(),
+            };
+            let changes: Vec<Change> = changes.iter().map(change).collect();
+            let faults = ParameterSource::check(&there.modules, &changes).await;
+            match faults.first() {
+                Some(fault) => Err(fault.code.0),
+                None => ParameterSource::apply(&there.modules, &changes).await.map_err(|_| 9002),
+            }
+        };
+        assert_eq!(states(&there).await, ["Active", "Active"]);
+        set(&[("ExecutionUnit.1.RequestedState", "Idle"), ("ExecutionUnit.2.AutoStart", "false")])
+            .await
+            .unwrap();
+        assert_eq!(states(&there).await, ["Idle", "Idle"], "nobody has started the second one by hand");
+        set(&[("ExecutionUnit.2.RequestedState", "Active")]).await.unwrap();
+        assert_eq!(states(&there).await, ["Idle", "Active"]);
+
+        set(&[("ExecEnv.1.Enable", "false")]).await.unwrap();
+        assert_eq!(states(&there).await, ["Idle", "Idle"]);
+        assert_eq!(there.value("ExecEnv.1.Status").await.as_deref(), Some("Disabled"));
+        assert_eq!(set(&[("ExecutionUnit.1.RequestedState", "Active")]).await, Err(9007));
+        assert_eq!(there.change(DuOperation::Install, "", &file("1.0")).await, Err(9024));
+        assert_eq!(there.change(DuOperation::Uninstall, &uuid, "").await, Err(9024));
+        assert_values_fit(&Collected::from(&there.modules, &[""]).await);
+
+        let both = [("ExecutionUnit.2.RequestedState", "Active"), ("ExecEnv.1.Enable", "true")];
+        set(&both).await.unwrap();
+        assert_eq!(states(&there).await, ["Active", "Active"], "one by itself, one by order");
+        let again = Packages::new(there.folder.path()).inventory().await.unwrap();
+        let auto: Vec<bool> = again.units[0].execution_units.iter().map(|unit| unit.auto_start).collect();
+        assert_eq!(auto, [true, false]);
+        there.change(DuOperation::Uninstall, &uuid, "").await.unwrap();
+        let left: Vec<_> = fs::read_dir(there.folder.path().join(PACKAGES)).unwrap().flatten().collect();
+        assert!(left.is_empty(), "{left:?}");
     }
 
     /// Conformance: 11.07, 11.18

@@ -13,6 +13,7 @@ use cwmp_core::{
 };
 pub(crate) use cwmp_linux::off_thread;
 use cwmp_linux::{
+    FolderWatch,
     processes::Processes,
     system::{boot_id, load, uptime},
     users::Users,
@@ -31,7 +32,7 @@ use crate::{
     mapping::{TEXTS, host},
     net::{Network, NetworkChanges},
     options::Options,
-    packages::Packages,
+    packages::{PACKAGES, Packages},
     sandbox::Sandbox,
     time::Time,
     updater::{self, Updater},
@@ -249,6 +250,16 @@ impl Platform for GenericLinux {
             tracing::warn!("changes of the network are not noticed at once (netlink): {error}");
         });
         Some(Box::new(changes.ok()?))
+    }
+
+    fn unit_changes(&self) -> Option<Box<dyn Changes>> {
+        let folder = self.shared.sandbox.as_ref()?.folder().join(PACKAGES);
+        // It is there only once something has been installed.
+        let watch = std::fs::create_dir_all(&folder).and_then(|()| FolderWatch::folder(&folder));
+        let watch = watch.inspect_err(|error| {
+            tracing::warn!("changes of {} are not noticed at once: {error}", folder.display());
+        });
+        Some(Box::new(watch.ok()?))
     }
 
     fn interface_name(&self, path: &str) -> Option<String> {

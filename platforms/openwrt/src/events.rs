@@ -1,12 +1,14 @@
 //! Tells when something of the box has changed: netifd, the kernel, or somebody who has changed the configuration.
 
+use std::rc::Rc;
+
 use async_trait::async_trait;
 use cwmp_linux::NetworkChanges;
 use cwmp_platform::Changes;
-use cwmp_ubus::{Bus, Events};
-use cwmp_uci::{Uci, UciError, Watch};
+use cwmp_ubus::{Bus, Events, Subscription};
+use cwmp_uci::{UciError, Watch};
 
-use crate::user_config::PACKAGE;
+use crate::{ground::Ground, software::Services, user_config::PACKAGE};
 
 /// Everything that can tell of a change. What cannot be listened to is left out.
 pub(crate) struct BoxChanges {
@@ -14,21 +16,27 @@ pub(crate) struct BoxChanges {
     interfaces: Events,
     kernel: Option<NetworkChanges>,
     configuration: Option<Watch>,
+    /// procd, when something starts or stops.
+    procd: Subscription,
+    /// Orders to init scripts.
+    services: Rc<Services>,
 }
 
 impl BoxChanges {
     /// Listens from now on.
-    pub(crate) fn new(bus: &Bus, uci: &Uci) -> Self {
+    pub(crate) fn new(bus: &Bus, ground: &Ground) -> Self {
         let kernel = NetworkChanges::new().inspect_err(|error| {
             tracing::warn!("changes of the network are not noticed at once (netlink): {error}");
         });
-        let configuration = uci.watch().inspect_err(|error| {
+        let configuration = ground.uci.watch().inspect_err(|error| {
             tracing::warn!("changes of the configuration are not noticed at once: {error}");
         });
         Self {
             interfaces: bus.events("network.interface"),
             kernel: kernel.ok(),
             configuration: configuration.ok(),
+            procd: bus.subscribe("service"),
+            services: Rc::clone(&ground.services),
         }
     }
 }
@@ -36,7 +44,7 @@ impl BoxChanges {
 #[async_trait(?Send)]
 impl Changes for BoxChanges {
     async fn changed(&mut self) {
-        let Self { interfaces, kernel, configuration } = self;
+        let Self { interfaces, kernel, configuration, procd, services } = self;
         let of_kernel = async {
             match kernel {
                 Some(kernel) => kernel.changed().await,
@@ -57,6 +65,8 @@ impl Changes for BoxChanges {
         tokio::select! {
             _ = interfaces.next() => return,
             () = of_kernel => return,
+            _ = procd.next() => return,
+            () = services.ended.notified() => return,
             changed = of_others => match changed {
                 Ok(packages) => {
                     tracing::debug!("somebody has changed {}", packages.join(", "));

@@ -7,7 +7,7 @@ use cwmp_platform::{instances::InstanceNumbers, settings::Settings};
 use cwmp_uci::Uci;
 use tokio::sync::Notify;
 
-use crate::{bus::Ubus, options::Options, survey::Survey};
+use crate::{bus::Ubus, options::Options, software::Services, survey::Survey};
 
 /// What all parts share.
 pub(crate) struct Ground {
@@ -19,6 +19,8 @@ pub(crate) struct Ground {
     pub(crate) numbers: Rc<InstanceNumbers>,
     pub(crate) settings: Rc<dyn Settings>,
     pub(crate) now: fn() -> SystemTime,
+    /// What is under way with init scripts.
+    pub(crate) services: Rc<Services>,
     /// What was looked up for the present call of the ACS.
     survey: RefCell<Option<Rc<Survey>>>,
     /// The network device of each logical interface, as netifd said last: for those who cannot wait for the bus.
@@ -44,8 +46,22 @@ impl Ground {
             config: root.path("etc/config"),
             overrides: Some(root.path("var/run/uci")),
         });
-        let (survey, devices, firewall_changed) = (RefCell::default(), RefCell::default(), Notify::new());
-        Self { options, root, bus, uci, kernel, numbers, settings, now, survey, devices, firewall_changed }
+        let (survey, devices, services) = (RefCell::default(), RefCell::default(), Rc::default());
+        let firewall_changed = Notify::new();
+        Self {
+            options,
+            root,
+            bus,
+            uci,
+            kernel,
+            numbers,
+            settings,
+            now,
+            services,
+            survey,
+            devices,
+            firewall_changed,
+        }
     }
 
     /// What is looked up for the present call: the same for all who ask, until [`Ground::forget`].

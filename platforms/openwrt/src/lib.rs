@@ -10,6 +10,7 @@
 //! * `source`: all parts as one parameter source;
 //! * `network`: which logical interface is which row, and the uplink;
 //! * `layout`: which network device is which row, and what lies on what;
+//! * `software`: packages as deployment units;
 //! * `providers`: `ubus(...)` and `uci(...)` in mapping files;
 //! * `user_config`: the agent's own settings in `/etc/config/cwmpd`.
 //!
@@ -46,6 +47,7 @@ mod platform;
 mod providers;
 mod renewal;
 mod restart;
+mod software;
 mod source;
 mod survey;
 mod transfers;

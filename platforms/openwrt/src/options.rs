@@ -15,6 +15,10 @@ pub struct Options {
     pub image_policy: ImagePolicy,
     /// Where fetched files will lie: says which room to look for.
     pub download_folder: Option<PathBuf>,
+    /// Where it is remembered which packages the ACS has installed; without it there are no software modules.
+    pub state_folder: Option<PathBuf>,
+    /// Whether the ACS may install packages, whose scripts run as root.
+    pub packages: bool,
     /// Folders and files of the agent with its keys and passwords, as the box sees them: never uploaded, never overwritten by
     /// a configuration that is loaded.
     pub private: Vec<PathBuf>,
@@ -33,6 +37,8 @@ impl Default for Options {
             ubus_sockets: Vec::new(),
             image_policy: ImagePolicy::default(),
             download_folder: None,
+            state_folder: None,
+            packages: true,
             private: Vec::new(),
             firmware_free_memory: 8192,
             // The hook of this program's package, and that of dnsmasq: both write when busybox ntpd has a stratum.

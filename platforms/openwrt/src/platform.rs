@@ -8,6 +8,7 @@ use cwmp_core::{
     job::{DownloadType, UploadType},
 };
 use cwmp_linux::{
+    FolderWatch,
     files::Root,
     host::Host,
     kernel::{Kernel, KernelFiles, Netlink, uplink},
@@ -21,6 +22,7 @@ use cwmp_platform::{
     instances::InstanceNumbers,
     mapping::{FieldProvider, Mapping, MappingText},
     settings::Settings,
+    software::SoftwareModules,
     source::ParameterSource,
 };
 use cwmp_ubus::{Bus, BusOptions};
@@ -33,6 +35,7 @@ use crate::{
     objects,
     options::Options,
     providers::{OfBus, OfUci},
+    software::{Packages, Tool},
     source::Router,
 };
 
@@ -46,6 +49,7 @@ pub struct OpenWrt {
     ground: Rc<Ground>,
     bus: Bus,
     sources: Vec<Rc<dyn ParameterSource>>,
+    software: Option<Rc<SoftwareModules>>,
 }
 
 impl OpenWrt {
@@ -67,13 +71,16 @@ impl OpenWrt {
         let users = Users::new(root, Rc::clone(&numbers), SystemTime::now);
         let means = Means { bus: Rc::new(bus.clone()), kernel, numbers, settings, now: SystemTime::now };
         let ground = Rc::new(Ground::new(options, means));
-        let sources: Vec<Rc<dyn ParameterSource>> = vec![
+        let software = Packages::of(&ground)
+            .map(|packages| Rc::new(SoftwareModules::new(Rc::new(packages), Rc::clone(&ground.numbers))));
+        let mut sources: Vec<Rc<dyn ParameterSource>> = vec![
             Rc::new(DeviceInfo { ground: Rc::clone(&ground) }),
             Rc::new(Processes::new(ground.root.clone())),
             Rc::new(users),
             Rc::new(Router::new(Rc::clone(&ground), objects::parts())),
         ];
-        Self { ground, bus, sources }
+        sources.extend(software.clone().map(|software| software as _));
+        Self { ground, bus, sources, software }
     }
 }
 
@@ -167,12 +174,25 @@ impl Platform for OpenWrt {
         self.sources.clone()
     }
 
+    fn software(&self) -> Option<Rc<SoftwareModules>> {
+        self.software.clone()
+    }
+
+    fn unit_changes(&self) -> Option<Box<dyn Changes>> {
+        self.software.as_ref()?;
+        let list = Tool::of(&self.ground)?.watched(&self.ground.root);
+        let watch = FolderWatch::file(&list).inspect_err(|error| {
+            tracing::warn!("changes of {} are not noticed at once: {error}", list.display());
+        });
+        Some(Box::new(watch.ok()?))
+    }
+
     fn is_idle(&self) -> bool {
         load(&self.ground.root).is_some_and(|load| load < IDLE_LOAD)
     }
 
     fn changes(&self) -> Option<Box<dyn Changes>> {
-        Some(Box::new(BoxChanges::new(&self.bus, &self.ground.uci)))
+        Some(Box::new(BoxChanges::new(&self.bus, &self.ground)))
     }
 
     /// Ends port mappings whose time is over.

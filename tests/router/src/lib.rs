@@ -22,6 +22,7 @@ mod difference;
 mod hosts;
 mod interfaces;
 mod leases;
+pub mod packages;
 mod providers;
 mod services;
 mod system;

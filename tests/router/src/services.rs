@@ -153,7 +153,7 @@ pub(crate) fn answer(
             Ok(Vec::new())
         }
         ("system", "validate_firmware_image") => Ok(vec![system::validate(arguments)]),
-        ("service", "list") => Ok(vec![system::services(text("name"))]),
+        ("service", "list") => Ok(vec![system::services(world, text("name"))]),
         ("service", "get_data") => Ok(vec![json!({})]),
         ("service", "event") => {
             world.service_events.push(arguments.clone());

@@ -52,8 +52,8 @@ const SERVICES: [(&str, &str, u32, &[&str]); 7] = [
     ("sysntpd", "instance1", 1903, &["/usr/sbin/ntpd", "-n", "-N", "-p", "0.openwrt.pool.ntp.org"]),
 ];
 
-/// `service list`.
-pub(crate) fn services(name: Option<&str>) -> Json {
+/// `service list`: those of the firmware, and what the init scripts of packages have started.
+pub(crate) fn services(world: &World, name: Option<&str>) -> Json {
     let wanted = SERVICES.iter().filter(|(service, ..)| name.is_none_or(|name| name == *service));
     let of = |(service, instance, pid, command): &(&str, &str, u32, &[&str])| {
         let instance = json!({ (*instance): {
@@ -62,7 +62,11 @@ pub(crate) fn services(name: Option<&str>) -> Json {
         } });
         ((*service).to_owned(), json!({ "instances": instance }))
     };
-    Json::Object(wanted.map(of).collect())
+    let started = fs::read_dir(world.root.join("var/run/services")).into_iter().flatten().flatten();
+    let started = started.filter_map(|entry| entry.file_name().into_string().ok());
+    let started = started.filter(|service| name.is_none_or(|name| name == service));
+    let instance = json!({ "instances": { "instance1": { "running": true, "pid": 4242 } } });
+    Json::Object(wanted.map(of).chain(started.map(|service| (service, instance.clone()))).collect())
 }
 
 /// `log read`.

@@ -222,6 +222,7 @@ pub fn job(job: &Job) -> (&'static str, Vec<Entry>) {
                 DuJob::Fetch(fetch) => ("fetch", &fetch.target.uuid),
                 DuJob::Apply { target, .. } => ("apply", &target.uuid),
                 DuJob::Look(target) => ("look", &target.uuid),
+                DuJob::Survey => return ("changes-software", vec![entry("step", "survey")]),
             };
             ("changes-software", vec![entry("step", step), entry("uuid", uuid)])
         }

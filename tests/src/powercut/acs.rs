@@ -61,6 +61,7 @@ impl Session {
                 let response = match request {
                     AcsRequest::Inform(_) => Some(AcsResponse::Inform(InformResponse { max_envelopes: 1 })),
                     AcsRequest::TransferComplete(_) => Some(AcsResponse::TransferComplete),
+                    AcsRequest::DUStateChangeComplete(_) => Some(AcsResponse::DUStateChangeComplete),
                     _ => None,
                 };
                 response.map(|response| (header.id.clone(), ToCpe::Response(response)))

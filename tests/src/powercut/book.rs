@@ -9,6 +9,7 @@ use cwmp_core::{
 };
 
 use super::{
+    calls::uuid,
     expected::{Expected, KEY},
     promise::{Kind, Owed, Promise, Told},
 };
@@ -30,6 +31,8 @@ pub(super) struct Truth {
     pub(super) runs: String,
     /// The configuration in force; `None` where nobody knows.
     pub(super) in_force: Option<String>,
+    /// UUIDs of the deployment units that it has; `None` where nobody knows.
+    pub(super) units: Option<Vec<String>>,
 }
 
 /// See the module.
@@ -262,7 +265,7 @@ impl Book {
     }
 
     fn look_at_events(&mut self, inform: &Inform) {
-        let (mut scheduled, mut transferred) = (false, false);
+        let (mut scheduled, mut transferred, mut installed) = (false, false, false);
         let mut seen: Vec<&EventStruct> = Vec::new();
         for event in &inform.events {
             if seen.contains(&event) {
@@ -287,6 +290,7 @@ impl Book {
                 Some(known) => {
                     scheduled |= known.kind == Kind::ScheduleInform;
                     transferred |= known.is_transfer();
+                    installed |= known.kind == Kind::Install;
                     None
                 }
             };
@@ -297,6 +301,12 @@ impl Book {
         let has = |code: EventCode| inform.events.iter().any(|event| event.code == code);
         if has(EventCode::Scheduled) != scheduled || has(EventCode::TransferComplete) != transferred {
             self.found("3 SCHEDULED or 7 TRANSFER COMPLETE stand alone, or are missing");
+        }
+        if has(EventCode::DuStateChangeComplete) != installed {
+            self.found("11 DU STATE CHANGE COMPLETE stands alone, or is missing");
+        }
+        if has(EventCode::AutonomousDuStateChangeComplete) {
+            self.found("a unit that the ACS has ordered is reported as one that it has not");
         }
     }
 
@@ -331,11 +341,11 @@ impl Book {
         self.known.extend(values.iter().map(|(name, value)| (name.clone(), value.clone())));
     }
 
-    /// A TransferComplete has come, in a session with these events.
+    /// A TransferComplete has come, or what a DUStateChangeComplete says of its unit, in a session with these events.
     pub(super) fn reported(&mut self, report: &TransferComplete, events: &[EventStruct], truth: &Truth) {
         let key = report.command_key.as_str();
-        let Some(at) = self.promises.iter().position(|known| known.is_transfer() && known.key == key) else {
-            return self.found(format!("TransferComplete of {key}, which nobody has asked for"));
+        let Some(at) = self.promises.iter().position(|known| known.is_reported() && known.key == key) else {
+            return self.found(format!("a report of {key}, which nobody has asked for"));
         };
         let Some(promise) = self.promises.get(at) else { return };
         let listed = |event: &EventStruct| event.code == promise.event() && event.command_key.as_str() == key;
@@ -354,7 +364,7 @@ impl Book {
             self.lie(at, success, truth)
         };
         if let Some(wrong) = wrong {
-            return self.found(format!("TransferComplete of {key}: {wrong}"));
+            return self.found(format!("the report of {key}: {wrong}"));
         }
         if let Some(promise) = self.promises.get_mut(at) {
             promise.report = Some(report.clone());
@@ -383,13 +393,19 @@ impl Book {
                 return Some(format!("success, and the configuration in force is {in_force}"));
             }
         }
+        if let (Kind::Install, Some(units)) = (promise.kind, &truth.units) {
+            let has = units.contains(&uuid(&promise.key));
+            if has != success {
+                return Some(format!("success is {success}, and the box has these units: {units:?}"));
+            }
+        }
         (promise.kind == Kind::Upload && success && !self.uploads.contains(&promise.key))
             .then(|| "success, and the server has no file".to_owned())
     }
 
-    /// The ACS has answered a TransferComplete; `heard` once the box has gone on.
+    /// The ACS has answered such a report; `heard` once the box has gone on.
     pub(super) fn report_answered(&mut self, key: &str, heard: bool) {
-        let transfers = self.promises.iter_mut().filter(|known| known.is_transfer() && known.key == key);
+        let transfers = self.promises.iter_mut().filter(|known| known.is_reported() && known.key == key);
         for promise in transfers {
             promise.told = if heard { Told::Done } else { Told::Answered };
         }

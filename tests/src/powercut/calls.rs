@@ -1,9 +1,10 @@
 //! The steps of a scenario as calls of the ACS.
 
 use cwmp_core::rpc::{
-    AddObject, CancelTransfer, CommandKey, CpeRequest, DeleteObject, Download, GetParameterAttributes,
-    GetParameterValues, ParameterKey, ParameterValueStruct, Reboot, ScheduleDownload, ScheduleInform,
-    SetParameterAttributes, SetParameterAttributesStruct, SetParameterValues, TimeWindowStruct, Upload,
+    AddObject, CancelTransfer, ChangeDUState, CommandKey, CpeRequest, DeleteObject, Download,
+    GetParameterAttributes, GetParameterValues, OperationStruct, ParameterKey, ParameterValueStruct, Reboot,
+    ScheduleDownload, ScheduleInform, SetParameterAttributes, SetParameterAttributesStruct,
+    SetParameterValues, TimeWindowStruct, Upload,
 };
 
 use super::{
@@ -29,6 +30,11 @@ pub(super) fn readings() -> [CpeRequest; 3] {
 /// The key of the step with this number.
 pub(super) fn key(number: usize) -> String {
     format!("k{number}")
+}
+
+/// UUID of the deployment unit that the call with this key installs.
+pub(super) fn uuid(key: &str) -> String {
+    format!("00000000-0000-4000-8000-{:0>12}", key.trim_start_matches('k'))
 }
 
 /// The call of a step on a box with this tree; `files` is the URL that its files lie below. `None` where there is nothing to
@@ -101,6 +107,16 @@ pub(super) fn call(step: &Step, number: usize, tree: &Expected, files: &str) -> 
             password: String::new(),
             delay_seconds: 0,
         }),
+        Step::Install => {
+            let install = OperationStruct::Install {
+                url: format!("{files}{label}.unit"),
+                uuid: uuid(&label),
+                username: String::new(),
+                password: String::new(),
+                execution_env_ref: String::new(),
+            };
+            CpeRequest::ChangeDUState(ChangeDUState { operations: vec![install], command_key })
+        }
         Step::FactoryReset => CpeRequest::FactoryReset,
     })
 }

@@ -50,6 +50,8 @@ pub(super) struct Device {
     configuration: RefCell<StateFile<String>>,
     running: String,
     in_force: RefCell<String>,
+    /// UUIDs of its deployment units.
+    units: RefCell<(StateFile<Vec<String>>, Vec<String>)>,
     boot: u32,
     pub(super) memory: Memory,
     plan: Rc<Plan>,
@@ -71,13 +73,39 @@ impl Device {
         let running = if newest.starts_with("bad") { former } else { newest };
         let in_force = RefCell::new(in_force.unwrap_or_else(|| FACTORY_CONFIGURATION.to_owned()));
         let (slots, configuration) = (RefCell::new(slots), RefCell::new(configuration));
+        let (units, installed, _) =
+            StateFile::<Vec<String>>::open(disk.clone(), Path::new("/box/units")).map_err(error)?;
+        let units = RefCell::new((units, installed.unwrap_or_default()));
         let (plan, source) = (Rc::clone(plan), RefCell::default());
-        Ok(Self { slots, configuration, running, in_force, boot, memory, plan, source })
+        Ok(Self { slots, configuration, running, in_force, units, boot, memory, plan, source })
     }
 
     /// What is true of the box now.
     pub(super) fn truth(&self) -> Truth {
-        Truth { runs: self.running.clone(), in_force: Some(self.in_force.borrow().clone()) }
+        Truth {
+            runs: self.running.clone(),
+            in_force: Some(self.in_force.borrow().clone()),
+            units: Some(self.units()),
+        }
+    }
+
+    /// UUIDs of the deployment units.
+    pub(super) fn units(&self) -> Vec<String> {
+        self.units.borrow().1.clone()
+    }
+
+    /// Installs a deployment unit.
+    ///
+    /// # Errors
+    /// The disk fails; then it is not there.
+    pub(super) fn install(&self, uuid: &str) -> Result<(), String> {
+        let mut units = self.units.borrow_mut();
+        let (file, installed) = &mut *units;
+        let mut next = installed.clone();
+        next.push(uuid.to_owned());
+        file.save(&next).map_err(|error| error.to_string())?;
+        *installed = next;
+        Ok(())
     }
 
     /// Gives the box the agent's settings and numbers, for its parameters.

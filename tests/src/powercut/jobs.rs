@@ -4,7 +4,8 @@ use std::path::PathBuf;
 
 use cwmp_core::{
     fault::FaultCode,
-    job::{DownloadType, Job, JobDone, JobError, TransferId, UploadType},
+    job::{DownloadType, DuDone, DuJob, Job, JobDone, JobError, TransferId, UploadType},
+    software::{DuTarget, DuUnit},
     url::HttpUrl,
 };
 use cwmp_platform::{Flash, FlashOptions, LoadConfig, Platform, PlatformError};
@@ -13,6 +14,9 @@ use super::{
     book::Book,
     device::{CONFIGURATION, Device, IMAGE},
 };
+
+/// Version of all deployment units.
+const VERSION: &str = "1";
 
 /// Where a transfer's file lies in the memory of the box.
 pub(super) fn place(transfer: TransferId) -> PathBuf {
@@ -57,7 +61,38 @@ pub(super) async fn work(job: &Job, device: &Device, book: &mut Book) -> Result<
             Ok(JobDone::Sent)
         }
         Job::Diagnose(_) => Ok(JobDone::Diagnosed),
-        Job::Software(_) => Err(JobError::new(FaultCode::REQUEST_DENIED, "this box has no software modules")),
+        Job::Software(job) => Ok(JobDone::Software(change_unit(job, device))),
+    }
+}
+
+/// A step of ChangeDUState, which installs units and nothing else.
+fn change_unit(job: &DuJob, device: &Device) -> DuDone {
+    let place = |uuid: &String| device.units().iter().position(|known| known == uuid);
+    let unit = |uuid: &String| DuUnit {
+        uuid: uuid.clone(),
+        version: VERSION.to_owned(),
+        reference: format!("Device.SoftwareModules.DeploymentUnit.{}", place(uuid).map_or(0, |at| at + 1)),
+        resolved: true,
+        execution_units: Vec::new(),
+    };
+    match job {
+        DuJob::Plan(order) => DuDone::Planned(vec![DuTarget {
+            operation: order.operation,
+            before: None,
+            uuid: order.uuid.clone(),
+            version: String::new(),
+            url: order.url.clone(),
+            environment: String::new(),
+        }]),
+        DuJob::Fetch(fetch) => {
+            DuDone::Fetched(DuTarget { version: VERSION.to_owned(), ..fetch.target.clone() })
+        }
+        DuJob::Apply { target, .. } => match device.install(&target.uuid) {
+            Ok(()) => DuDone::Changed(unit(&target.uuid)),
+            Err(error) => DuDone::Failed(JobError::new(FaultCode::REQUEST_DENIED, error), None),
+        },
+        DuJob::Look(target) => DuDone::Found(place(&target.uuid).map(|_| unit(&target.uuid))),
+        DuJob::Survey => DuDone::Surveyed(device.units().iter().map(unit).collect()),
     }
 }
 

@@ -303,7 +303,7 @@ impl Stage {
         // The file was looked at after the session: it may come from a later call of the same life.
         let called = |key: &String| self.book.promises.iter().any(|promise| promise.key == *key);
         let in_force = in_force.filter(called);
-        Truth { runs, in_force }
+        Truth { runs, in_force, units: None }
     }
 
     /// Nothing kills it any more: all that is owed must be told, and the tree must be right.

@@ -1,8 +1,8 @@
 //! Power cuts, exhaustively: the whole program on a disk that loses power, cut after every single operation of that disk.
 //!
 //! A seed is a scenario: the calls of an ACS (bootstrap, SetParameterValues, SetParameterAttributes, AddObject,
-//! ScheduleInform, Reboot, downloads of firmware and configurations, Upload, ScheduleDownload, CancelTransfer, another ACS,
-//! FactoryReset) in some order, and the kind of box and store. It runs in virtual time with the real agent, data model,
+//! ScheduleInform, Reboot, downloads of firmware and configurations, Upload, ScheduleDownload, CancelTransfer,
+//! ChangeDUState, another ACS, FactoryReset) in some order, and the kind of box and store. It runs in virtual time with the real agent, data model,
 //! layers and state files ([`cwmpd::workbench`]) on [`cwmp_store::sim::Sim`]; the platform's own files are there too. The
 //! run is repeated for each operation of the disk: the power goes before it, and the box starts again on each of the disks
 //! that may be left, and on the disk as it is where the program alone has died. Some of these runs are cut a second time.
@@ -10,11 +10,13 @@
 //!
 //! `book` holds the box to this, in every run:
 //! * what was answered holds: values with their ParameterKey, attributes, rows with their numbers, `M Reboot`,
-//!   `M ScheduleInform`, one TransferComplete for each transfer, the factory reset and its `0 BOOTSTRAP`;
+//!   `M ScheduleInform`, one TransferComplete for each transfer and one DUStateChangeComplete for each ChangeDUState, the
+//!   factory reset and its `0 BOOTSTRAP`;
 //! * what was called and not answered has happened as a whole or not at all;
 //! * nothing is invented or told again once the box has gone on after the answer of the ACS; a TransferComplete that is
 //!   repeated is the same;
-//! * a TransferComplete says what is true of the box: which image runs, which configuration is in force;
+//! * a TransferComplete says what is true of the box: which image runs, which configuration is in force; a
+//!   DUStateChangeComplete, whether the unit is there; and no unit that the ACS has ordered is told as one that it has not;
 //! * every start succeeds, no file counts as damaged, and a session that changes nothing writes nothing.
 //!
 //! Left out on purpose: modes of files, which the simulated disk does not have; operations of the store's thread and of the

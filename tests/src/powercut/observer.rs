@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 
 use cwmp_core::rpc::{
     AcsRequest, AcsResponse, CpeRequest, CpeResponse, Inform, ParameterValueStruct, Status, ToAcs, ToCpe,
+    TransferComplete,
 };
 
 use super::{
@@ -77,6 +78,23 @@ impl Observer {
                 book.reported(report, events, truth);
                 self.said = Some(Report::Transfer(report.command_key.as_str().to_owned()));
             }
+            Some(ToAcs::Request(AcsRequest::DUStateChangeComplete(report))) => {
+                let events = self.inform.as_ref().map(|inform| inform.events.as_slice()).unwrap_or_default();
+                match report.results.as_slice() {
+                    // One unit each: its outcome is told as that of a transfer is.
+                    [result] => {
+                        let outcome = TransferComplete {
+                            command_key: report.command_key.clone(),
+                            fault: result.fault.clone(),
+                            start_time: result.start_time,
+                            complete_time: result.complete_time,
+                        };
+                        book.reported(&outcome, events, truth);
+                    }
+                    results => book.found(format!("{} results for one operation", results.len())),
+                }
+                self.said = Some(Report::Transfer(report.command_key.as_str().to_owned()));
+            }
             Some(ToAcs::Request(other)) => book.found(format!("the box calls {}", other.method())),
             Some(ToAcs::Response(response)) => self.response(response.clone(), book),
             Some(ToAcs::Fault(fault)) => {
@@ -93,7 +111,9 @@ impl Observer {
     /// The ACS says this.
     pub(super) fn acs_says(&mut self, message: &ToCpe, book: &mut Book) {
         match message {
-            ToCpe::Response(AcsResponse::Inform(_) | AcsResponse::TransferComplete) => {
+            ToCpe::Response(
+                AcsResponse::Inform(_) | AcsResponse::TransferComplete | AcsResponse::DUStateChangeComplete,
+            ) => {
                 self.unheard = self.said.take();
                 match &self.unheard {
                     Some(Report::Inform(inform)) => book.inform_answered(inform, false),
@@ -201,6 +221,7 @@ fn note(call: &CpeRequest, book: &mut Book) -> Asked {
         CpeRequest::Download(call) => promise(Kind::Download(File::of(&call.url)), call.command_key.as_str()),
         CpeRequest::ScheduleDownload(call) => promise(Kind::ScheduleDownload, call.command_key.as_str()),
         CpeRequest::Upload(call) => promise(Kind::Upload, call.command_key.as_str()),
+        CpeRequest::ChangeDUState(call) => promise(Kind::Install, call.command_key.as_str()),
         CpeRequest::CancelTransfer(call) => {
             let key = call.command_key.as_str();
             book.cancels(key, Owed::Perhaps);

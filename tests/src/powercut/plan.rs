@@ -71,6 +71,8 @@ pub(super) enum Step {
     Cancelled,
     Cancel,
     Upload,
+    /// Installs a deployment unit.
+    Install,
     FactoryReset,
 }
 
@@ -108,12 +110,14 @@ impl Plan {
             Step::Download(File::Configuration),
             Step::Download(File::Firmware { boots: dice.below(4) != 0 }),
             Step::Upload,
+            Step::Install,
             Step::ScheduleDownload(20),
             Step::AddRow,
             Step::DeleteRow,
             set(9, "second", "two"),
             Step::Notify(INTERVAL, 1),
             Step::Download(File::Missing),
+            Step::Install,
         ];
         if seed > 0 {
             for at in (1..steps.len()).rev() {

@@ -33,6 +33,8 @@ pub(super) enum Kind {
     Download(File),
     ScheduleDownload,
     Upload,
+    /// ChangeDUState.
+    Install,
 }
 
 /// A call and its outcome.
@@ -58,11 +60,17 @@ impl Promise {
             Kind::Download(_) => EventCode::MDownload,
             Kind::ScheduleDownload => EventCode::MScheduleDownload,
             Kind::Upload => EventCode::MUpload,
+            Kind::Install => EventCode::MChangeDuState,
         }
     }
 
-    pub(super) fn is_transfer(&self) -> bool {
+    /// Whether a report of its own tells its outcome.
+    pub(super) fn is_reported(&self) -> bool {
         !matches!(self.kind, Kind::Reboot | Kind::ScheduleInform)
+    }
+
+    pub(super) fn is_transfer(&self) -> bool {
+        self.is_reported() && self.kind != Kind::Install
     }
 
     /// The image that it brings, as the box names it.

@@ -5,7 +5,7 @@ use std::{cell::RefCell, collections::VecDeque, path::Path, rc::Rc, sync::Arc};
 use cwmp_core::{
     agent::Agent,
     io::{Body, BootCause, DataOp, DataReply, Effect, Input, OpId, Reply, Ticket, Via},
-    job::{Job, JobId},
+    job::{DuDone, Job, JobDone, JobId},
     stored::Stored,
     time::{Mono, Now, Wall},
 };
@@ -98,7 +98,8 @@ impl Outside {
 pub(super) fn new_disk() -> Arc<Sim> {
     let factory = format!(
         "[cwmpd]\nconfirm_time = 0\n[ManagementServer]\nURL = {FIRST_ACS}\nPeriodicInformInterval = {FACTORY_INTERVAL}\n\
-         PeriodicInformTime = 2026-01-01T00:00:00Z\n"
+         PeriodicInformTime = 2026-01-01T00:00:00Z\n[ManagementServer.DUStateChangeComplPolicy]\nEnable = true\n\
+         OperationTypeFilter = Install,Update,Uninstall\n"
     );
     Sim::with(&[("/etc/cwmpd/factory.ini", &factory)])
 }
@@ -220,6 +221,7 @@ impl World {
                         ending: Ending::NotYet,
                     };
                     world.input(Input::Started(start));
+                    world.input(Input::UnitsMayHaveChanged);
                     return Ok(Ok(world));
                 }
                 Err(problem) => error = problem,
@@ -406,11 +408,15 @@ impl World {
             return Ok(Next::Cut);
         }
         self.out.tell(|| format!("{} ends: {result:?}", job.name()));
-        if let Ok(cwmp_core::job::JobDone::Written { restarting: true }) = result {
+        if let Ok(JobDone::Written { restarting: true }) = result {
             let after = self.out.dice.between(0, 30_000);
             self.goes_down = Some(self.out.mono.after_ms(after));
         }
+        let changed = matches!(result, Ok(JobDone::Software(DuDone::Changed(_) | DuDone::Failed(..))));
         self.input(Input::JobDone(id, result));
+        if changed {
+            self.input(Input::UnitsMayHaveChanged);
+        }
         Ok(Next::On)
     }
 
@@ -450,6 +456,7 @@ async fn open(out: &Outside, disk: &Arc<Sim>, memory: &Memory) -> Result<(Rc<Dev
         platform as _
     });
     let mut bench = bench.await.map_err(|problems| problems.join("; "))?;
+    bench.start.abilities.software = true;
     bench.start.seed = u64::from(out.book.boots).wrapping_mul(0x9E37_79B9_7F4A_7C15);
     Ok((device, bench))
 }

@@ -5,6 +5,7 @@
 
 mod played;
 mod settings;
+mod software;
 mod whole;
 
 use std::{fs, path::Path, process::Command};

@@ -23,6 +23,14 @@ pub(crate) fn agent_of(router: &Router, sandbox: Sandbox) -> Sandbox {
 
 /// A router whose agent is switched off; the ACS serves the files of the folder. `prepare` is given the root of the router.
 pub(crate) async fn switched_off(prepare: impl FnOnce(&Path)) -> (Router, Scene, TempDir) {
+    serving(Authentication::None, prepare).await
+}
+
+/// The same where those who fetch files have to prove who they are.
+pub(crate) async fn serving(
+    authentication: Authentication,
+    prepare: impl FnOnce(&Path),
+) -> (Router, Scene, TempDir) {
     let router = Router::start().unwrap();
     for folder in ["rom", "overlay"] {
         fs::create_dir(router.root().join(folder)).unwrap();
@@ -31,7 +39,7 @@ pub(crate) async fn switched_off(prepare: impl FnOnce(&Path)) -> (Router, Scene,
     std::os::unix::fs::symlink("/bin/tar", router.root().join("bin/tar")).unwrap();
     prepare(&router.root());
     let files = tempfile::tempdir().unwrap();
-    let served = FileOptions { authentication: Authentication::None, ..FileOptions::folder(files.path()) };
+    let served = FileOptions { authentication, ..FileOptions::folder(files.path()) };
     let options = AcsOptions { files: Some(served), ..acs_options() };
     let scene = Scene::new(options, |sandbox| agent_of(&router, sandbox)).await;
     (router, scene, files)

@@ -48,6 +48,7 @@ impl Agent {
     fn acs_methods_known(&mut self, methods: Vec<String>) {
         let before = self.acs_methods.replace(methods);
         self.report_autonomous(before.is_none());
+        self.report_unordered(before.is_none());
         for wanted in std::mem::take(&mut self.wanted_downloads) {
             self.request_download(wanted);
         }

@@ -247,6 +247,7 @@ impl Agent {
             Input::ConnectionRequest(_) => self.connection_request(),
             Input::DataDone(op, result) => self.data_done(op, result, now),
             Input::WatchedChanged => self.watched_changed(now),
+            Input::UnitsMayHaveChanged => self.units_may_have_changed(now),
             Input::SettingsChanged(settings) => self.settings_changed(settings, now),
             Input::ClockStepped => self.clock_stepped(now),
             Input::LightweightChanged => self.notify_lightly(now),
@@ -307,6 +308,7 @@ impl Agent {
             self.events.raise(event);
         }
         self.state = state;
+        self.begin_unordered();
         if self.state.factory_reset {
             self.restart = Some(Restart::FactoryReset);
         }

@@ -202,7 +202,6 @@ mod tests {
             vendor: "acme".into(),
             version: version.into(),
             environment_kind: "A".into(),
-            execution_units: Vec::new(),
         }
     }
 
@@ -212,6 +211,7 @@ mod tests {
             url: format!("http://files/{name}"),
             environment: environment.into(),
             resolved: true,
+            execution_units: Vec::new(),
         };
         Row { installed, number, parts: Vec::new() }
     }

@@ -1,9 +1,14 @@
-//! `Device.SoftwareModules.` of TR-181, read-only: operations are ordered with ChangeDUState.
+//! `Device.SoftwareModules.` of TR-181. Units come, change and go with ChangeDUState; what can be set starts and stops them.
 
 use async_trait::async_trait;
 
-use super::{Part, Row, Rows, SoftwareModules};
-use crate::source::{Access::ReadOnly, ObjectKind, ParameterSink, ParameterSource, SourceError, Wanted};
+use cwmp_core::{fault::SetParameterValuesFault, rpc::Status};
+
+use super::{Activity, Part, Row, Rows, SoftwareModules};
+use crate::source::{
+    Access::{ReadOnly, ReadWrite},
+    Change, ObjectKind, ParameterSink, ParameterSource, SourceError, Wanted,
+};
 
 const MODULES: &str = "Device.SoftwareModules.";
 /// Table of execution environments.
@@ -39,7 +44,7 @@ impl ParameterSource for SoftwareModules {
         environments(&rows, out);
         out.object(UNIT, TABLE);
         for row in &rows.units {
-            unit(&rows, row, out);
+            unit(&rows, row, self.status(row), out);
         }
         out.object(EXECUTION_UNIT, TABLE);
         for row in &rows.units {
@@ -49,6 +54,14 @@ impl ParameterSource for SoftwareModules {
         }
         Ok(())
     }
+
+    async fn check(&self, changes: &[Change]) -> Vec<SetParameterValuesFault> {
+        self.judge(changes).await
+    }
+
+    async fn apply(&self, changes: &[Change]) -> Result<Status, SourceError> {
+        self.set(changes).await
+    }
 }
 
 fn environments(rows: &Rows, out: &mut dyn ParameterSink) {
@@ -56,20 +69,20 @@ fn environments(rows: &Rows, out: &mut dyn ParameterSink) {
     for (number, environment) in (1..).zip(&rows.environments) {
         let number: u32 = number;
         out.object(&format!("{ENVIRONMENT}{number}."), INSTANCE);
-        out.parameter("Enable", &environment.enabled, ReadOnly);
+        out.parameter("Enable", &environment.enabled, ReadWrite);
         out.parameter("Status", &if environment.enabled { "Up" } else { "Disabled" }, ReadOnly);
         out.parameter("Name", &environment.name, ReadOnly);
         out.parameter("Type", &environment.kind, ReadOnly);
     }
 }
 
-fn unit(rows: &Rows, row: &Row, out: &mut dyn ParameterSink) {
+fn unit(rows: &Rows, row: &Row, status: &str, out: &mut dyn ParameterSink) {
     let (installed, package) = (&row.installed, &row.installed.package);
     out.object(&format!("{UNIT}{}.", row.number), INSTANCE);
     out.parameter("UUID", &package.uuid, ReadOnly);
     out.parameter("DUID", &row.number, ReadOnly);
     out.parameter("Name", &package.name, ReadOnly);
-    out.parameter("Status", &"Installed", ReadOnly);
+    out.parameter("Status", &status, ReadOnly);
     out.parameter("Resolved", &installed.resolved, ReadOnly);
     out.parameter("URL", &installed.url, ReadOnly);
     out.parameter("Vendor", &package.vendor, ReadOnly);
@@ -82,7 +95,24 @@ fn execution_unit(rows: &Rows, row: &Row, part: &Part, out: &mut dyn ParameterSi
     let package = &row.installed.package;
     out.object(&format!("{EXECUTION_UNIT}{}.", part.number), INSTANCE);
     out.parameter("EUID", &part.number, ReadOnly);
-    out.parameter("Name", &part.name, ReadOnly);
+    out.parameter("Name", &part.unit.name, ReadOnly);
+    let status = match part.unit.activity {
+        Activity::Idle => "Idle",
+        Activity::Starting => "Starting",
+        Activity::Active => "Active",
+        Activity::Stopping => "Stopping",
+    };
+    out.parameter("Status", &status, ReadOnly);
+    let wanted = if part.unit.activity.is_wanted() { "Active" } else { "Idle" };
+    out.parameter("RequestedState", &wanted, ReadWrite);
+    let (code, text) = match &part.unit.fault {
+        None => ("NoFault", ""),
+        Some(fault) if fault.on_start => ("FailureOnStart", fault.text.as_str()),
+        Some(fault) => ("FailureOnStop", fault.text.as_str()),
+    };
+    out.parameter("ExecutionFaultCode", &code, ReadOnly);
+    out.parameter("ExecutionFaultMessage", &text, ReadOnly);
+    out.parameter("AutoStart", &part.unit.auto_start, ReadWrite);
     out.parameter("Vendor", &package.vendor, ReadOnly);
     out.parameter("Version", &package.version, ReadOnly);
     out.parameter("ExecutionEnvRef", &environment_of(rows, row), ReadOnly);

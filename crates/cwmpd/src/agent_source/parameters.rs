@@ -3,10 +3,10 @@
 use cwmp_core::{
     datetime::DateTime,
     limits,
-    rpc::DeviceId,
+    rpc::{DeviceId, DuOperation},
     settings::{
         AgentSettings, ConnectionRequestSettings, DelayReboot, HeartbeatPolicy, HttpCompression,
-        LightweightSettings, Secret, StunSettings, TransferPolicy,
+        LightweightSettings, Secret, SoftwarePolicy, StunSettings, TransferPolicy,
     },
     url::HttpUrl,
 };
@@ -151,8 +151,8 @@ pub(super) struct Policy {
     section: &'static str,
 }
 
-/// All of them.
-pub(super) const POLICIES: [Policy; 2] = [
+/// All of them. The last one is shown by boxes with software modules alone.
+pub(super) const POLICIES: [Policy; 3] = [
     Policy {
         object: "Device.ManagementServer.HeartbeatPolicy.",
         stored: &HEARTBEAT,
@@ -162,6 +162,11 @@ pub(super) const POLICIES: [Policy; 2] = [
         object: "Device.ManagementServer.AutonomousTransferCompletePolicy.",
         stored: &AUTONOMOUS_TRANSFERS,
         section: "ManagementServer.AutonomousTransferCompletePolicy",
+    },
+    Policy {
+        object: "Device.ManagementServer.DUStateChangeComplPolicy.",
+        stored: &AUTONOMOUS_SOFTWARE,
+        section: "ManagementServer.DUStateChangeComplPolicy",
     },
 ];
 
@@ -186,6 +191,35 @@ static AUTONOMOUS_TRANSFERS: [Stored; 4] = [
         now.settings.autonomous_transfers.file_types.join(",")
     }),
 ];
+
+static AUTONOMOUS_SOFTWARE: [Stored; 4] = [
+    writable("Enable", Kind::Boolean, |now| now.settings.autonomous_software.enable.to_string()),
+    // The items of both lists are checked with the facts of the model.
+    writable("OperationTypeFilter", Kind::Text(64), |now| {
+        let operations = now.settings.autonomous_software.operations.iter();
+        operations.map(|operation| operation_name(*operation)).collect::<Vec<_>>().join(",")
+    }),
+    writable("ResultTypeFilter", Kind::OneOf(&["Success", "Failure", "Both"]), |now| {
+        filter(now.settings.autonomous_software.successes, "Success", "Failure")
+    }),
+    writable("FaultCodeFilter", Kind::Text(1024), |now| {
+        let codes = now.settings.autonomous_software.fault_codes.iter();
+        codes.map(u32::to_string).collect::<Vec<_>>().join(",")
+    }),
+];
+
+fn operation_name(operation: DuOperation) -> &'static str {
+    match operation {
+        DuOperation::Install => "Install",
+        DuOperation::Update => "Update",
+        DuOperation::Uninstall => "Uninstall",
+    }
+}
+
+fn operation_of(name: &str) -> Option<DuOperation> {
+    let all = [DuOperation::Install, DuOperation::Update, DuOperation::Uninstall];
+    all.into_iter().find(|operation| operation_name(*operation) == name)
+}
 
 /// A filter as a word.
 fn filter(wanted: Option<bool>, yes: &str, no: &str) -> String {
@@ -265,7 +299,8 @@ pub(super) fn load(
     delay_reboot: DelayReboot,
 ) -> (Loaded, Vec<Problem>) {
     let own = Values::read(layers, SECTION, STORED);
-    let [policy, transfers] = POLICIES.map(|policy| Values::read(layers, policy.section, policy.stored));
+    let [policy, transfers, software] =
+        POLICIES.map(|policy| Values::read(layers, policy.section, policy.stored));
     let text = |name: &str| own.text(name);
     let owned = |name: &str| text(name).unwrap_or_default().to_owned();
     let flag = |name: &str, default: bool| own.flag(name, default);
@@ -341,6 +376,16 @@ pub(super) fn load(
             downloads: transfers.choice("TransferTypeFilter", "Download", "Upload"),
             successes: transfers.choice("ResultTypeFilter", "Success", "Failure"),
             file_types: transfers.list("FileTypeFilter"),
+        },
+        autonomous_software: SoftwarePolicy {
+            enable: software.flag("Enable", false),
+            operations: software
+                .list("OperationTypeFilter")
+                .iter()
+                .filter_map(|it| operation_of(it))
+                .collect(),
+            successes: software.choice("ResultTypeFilter", "Success", "Failure"),
+            fault_codes: software.list("FaultCodeFilter").iter().filter_map(|it| it.parse().ok()).collect(),
         },
         upgrades_managed: flag("UpgradesManaged", default.upgrades_managed),
     };

@@ -17,6 +17,7 @@ use super::*;
 
 mod discovered;
 mod rows;
+mod software;
 #[cfg(feature = "stun")]
 mod stun;
 mod tree;

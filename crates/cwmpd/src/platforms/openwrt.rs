@@ -54,6 +54,11 @@ pub(super) fn make(
             root: read.read("root", ABSOLUTE, absolute).unwrap_or(usual.root),
             ubus_sockets: read.read("ubus_socket", ABSOLUTE, absolute).into_iter().collect(),
             download_folder: Some(config.download_dir.clone()),
+            state_folder: Some(config.state_dir.clone()),
+            // A package is not signed: where images have to be, it would be a way around that.
+            packages: read
+                .boolean("packages")
+                .unwrap_or(!read.boolean("firmware_require_signature").unwrap_or(false)),
             private: private_folders(config, folder),
             firmware_free_memory: read
                 .unsigned("firmware_free_memory", 0..=FREE_MEMORY)

@@ -51,8 +51,9 @@ impl Check {
             | Input::DiagnosticRequested { .. }
             | Input::DiagnosticWithdrawn(_)
             | Input::BoxIdle(_) => self.work(input),
-            // In no world a configuration is undone.
+            // In no world a configuration is undone, or has the box software modules.
             Input::TransferUndone(_)
+            | Input::UnitsMayHaveChanged
             | Input::DataDone(_, _)
             | Input::ClockStepped
             | Input::LightweightChanged => {}

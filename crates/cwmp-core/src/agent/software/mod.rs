@@ -6,6 +6,7 @@
 
 mod calls;
 mod report;
+mod unordered;
 
 use super::{Agent, transfers::next_job};
 use crate::{
@@ -19,6 +20,8 @@ use crate::{
     time::{Mono, Now},
 };
 
+use unordered::Unordered;
+
 /// What is known of changes beyond what is stored.
 #[derive(Default)]
 pub(super) struct Software {
@@ -27,6 +30,7 @@ pub(super) struct Software {
     listed: Vec<TransferId>,
     /// Changes whose last result the store is writing.
     unstored: Vec<(Ticket, TransferId)>,
+    unordered: Unordered,
 }
 
 #[derive(Clone, Copy)]
@@ -80,7 +84,11 @@ impl Agent {
                 self.start_du_job(change, start, job, Step::Applying);
             }
             Some(_) => {}
-            None => self.next_du_step(now),
+            None => {
+                if !self.ask_for_units(now) {
+                    self.next_du_step(now);
+                }
+            }
         }
     }
 
@@ -169,6 +177,9 @@ impl Agent {
         result: &Result<JobDone, JobError>,
         now: Now,
     ) -> bool {
+        if self.units_told(job, result, now) {
+            return true;
+        }
         let Some(Running { change: id, start, step }) = self.software.running else { return false };
         if step.harmless() != Some(job) && step != Step::Applying(job) {
             return false;
@@ -190,6 +201,11 @@ impl Agent {
             (Step::Applying(_), Ok(JobDone::Software(DuDone::Changed(unit)))) => {
                 if let Some(target) = self.first_target(id) {
                     self.target_over(id, target.reached(unit, start, complete));
+                }
+            }
+            (Step::Applying(_), Ok(JobDone::Software(DuDone::Failed(error, unit)))) => {
+                if let Some(target) = self.first_target(id) {
+                    self.target_over(id, target.failed(unit.as_ref(), error, start));
                 }
             }
             (Step::Looking(_), Ok(JobDone::Software(DuDone::Found(unit)))) => {
@@ -234,6 +250,9 @@ impl Agent {
 
     /// One unit is done with; with the last one the operation is.
     fn target_over(&mut self, id: TransferId, result: OpResultStruct) {
+        if let Some(target) = self.first_target(id) {
+            self.note_ordered(&target, &result);
+        }
         let Some(change) = self.change_mut(id) else { return };
         let file = change.file;
         change.applying = None;
@@ -276,6 +295,7 @@ impl Agent {
 
     /// The store has answered. Results are reported even where they could not be stored: twice is better than never.
     pub(super) fn software_stored(&mut self, ticket: Ticket, stored: bool) {
+        self.unordered_stored(ticket);
         let before = self.software.unstored.len();
         self.software.unstored.retain(|(awaited, _)| *awaited > ticket);
         if self.software.unstored.len() < before {
@@ -323,6 +343,7 @@ impl Agent {
 
     /// The box restarts: what is under way stops here and goes on after the boot.
     pub(super) fn stop_software(&mut self) {
+        self.stop_asking_for_units();
         let Some(Running { change, step, .. }) = self.software.running.take() else { return };
         self.effects.extend(step.harmless().map(Effect::CancelJob));
         if matches!(step, Step::Storing(_) | Step::Ready)
@@ -338,7 +359,8 @@ impl Agent {
         let waits = move |change: &&DuChange| {
             !change.is_over() && applying.is_none_or(|running| running.change != change.id)
         };
-        self.state.du_changes.iter().filter(waits).map(|change| change.deadline.due)
+        let deadlines = self.state.du_changes.iter().filter(waits).map(|change| change.deadline.due);
+        deadlines.chain(self.survey_moment())
     }
 
     fn change(&self, id: TransferId) -> Option<&DuChange> {

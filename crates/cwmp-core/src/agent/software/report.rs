@@ -18,7 +18,7 @@ impl Agent {
 
     /// Whether a session is owed because of them.
     pub(in crate::agent) fn has_du_reports(&self) -> bool {
-        self.reportable_changes().next().is_some()
+        self.reportable_changes().next().is_some() || self.has_unordered()
     }
 
     /// Whether a result is on its way to the store, so that the next Inform waits a moment to report it.
@@ -29,6 +29,7 @@ impl Agent {
     /// The events that report them, made for each Inform (TR-069a6 3.7.1.5); what they stand for is what the session reports.
     pub(in crate::agent) fn list_du_changes(&mut self) -> Vec<EventStruct> {
         self.software.listed = self.reportable_changes().map(|change| change.id).collect();
+        self.list_unordered();
         self.du_events()
     }
 
@@ -40,6 +41,9 @@ impl Agent {
         if !events.is_empty() {
             events.push(EventStruct::new(EventCode::DuStateChangeComplete));
         }
+        if self.has_unordered() {
+            events.push(EventStruct::new(EventCode::AutonomousDuStateChangeComplete));
+        }
         events
     }
 
@@ -49,15 +53,19 @@ impl Agent {
 
     /// The requests that report what the Inform lists, in the order of the calls.
     pub(in crate::agent) fn du_requests(&self) -> Vec<AcsRequest> {
-        self.listed_changes().filter_map(DuChange::report).collect()
+        self.listed_changes().filter_map(DuChange::report).chain(self.unordered_request()).collect()
     }
 
     /// The ACS has answered a report, or refused it for good: it is delivered. The session goes on once that is stored.
     pub(in crate::agent) fn du_change_reported(&mut self, request: &AcsRequest) {
+        let unordered = self.take_unordered(request);
         let reported = self.listed_changes().find(|change| change.report().as_ref() == Some(request));
-        let Some(id) = reported.map(|change| change.id) else { return };
-        self.software.listed.retain(|listed| *listed != id);
-        self.withdraw_du_change(id);
+        let id = reported.map(|change| change.id);
+        if id.is_none() && !unordered {
+            return;
+        }
+        self.software.listed.retain(|listed| Some(*listed) != id);
+        self.state.du_changes.retain(|change| Some(change.id) != id);
         let ticket = self.persist();
         if let Some(open) = self.open() {
             open.call = Some(Call::Delivering { ticket: Some(ticket), op: None });
@@ -68,5 +76,6 @@ impl Agent {
     pub(in crate::agent) fn forget_du_reports(&mut self) {
         self.state.du_changes.retain(|change| !change.is_over());
         self.software.unstored.clear();
+        self.forget_unordered();
     }
 }

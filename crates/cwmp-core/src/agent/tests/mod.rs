@@ -17,4 +17,5 @@ mod silence;
 mod software;
 mod transfers;
 mod triggers;
+mod unordered;
 mod vendor;

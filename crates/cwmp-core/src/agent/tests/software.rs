@@ -225,6 +225,24 @@ fn an_update_of_all_reports_each_unit_and_one_that_fails_stays_as_it_was() {
     assert_eq!(results(&report), [(DuState::Installed, "1.0", 9018), (DuState::Installed, "2.0", 0)]);
 }
 
+/// Conformance: 11.16
+#[test]
+fn a_failed_update_reports_what_the_box_has_after_it() {
+    for (left, state) in [(Some(unit("1.0")), DuState::Installed), (None, DuState::Failed)] {
+        let mut bench = Bench::known();
+        order(&mut bench, "k", vec![install("http://files.example/unit")]);
+        plan(&mut bench, vec![target(DuOperation::Update, Some(unit("1.0")), "")]);
+        fetch(&mut bench, "2.0");
+        let (id, DuJob::Apply { .. }) = job(&mut bench) else { panic!("then it is done") };
+        let error = JobError::new(FaultCode::SYSTEM_RESOURCES_EXCEEDED, "no room");
+        done(&mut bench, id, DuDone::Failed(error, left));
+        expect_discard(&mut bench);
+        let report = report(&mut bench, "k");
+        let version = if state == DuState::Installed { "1.0" } else { "2.0" };
+        assert_eq!(results(&report), [(state, version, 9027)]);
+    }
+}
+
 /// Conformance: 11.11
 #[test]
 fn what_a_power_cut_interrupts_is_looked_up_and_reported_as_it_is_found() {

@@ -458,6 +458,7 @@ pub(super) fn is_of_transfer(code: &EventCode) -> bool {
             | EventCode::MScheduleDownload
             | EventCode::MUpload
             | EventCode::DuStateChangeComplete
+            | EventCode::AutonomousDuStateChangeComplete
             | EventCode::MChangeDuState
     )
 }
