@@ -22,6 +22,12 @@ pub(super) fn of(plan: &Plan, set: bool) -> String {
     if kept > 0 {
         let _ = writeln!(text, "{kept} kept as set on this box: --force overwrites them");
     }
+    let port =
+        |line: &&Line| line.fate == Fate::Taken && line.key == Some(("cwmpd", "connection_request_port"));
+    if let Some(port) = plan.lines.iter().find(port).and_then(|line| line.value.as_deref()) {
+        let _ =
+            writeln!(text, "the firewall lets in the port firewall_port of /etc/config/cwmpd: here {port}");
+    }
     text
 }
 

@@ -112,7 +112,10 @@ fn easycwmp_in_our_words() {
     assert!(matches!(line(&plan, "easycwmp.@acs[0].ssl_verify").fate, Fate::Left(_)));
     let text = table::of(&plan, true);
     assert!(!text.contains("secret"), "{text}");
-    assert!(text.contains("18 set in "), "{text}");
+    assert!(
+        text.contains("18 set in ") && text.contains("firewall_port of /etc/config/cwmpd: here 7550"),
+        "{text}"
+    );
 }
 
 #[test]
