@@ -293,5 +293,16 @@ mod tests {
             read(&["upload", "--password-file", "/no/such/file"]).unwrap_err().starts_with("/no/such/file: ")
         );
         assert!(read(&["--loud"]).unwrap_err().contains("--loud"));
+        assert_eq!(read(&["run", "--force"]), Err("--force belongs to `cwmpd migrate`".into()));
+        assert!(read(&["status", "--dry-run"]).unwrap_err().starts_with("--dry-run belongs to"));
+    }
+
+    #[cfg(feature = "openwrt")]
+    #[test]
+    fn a_migration_has_its_own_flags() {
+        let migration = crate::migrate::Migration { from: Some("icwmp".into()), dry_run: true, force: true };
+        let command = Command::Migrate { config: CONFIG_FOLDER.into(), migration };
+        assert_eq!(read(&["migrate", "icwmp", "--dry-run", "--force"]), Ok(command));
+        assert!(read(&["migrate", "freecwmp"]).unwrap_err().contains("easycwmp or icwmp"));
     }
 }
