@@ -12,6 +12,7 @@ cargo xtask <job> [flags]
   test                  all tests that this machine can run; what was skipped and how to enable it
   build                 the program as it ships (profile small), stripped, checked, smoke run and sized
     --target TRIPLE       cross-compile, for example mipsel-unknown-linux-musl; without it: for this machine
+    --platform openwrt    as OpenWrt's package has it; with --target
     --debug               this machine only: a quick development build, no checks
     --setup               install what is missing (implied by CI=true)
     --bless REASON        accept the new size: rewrites the target's line in docs/size-ratchet.tsv
@@ -93,6 +94,8 @@ pub(crate) struct Bench {
 pub(crate) struct Build {
     pub(crate) target: Option<String>,
     pub(crate) debug: bool,
+    /// With what OpenWrt's package holds, not with the usual features.
+    pub(crate) openwrt: bool,
     pub(crate) setup: bool,
     pub(crate) bless: Option<String>,
 }
@@ -253,6 +256,10 @@ fn build(mut args: lexopt::Parser) -> Result<Job, lexopt::Error> {
             Short('h') | Long("help") => return Ok(Job::Help),
             Long("target") => build.target = Some(args.value()?.string()?),
             Long("debug") => build.debug = true,
+            Long("platform") => {
+                only(&args.value()?.string()?, "openwrt")?;
+                build.openwrt = true;
+            }
             Long("setup") => build.setup = true,
             Long("bless") => build.bless = Some(args.value()?.string()?),
             other => return Err(other.unexpected()),
@@ -260,6 +267,9 @@ fn build(mut args: lexopt::Parser) -> Result<Job, lexopt::Error> {
     }
     if build.debug && (build.target.is_some() || build.bless.is_some()) {
         return Err("--debug goes with neither --target nor --bless".into());
+    }
+    if build.openwrt && build.target.is_none() {
+        return Err("--platform needs --target: the usual build for this machine has no such form".into());
     }
     Ok(Job::Build(build))
 }
@@ -302,17 +312,17 @@ fn interop(mut args: lexopt::Parser) -> Result<Job, lexopt::Error> {
     }
 }
 
+fn only(given: &str, there: &str) -> Result<(), lexopt::Error> {
+    if given == there { Ok(()) } else { Err(format!("there is only {there}, not {given}").into()) }
+}
+
 fn package(mut args: lexopt::Parser) -> Result<Job, lexopt::Error> {
     let mut package = Package::default();
-    let only = |given: String, there: &str| match given == there {
-        true => Ok(()),
-        false => Err(lexopt::Error::from(format!("there is only {there}, not {given}"))),
-    };
     while let Some(arg) = args.next()? {
         match arg {
             Short('h') | Long("help") => return Ok(Job::Help),
-            Long("format") => only(args.value()?.string()?, "ipk")?,
-            Long("platform") => only(args.value()?.string()?, "openwrt")?,
+            Long("format") => only(&args.value()?.string()?, "ipk")?,
+            Long("platform") => only(&args.value()?.string()?, "openwrt")?,
             Long("target") => package.target = Some(args.value()?.string()?),
             Long("arch") => package.arch = Some(args.value()?.string()?),
             Long("program") => package.program = Some(args.value()?.string()?),
@@ -378,6 +388,9 @@ mod tests {
         let build =
             Build { target: Some("mipsel-unknown-linux-musl".into()), setup: true, ..Build::default() };
         assert_eq!(parsed("build --target mipsel-unknown-linux-musl --setup"), Ok(Job::Build(build)));
+        let build = Build { target: Some("t".into()), openwrt: true, ..Build::default() };
+        assert_eq!(parsed("build --target t --platform openwrt"), Ok(Job::Build(build)));
+        assert!(parsed("build --platform openwrt").is_err() && parsed("build --platform x").is_err());
         let bench = Bench { quick: true, against: Some("old/cwmpd".into()), ..Bench::default() };
         assert_eq!(parsed("bench --quick --against old/cwmpd"), Ok(Job::Bench(bench)));
         let interop = |peer, setup| Ok(Job::Interop(Interop { peer, setup }));

@@ -108,7 +108,7 @@ pub(crate) const PARTS: &[Part] = &[
         minutes: 5,
         steps: &[
             Step::check("benchmark, quick", bench::quick).needs(&[&ZIG, &RUST_SRC]),
-            Step::check("the package for OpenWrt", package::check),
+            Step::check("the package for OpenWrt", package::check).needs(&[&ZIG, &RUST_SRC, &QEMU]),
         ],
     },
 ];

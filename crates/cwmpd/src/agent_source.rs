@@ -41,6 +41,18 @@ pub(crate) mod xmpp;
 #[cfg(test)]
 mod tests;
 
+/// Whether the agent takes a value for one of its keys in the layers, by the rule that a set of the parameter has; `None`
+/// where this build has no such key.
+///
+/// # Errors
+/// What would be right, to follow "must be".
+#[cfg(feature = "openwrt")]
+pub(crate) fn takes(section: &str, key: &str, value: &str) -> Option<Result<(), String>> {
+    let stored = if section == SECTION { STORED } else { parameters::of_policy(section)? };
+    let kind = stored.iter().find(|stored| stored.name == key)?.kind;
+    Some(if kind.takes(value) { Ok(()) } else { Err(kind.right()) })
+}
+
 const OBJECT: &str = "Device.ManagementServer.";
 const TABLE: &str = "Device.ManagementServer.InformParameter.";
 const ROW: &str = "Device.ManagementServer.InformParameter.{i}.";

@@ -34,6 +34,8 @@ usage: cwmpd run [--config FOLDER]          run the agent in the foreground
        cwmpd dhcp --interface DEVICE [--option43 HEX] [--option125 HEX] [--option17 HEX]...
                                             what a DHCP client was told, for its hooks to hand over
        cwmpd dhcp-options                   what DHCP client and server are to say, in hexadecimal digits
+       cwmpd migrate [easycwmp|icwmp] [--dry-run] [--force]
+                                            take over the settings of another agent (OpenWrt)
        cwmpd reboot                         restart the box
        cwmpd factory-reset                  put the box back into its factory state
        cwmpd datamodel list [PATH]          what is supported: type, access, source
@@ -66,6 +68,12 @@ pub(crate) enum Command {
     DhcpOptions {
         config: PathBuf,
     },
+    /// Take over the settings of another agent.
+    #[cfg(feature = "openwrt")]
+    Migrate {
+        config: PathBuf,
+        migration: crate::migrate::Migration,
+    },
     Ask {
         socket: PathBuf,
         request: crate::control::Request,
@@ -83,6 +91,7 @@ pub(crate) enum Command {
 pub(crate) fn parse(mut parser: Parser) -> Result<Command, String> {
     let (mut config, mut socket) = (PathBuf::from(CONFIG_FOLDER), PathBuf::from(CONTROL_SOCKET));
     let (mut words, mut file, mut dry_run) = (Vec::new(), FileOptions::default(), false);
+    let mut force = false;
     let mut dhcp = Announcement::default();
     while let Some(argument) = parser.next().map_err(|error| error.to_string())? {
         match argument {
@@ -104,6 +113,7 @@ pub(crate) fn parse(mut parser: Parser) -> Result<Command, String> {
             Arg::Long("option125") => dhcp.option125 = Some(text(&mut parser)?),
             Arg::Long("option17") => dhcp.option17.push(text(&mut parser)?),
             Arg::Long("dry-run") => dry_run = true,
+            Arg::Long("force") => force = true,
             Arg::Value(word) => words.push(word.string().map_err(|error| error.to_string())?),
             other => return Err(other.unexpected().to_string()),
         }
@@ -113,6 +123,9 @@ pub(crate) fn parse(mut parser: Parser) -> Result<Command, String> {
     let rest: Vec<String> = words.collect();
     if verb == crate::child::VERB && rest.is_empty() {
         return Ok(Command::Protocol);
+    }
+    if force && verb != "migrate" {
+        return Err("--force belongs to `cwmpd migrate`".to_owned());
     }
     if verb == "run" {
         return if rest.is_empty() {
@@ -127,8 +140,11 @@ pub(crate) fn parse(mut parser: Parser) -> Result<Command, String> {
     if verb == "dhcp-options" && rest.is_empty() {
         return Ok(Command::DhcpOptions { config });
     }
+    if verb == "migrate" {
+        return migrate(config, rest, dry_run, force);
+    }
     if dry_run {
-        return Err("--dry-run belongs to `cwmpd datamodel set`".to_owned());
+        return Err("--dry-run belongs to `cwmpd datamodel set` and `cwmpd migrate`".to_owned());
     }
     let request = match verb.as_str() {
         "download" | "upload" => transfer(&verb, rest, file)?,
@@ -136,6 +152,16 @@ pub(crate) fn parse(mut parser: Parser) -> Result<Command, String> {
         _ => request(&verb, rest)?,
     };
     Ok(Command::Ask { socket, request })
+}
+
+#[cfg(feature = "openwrt")]
+fn migrate(config: PathBuf, rest: Vec<String>, dry_run: bool, force: bool) -> Result<Command, String> {
+    crate::migrate::parse(rest, dry_run, force).map(|migration| Command::Migrate { config, migration })
+}
+
+#[cfg(not(feature = "openwrt"))]
+fn migrate(_: PathBuf, _: Vec<String>, _: bool, _: bool) -> Result<Command, String> {
+    Err("migrate is for OpenWrt, whose backend this build has not".to_owned())
 }
 
 /// What belongs to a transfer.
@@ -267,5 +293,16 @@ mod tests {
             read(&["upload", "--password-file", "/no/such/file"]).unwrap_err().starts_with("/no/such/file: ")
         );
         assert!(read(&["--loud"]).unwrap_err().contains("--loud"));
+        assert_eq!(read(&["run", "--force"]), Err("--force belongs to `cwmpd migrate`".into()));
+        assert!(read(&["status", "--dry-run"]).unwrap_err().starts_with("--dry-run belongs to"));
+    }
+
+    #[cfg(feature = "openwrt")]
+    #[test]
+    fn a_migration_has_its_own_flags() {
+        let migration = crate::migrate::Migration { from: Some("icwmp".into()), dry_run: true, force: true };
+        let command = Command::Migrate { config: CONFIG_FOLDER.into(), migration };
+        assert_eq!(read(&["migrate", "icwmp", "--dry-run", "--force"]), Ok(command));
+        assert!(read(&["migrate", "freecwmp"]).unwrap_err().contains("easycwmp or icwmp"));
     }
 }

@@ -34,6 +34,8 @@ mod jobs;
 mod ledger;
 mod log;
 mod mapping;
+#[cfg(feature = "openwrt")]
+mod migrate;
 mod news;
 mod notify;
 mod numbers;
@@ -78,6 +80,11 @@ pub fn main() -> ExitCode {
         Ok(Command::DataModel { config, query }) => match datamodel::run(&config, &query) {
             Ok(true) => ExitCode::SUCCESS,
             Ok(false) => ExitCode::FAILURE,
+            Err(errors) => complain_all(&errors),
+        },
+        #[cfg(feature = "openwrt")]
+        Ok(Command::Migrate { config, migration }) => match migrate::run(&config, &migration) {
+            Ok(()) => ExitCode::SUCCESS,
             Err(errors) => complain_all(&errors),
         },
         Ok(Command::DhcpOptions { config }) => match datamodel::device(&config) {

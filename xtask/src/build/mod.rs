@@ -13,6 +13,8 @@ use std::path::{Path, PathBuf};
 
 const PROGRAM: &str = "cwmpd";
 const PROFILE: &str = "small";
+/// What the program is built with for OpenWrt: all that the usual one has, with the other backend.
+const OPENWRT: &str = "compression,confine,openwrt,stun,tls,xmpp";
 /// The smallest boxes that the program is for, and the target that most tools support least.
 pub(crate) const MIPSEL: &str = "mipsel-unknown-linux-musl";
 
@@ -22,6 +24,9 @@ pub(crate) fn run(sh: &Sh, options: &flags::Build) -> Res {
     }
     let setup = sh.ci() || options.setup;
     match (&options.target, &options.bless) {
+        (Some(target), bless) if options.openwrt => {
+            held_for_openwrt(sh, target, setup, bless.as_deref()).map(drop)
+        }
         (Some(target), bless) => cross(sh, target, setup, bless.as_deref()),
         (None, None) => native(sh),
         (None, Some(_)) => Err("--bless needs --target: sizes are kept for what ships on routers".into()),
@@ -47,15 +52,21 @@ fn native(sh: &Sh) -> Res {
     Ok(())
 }
 
-/// A cross build with other features than the usual ones; its size is not held. Returns the program.
-pub(crate) fn for_package(sh: &Sh, target: &str, features: &str, setup: bool) -> Res<PathBuf> {
-    let folder = sh.target("dist").join(target).join("package");
-    made(sh, target, Some(features), setup, &folder)
+/// The program for OpenWrt, in a folder of its own. Returns the file.
+pub(crate) fn for_openwrt(sh: &Sh, target: &str, setup: bool) -> Res<PathBuf> {
+    made(sh, target, Some(OPENWRT), setup, &sh.target("dist").join(target).join("openwrt"))
+}
+
+/// The same, held to its size: this is what must fit beside OpenWrt into 16 MB of flash.
+pub(crate) fn held_for_openwrt(sh: &Sh, target: &str, setup: bool, bless: Option<&str>) -> Res<PathBuf> {
+    let program = for_openwrt(sh, target, setup)?;
+    hold(sh, &Held { target, openwrt: true }, size(&program)?, bless)?;
+    Ok(program)
 }
 
 fn cross(sh: &Sh, target: &str, setup: bool, bless: Option<&str>) -> Res {
     let program = made(sh, target, None, setup, &sh.target("dist").join(target))?;
-    hold(sh, target, size(&program)?, bless)
+    hold(sh, &Held { target, openwrt: false }, size(&program)?, bless)
 }
 
 /// Builds the program into a folder, and holds it to what every build must be.
@@ -220,18 +231,38 @@ fn size(file: &Path) -> Res<u64> {
     Ok(std::fs::metadata(file).map_err(|error| format!("{}: {error}", file.display()))?.len())
 }
 
+/// A program whose size is on record.
+struct Held<'a> {
+    target: &'a str,
+    openwrt: bool,
+}
+
+impl Held<'_> {
+    /// What its line in the record is called.
+    fn name(&self) -> String {
+        format!("{}{}", self.target, if self.openwrt { " openwrt" } else { "" })
+    }
+
+    /// The command that records a new size.
+    fn bless(&self) -> String {
+        let platform = if self.openwrt { " --platform openwrt" } else { "" };
+        format!("cargo xtask build --target {}{platform} --bless \"why\"", self.target)
+    }
+}
+
 /// Compares with the recorded size, or records the new one.
-fn hold(sh: &Sh, target: &str, bytes: u64, bless: Option<&str>) -> Res {
+fn hold(sh: &Sh, held: &Held<'_>, bytes: u64, bless: Option<&str>) -> Res {
+    let name = held.name();
     let file = sh.root().join(ratchet::FILE);
     let text = std::fs::read_to_string(&file).map_err(|error| format!("{}: {error}", ratchet::FILE))?;
     if let Some(reason) = bless {
-        let text = ratchet::blessed(&text, target, bytes, reason)?;
+        let text = ratchet::blessed(&text, &name, bytes, reason)?;
         std::fs::write(&file, text).map_err(|error| format!("{}: {error}", ratchet::FILE))?;
-        eprintln!("{}: {target} is now {bytes}", ratchet::FILE);
+        eprintln!("{}: {name} is now {bytes}", ratchet::FILE);
         return Ok(());
     }
-    let bless = format!("cargo xtask build --target {target} --bless \"why\"");
-    match ratchet::compare(&text, target, bytes)? {
+    let bless = held.bless();
+    match ratchet::compare(&text, &name, bytes)? {
         Verdict::Held { recorded } => eprintln!("size: {bytes}, recorded {recorded}: within 1 %"),
         Verdict::Shrunk { recorded } => {
             eprintln!("size: {bytes}, recorded {recorded}: smaller, keep it so with: {bless}");
@@ -239,14 +270,14 @@ fn hold(sh: &Sh, target: &str, bytes: u64, bless: Option<&str>) -> Res {
         Verdict::Grown { recorded } => {
             let grown = bytes - recorded;
             return Err(format!(
-                "{target} grew by {grown} bytes to {bytes} ({} recorded {recorded}). Every 100 KB counts on a \
+                "{name} grew by {grown} bytes to {bytes} ({} recorded {recorded}). Every 100 KB counts on a \
                  router: find out what came in (cargo-bloat), or accept it with a reason: {bless}",
                 ratchet::FILE
             )
             .into());
         }
         Verdict::Unknown if sh.ci() => {
-            return Err(format!("{}: no line for {target}: {bless}", ratchet::FILE).into());
+            return Err(format!("{}: no line for {name}: {bless}", ratchet::FILE).into());
         }
         Verdict::Unknown => eprintln!("size: {bytes}, none recorded; to record it: {bless}"),
     }

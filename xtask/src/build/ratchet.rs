@@ -1,6 +1,6 @@
 //! The size ratchet: how large each target's program was when somebody last said why.
 //!
-//! One line a target: triple, bytes, reason, separated by tabs.
+//! One line a program: its target (with ` openwrt` where that is what it is for), bytes, reason, separated by tabs.
 
 /// Growth above this many per cent of the recorded size needs a reason.
 const TOLERATED_PERCENT: u64 = 1;

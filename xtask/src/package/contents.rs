@@ -9,13 +9,14 @@ const PROGRAM: &str = "usr/sbin/cwmpd";
 const FOLDER: &str = "etc/cwmpd";
 
 /// Path on the box, mode, file of the repository.
-const FILES: [(&str, u32, &str); 9] = [
+const FILES: [(&str, u32, &str); 10] = [
     ("etc/config/cwmpd", 0o600, "platforms/openwrt/package/cwmpd.config"),
     ("etc/cwmpd/factory.ini", 0o600, "platforms/openwrt/package/factory.ini"),
     ("etc/init.d/cwmpd", 0o755, "platforms/openwrt/package/cwmpd.init"),
     ("etc/uci-defaults/95-cwmpd", 0o755, "platforms/openwrt/package/cwmpd.defaults"),
     ("etc/udhcpc.user.d/cwmpd", 0o644, "platforms/openwrt/package/udhcpc.user"),
     ("etc/odhcp6c.user.d/cwmpd", 0o644, "platforms/openwrt/package/odhcp6c.user"),
+    ("etc/hotplug.d/ntp/50-cwmpd", 0o644, "platforms/openwrt/package/ntp.hotplug"),
     ("lib/upgrade/keep.d/cwmpd", 0o644, "platforms/openwrt/package/cwmpd.keep"),
     ("usr/lib/cwmpd/dhcp/udhcpc", 0o755, "platforms/generic-linux/packaging/dhcp/udhcpc"),
     ("usr/lib/cwmpd/dhcp/odhcp6c", 0o755, "platforms/generic-linux/packaging/dhcp/odhcp6c"),

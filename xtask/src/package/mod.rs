@@ -14,8 +14,6 @@ use std::path::Path;
 
 /// OpenWrt's own release number of a package, which follows the version of the program.
 const RELEASE: &str = "r1";
-/// What the program is built with for OpenWrt.
-const FEATURES: &str = "compression,openwrt,stun,tls";
 
 /// What OpenWrt calls the processor of a target, where one name is the usual one; the program is static and runs on its
 /// relatives as well, for which `--arch` gives the name.
@@ -35,7 +33,7 @@ pub(crate) fn run(sh: &Sh, options: &flags::Package) -> Res {
     let architecture = architecture(target, options.arch.as_deref())?;
     let program = match &options.program {
         Some(file) => sh.root().join(file),
-        None => build::for_package(sh, target, FEATURES, sh.ci() || options.setup)?,
+        None => build::for_openwrt(sh, target, sh.ci() || options.setup)?,
     };
     let program = std::fs::read(&program).map_err(|error| format!("{}: {error}", program.display()))?;
     let version = format!("{}-{RELEASE}", env!("CARGO_PKG_VERSION"));
@@ -48,13 +46,9 @@ pub(crate) fn run(sh: &Sh, options: &flags::Package) -> Res {
     Ok(())
 }
 
-/// The package around the program that the cross-build has left.
+/// The package for the smallest boxes, around a program whose size is held.
 pub(crate) fn check(sh: &Sh) -> Res {
-    let target = build::MIPSEL;
-    let program = sh.target("dist").join(target).join("cwmpd");
-    if !program.is_file() {
-        return Err(format!("{} is missing: cargo xtask build --target {target}", program.display()).into());
-    }
+    let program = build::held_for_openwrt(sh, build::MIPSEL, sh.ci(), None)?;
     let program = Some(program.to_string_lossy().into_owned());
     run(sh, &flags::Package { program, ..flags::Package::default() })
 }

@@ -69,9 +69,30 @@ fn our_reader_finds_what_opkg_looks_for() {
     let data = members(&part(&packed, "./data.tar.gz"));
     let names: Vec<_> = data.iter().map(|(name, ..)| name.as_str()).collect();
     assert!(names.is_sorted() && names.first() == Some(&"./"), "{names:?}");
-    let mode = |path: &str| data.iter().find(|(name, ..)| name == path).unwrap().1;
-    assert_eq!((mode("./etc/cwmpd/"), mode("./etc/config/cwmpd")), (0o700, 0o600));
-    assert_eq!((mode("./usr/sbin/cwmpd"), mode("./etc/init.d/cwmpd")), (0o755, 0o755));
+    let mode = |path: &str| {
+        let found = data.iter().find(|(name, ..)| name == path);
+        found.unwrap_or_else(|| panic!("{path} is missing")).1
+    };
+    for (path, expected) in [
+        ("./usr/sbin/cwmpd", 0o755),
+        ("./etc/init.d/cwmpd", 0o755),
+        ("./etc/uci-defaults/95-cwmpd", 0o755),
+        ("./etc/cwmpd/", 0o700),
+        ("./etc/cwmpd/factory.ini", 0o600),
+        ("./etc/config/cwmpd", 0o600),
+        ("./etc/udhcpc.user.d/cwmpd", 0o644),
+        ("./etc/odhcp6c.user.d/cwmpd", 0o644),
+        ("./etc/hotplug.d/ntp/50-cwmpd", 0o644),
+        // ubusd passes over a list that others than root can write.
+        ("./usr/share/acl.d/cwmpd.json", 0o644),
+    ] {
+        assert_eq!(mode(path), expected, "{path}");
+    }
+    let content = |path: &str| &data.iter().find(|(name, ..)| name == path).unwrap().2;
+    // What sysupgrade keeps beside the files that are the owner's: settings and state.
+    assert_eq!(content("./lib/upgrade/keep.d/cwmpd"), b"/etc/cwmpd/\n");
+    let list: serde_json::Value = serde_json::from_slice(content("./usr/share/acl.d/cwmpd.json")).unwrap();
+    assert!(list["access"].is_object() || list["user"].is_string(), "{list}");
 
     let control = part(&packed, "./control.tar.gz");
     let text = String::from_utf8(part(&control, "./control")).unwrap();
@@ -205,7 +226,7 @@ impl Router {
             fs::create_dir_all(root.join(below)).unwrap();
         }
         fs::copy(busybox, root.join("bin/busybox")).unwrap();
-        for applet in ["sh", "cat", "chmod", "touch"] {
+        for applet in ["sh", "cat", "chmod", "mkdir", "touch"] {
             std::os::unix::fs::symlink("busybox", root.join("bin").join(applet)).unwrap();
         }
         fs::write(root.join("dev/null"), "").unwrap();
@@ -265,6 +286,7 @@ fn every_script_is_one_for_this_shell() {
         "/etc/uci-defaults/95-cwmpd",
         "/etc/udhcpc.user.d/cwmpd",
         "/etc/odhcp6c.user.d/cwmpd",
+        "/etc/hotplug.d/ntp/50-cwmpd",
     ]
     .into_iter()
     .chain([
@@ -368,5 +390,24 @@ fn what_dhcp_servers_say_becomes_an_argument_and_nothing_else() {
         assert_eq!(there.run(&["/bin/sh", "-c", &four, "script", "deconfig"], &variables), "");
         let called = there.run(&["/bin/sh", "-c", &six, "script", "eth1", "bound"], &[("OPTION_17", value)]);
         assert_eq!(called, format!("<dhcp>\n<--interface>\n<eth1>\n<--option17>\n<{value}>\n"));
+    }
+}
+
+#[test]
+fn a_clock_that_is_set_leaves_the_mark_that_the_agent_looks_for() {
+    let Some(there) = Router::new("ntp") else { return };
+    let mark = there.root.join("var/run/cwmpd/clock");
+    let event = |action: &str| there.run(&["/bin/sh", "/etc/hotplug.d/ntp/50-cwmpd"], &[("ACTION", action)]);
+    for action in HOSTILE.into_iter().chain(["", "unsync", "periodic"]) {
+        event(action);
+        assert!(!mark.exists(), "{action}");
+    }
+    for action in ["stratum", "step"] {
+        event(action);
+        assert!(mark.exists(), "{action}");
+        let folder = fs::metadata(mark.parent().unwrap()).unwrap();
+        // It is the folder of downloads as well.
+        assert_eq!(folder.permissions().mode() & 0o777, 0o700);
+        fs::remove_file(&mark).unwrap();
     }
 }

@@ -170,6 +170,12 @@ pub(super) const POLICIES: [Policy; 3] = [
     },
 ];
 
+/// What is stored in the section of such an object.
+#[cfg(feature = "openwrt")]
+pub(super) fn of_policy(section: &str) -> Option<&'static [Stored]> {
+    POLICIES.iter().find(|policy| policy.section == section).map(|policy| policy.stored)
+}
+
 static HEARTBEAT: [Stored; 3] = [
     writable("Enable", Kind::Boolean, |now| now.settings.heartbeat_policy.enable.to_string()),
     writable("ReportingInterval", Kind::Unsigned(30, u32::MAX), |now| {
