@@ -144,6 +144,26 @@ impl Cwmpd {
         children.split_whitespace().next()?.parse().ok()
     }
 
+    /// Stops the process of the box (SIGSTOP), and waits until it stands still, or has ended.
+    ///
+    /// # Errors
+    /// When there is none, or it goes on for longer than `patience`.
+    pub fn freeze(&self, patience: Duration) -> Result<(), String> {
+        let (pid, deadline) = (self.pid(), Instant::now() + patience);
+        Self::signal(pid, "STOP")?;
+        let state = || {
+            let stat = fs::read_to_string(format!("/proc/{pid}/stat")).ok()?;
+            stat.rsplit_once(") ")?.1.chars().next()
+        };
+        while !matches!(state(), Some('T' | 'Z')) {
+            if Instant::now() > deadline {
+                return Err(format!("process {pid} does not stand still"));
+            }
+            std::thread::yield_now();
+        }
+        Ok(())
+    }
+
     /// Sends a signal to one of its processes.
     ///
     /// # Errors

@@ -152,18 +152,17 @@ impl Stage {
     fn end(&mut self) -> Result<(), String> {
         let agent = self.scene.agent();
         // Each start takes longer than the one before it, while the box process lives.
-        let protocol = if self.two && self.revivals < REVIVALS && self.dice.below(2) == 0 {
-            agent.protocol_pid()
-        } else {
-            None
-        };
-        let Some(protocol) = protocol else {
+        let wanted = self.two && self.revivals < REVIVALS && self.dice.below(2) == 0;
+        if wanted {
+            // It may be about to start again by itself: stopped, it keeps the process that is to be killed, dead or alive. What it
+            // makes of that belongs to the next life.
+            agent.freeze(PATIENCE)?;
+        }
+        let Some(protocol) = agent.protocol_pid().filter(|_| wanted) else {
             self.scene.cut_power();
             self.revivals = 0;
             return Ok(());
         };
-        // What the box process makes of it belongs to the next life.
-        crate::Cwmpd::signal(agent.pid(), "STOP")?;
         crate::Cwmpd::signal(protocol, "KILL")?;
         self.revivals += 1;
         self.lives.protocol_ends += 1;
