@@ -12,6 +12,7 @@ pub mod replay;
 pub mod sandbox;
 pub mod scene;
 pub mod simulate;
+pub mod software;
 pub mod tunnel;
 pub mod usage;
 

@@ -17,6 +17,7 @@ use cwmp_core::{
 use cwmpd_tests::{
     Scene,
     scene::{acs_options, get, set},
+    software::{install, uninstall, update},
 };
 use tempfile::TempDir;
 
@@ -38,30 +39,6 @@ fn serve(files: &TempDir, name: &str, version: &str) {
     let text =
         format!("cwmpd-sandbox-package\nname={name}\nvendor=example.com\nversion={version}\n\ncontent");
     fs::write(files.path().join(name), text).unwrap();
-}
-
-fn install(scene: &Scene, name: &str, uuid: &str) -> OperationStruct {
-    OperationStruct::Install {
-        url: scene.acs.file_url(name),
-        uuid: uuid.into(),
-        username: "user".into(),
-        password: "pass".into(),
-        execution_env_ref: String::new(),
-    }
-}
-
-fn update(uuid: &str) -> OperationStruct {
-    OperationStruct::Update {
-        uuid: uuid.into(),
-        version: String::new(),
-        url: String::new(),
-        username: "user".into(),
-        password: "pass".into(),
-    }
-}
-
-fn uninstall(uuid: &str) -> OperationStruct {
-    OperationStruct::Uninstall { uuid: uuid.into(), version: String::new(), execution_env_ref: String::new() }
 }
 
 /// The ACS orders it and hears of its end; what it hears as state, version and code of each unit.

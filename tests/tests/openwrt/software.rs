@@ -15,6 +15,7 @@ use cwmpd_test_router::{Router, packages::ipk};
 use cwmpd_tests::{
     Scene,
     scene::{fault_of, set},
+    software::{install, uninstall, update},
 };
 use tempfile::TempDir;
 
@@ -46,30 +47,6 @@ async fn changed(scene: &Scene, operations: Vec<OperationStruct>) -> Vec<OpResul
 
 fn outcome(result: &OpResultStruct) -> (DuState, &str, u32) {
     (result.current_state, result.version.as_str(), result.fault.code.0)
-}
-
-fn install(scene: &Scene, name: &str, uuid: &str) -> OperationStruct {
-    OperationStruct::Install {
-        url: scene.acs.file_url(name),
-        uuid: uuid.into(),
-        username: "user".into(),
-        password: "pass".into(),
-        execution_env_ref: String::new(),
-    }
-}
-
-fn update(uuid: &str) -> OperationStruct {
-    OperationStruct::Update {
-        uuid: uuid.into(),
-        version: String::new(),
-        url: String::new(),
-        username: "user".into(),
-        password: "pass".into(),
-    }
-}
-
-fn uninstall(uuid: &str) -> OperationStruct {
-    OperationStruct::Uninstall { uuid: uuid.into(), version: String::new(), execution_env_ref: String::new() }
 }
 
 /// Conformance: 11.01, 11.03, 11.06, 11.07, 11.08, 11.09, 11.16

@@ -137,8 +137,9 @@ async fn end(ground: &Rc<Ground>) -> Result<Option<Duration>, SourceError> {
     if !over.is_empty() {
         let firewall = edits.package(FIREWALL).await?;
         for lease in over {
-            // The mapping may be gone already, by another hand.
-            if let Some(mapping) = lease.get("mapping") {
+            // The mapping may be gone already, by another hand, and nothing else may go in its place.
+            let mapping = lease.get("mapping").and_then(|name| package.section(name));
+            if let Some(mapping) = mapping.filter(|section| section.kind() == "redirect").map(Section::name) {
                 tracing::info!("the time of port mapping {mapping} is over");
                 firewall.delete(mapping);
             }

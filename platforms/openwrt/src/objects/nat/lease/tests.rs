@@ -129,3 +129,13 @@ async fn mappings_go_when_their_time_is_over() {
     let announced = r#"service event {"data":{"package":"firewall"},"type":"config.change"}"#;
     assert_eq!(fake.bus.asked().last().map(String::as_str), Some(announced));
 }
+
+#[tokio::test]
+async fn a_lease_that_names_something_else_takes_nothing_but_itself_away() {
+    let fake = with_mappings();
+    let zone = "config zone 'keep'\n\toption name 'keep'\n\n";
+    let lease = "config cwmpd_lease 'by_hand'\n\toption mapping 'keep'\n\toption duration '5'\n\toption until '5'\n\n";
+    fake.uci(FIREWALL, &format!("{FILE}{zone}{lease}"));
+    assert_eq!(end(&fake.ground).await, Ok(None));
+    assert_eq!(fake.file(FIREWALL), format!("{FILE}{zone}"));
+}
